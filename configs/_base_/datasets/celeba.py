@@ -1,0 +1,36 @@
+_base_ = []
+from imcnn_plugin.attributes import NINE_GROUPS
+
+data_root = '{{$CELEBA_ROOT:data/celeba}}'
+
+# Flips and crops are FacePreprocessor's, on the device.
+pipeline = [
+    dict(type='LoadImageFromFile'),
+    # Images are resized to 112x112 (section 4.1).
+    dict(type='Resize', scale=(112, 112), interpolation='area'),
+    dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
+]
+
+train_dataloader = dict(
+    # Of one process. The paper's batch is 64 in all (section 4.1).
+    batch_size=64,
+    num_workers=4,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='train', pipeline=pipeline))
+val_dataloader = dict(
+    batch_size=256,
+    num_workers=4,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='val', pipeline=pipeline))
+test_dataloader = dict(
+    batch_size=256,
+    num_workers=4,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='test', pipeline=pipeline))
+
+val_evaluator = dict(type='PerAttributeAccuracy', groups=NINE_GROUPS)
+test_evaluator = dict(type='PerAttributeAccuracy', groups=NINE_GROUPS)
+del NINE_GROUPS

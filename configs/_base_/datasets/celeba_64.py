@@ -1,0 +1,11 @@
+# 64x64 pixels, for two cores.
+_base_ = './celeba.py'
+
+pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(64, 64), interpolation='area'),
+    dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
+]
+train_dataloader = dict(num_workers=1, dataset=dict(pipeline=pipeline))
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=pipeline))
+test_dataloader = dict(num_workers=1, dataset=dict(pipeline=pipeline))

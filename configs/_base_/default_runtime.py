@@ -1,0 +1,28 @@
+default_scope = 'mmpretrain'
+custom_imports = dict(imports=['imcnn_plugin'], allow_failed_imports=False)
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    # A checkpoint of the full network is 2.7 GB: the last two and the best on the validation part are kept.
+    checkpoint=dict(
+        type='RunCheckpointHook', interval=1, max_keep_ckpts=2, save_best='attr/mean_accuracy', rule='greater'),
+    sampler_seed=dict(type='DistSamplerSeedHook'))
+custom_hooks = [
+    dict(type='FitCheckHook'),
+    dict(type='AttributeReportHook'),
+    # Without synchronised batch normalisation each process has running statistics of its own; evaluate with their mean.
+    dict(type='SyncBuffersHook'),
+]
+# Batch statistics over all GPUs, so that n processes compute what one would. Not used on CPUs, where torch lacks it.
+sync_bn = 'torch'
+
+env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(type='UniversalVisualizer', vis_backends=vis_backends)
+log_processor = dict(type='BriefLogProcessor')
+log_level = 'INFO'
+load_from = None
+resume = False
+randomness = dict(seed=0)

@@ -1,0 +1,2 @@
+_base_ = './imcnn_celeba_mini.py'
+model = dict(head=dict(id_head=None))

@@ -1,0 +1,21 @@
+"""Identity-aware multi-task face attribute classification (IMCNN) for mmengine and mmpretrain.
+
+Importing it registers every part in mmpretrain's registries; ``custom_imports = dict(imports=['imcnn_plugin'])`` in a
+config does that.
+"""
+import warnings
+
+from .versions import check_versions
+
+__version__ = '0.1.0'
+
+check_versions()
+
+with warnings.catch_warnings():
+    # mmcv-lite lacks compiled operators, of which nothing here needs any.
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    from . import datasets, engine, evaluation, models
+
+engine.allow_mmengine_checkpoints()
+
+__all__ = ['datasets', 'engine', 'evaluation', 'models']

@@ -1,0 +1,3 @@
+from .celeba import CelebAIdentity
+
+__all__ = ['CelebAIdentity']

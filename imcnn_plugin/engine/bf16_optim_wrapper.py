@@ -1,0 +1,21 @@
+from contextlib import contextmanager
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
+from mmengine.runner.amp import autocast
+from torch import nn
+
+
+@OPTIM_WRAPPERS.register_module()
+class BF16OptimWrapper(OptimWrapper):
+    """Trains in bfloat16 on whatever device there is.
+
+    mmengine's ``AmpOptimWrapper`` refuses to run without a GPU, and its gradient scaler, which bfloat16 does not need,
+    waits for the GPU in every step.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module):
+        with super().optim_context(model), autocast(dtype=torch.bfloat16):
+            yield

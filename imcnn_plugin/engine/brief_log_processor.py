@@ -1,0 +1,17 @@
+import re
+from typing import Tuple
+
+from mmengine.runner import LogProcessor, Runner
+from mmpretrain.registry import LOG_PROCESSORS
+
+
+@LOG_PROCESSORS.register_module()
+class BriefLogProcessor(LogProcessor):
+    """Leaves the accuracies of single attributes out of the line that is logged after an evaluation.
+
+    They are in the table and its files, and every visualisation backend still gets them.
+    """
+
+    def get_log_after_epoch(self, runner: Runner, batch: int, mode: str, **kwargs) -> Tuple[dict, str]:
+        tag, line = super().get_log_after_epoch(runner, batch, mode, **kwargs)
+        return tag, re.sub(r' *attr/accuracy/\S+: \S+', '', line)

@@ -1,0 +1,21 @@
+from pathlib import Path
+
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+
+@HOOKS.register_module()
+class RunCheckpointHook(CheckpointHook):
+    """mmengine's ``CheckpointHook``, but it deletes no best checkpoint of another run.
+
+    A checkpoint remembers where the best one of its run lies. Resumed into another work folder, the stock hook removes
+    that file as soon as the new run is better.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        super().before_train(runner)
+        path = getattr(self, 'best_ckpt_path', None)
+        if path and Path(path).resolve().parent != Path(self.out_dir).resolve():
+            runner.logger.info(f'{path}, the best checkpoint so far, belongs to another run and is left there.')
+            self.best_ckpt_path = None

@@ -1,0 +1,3 @@
+from .per_attribute_accuracy import PerAttributeAccuracy
+
+__all__ = ['PerAttributeAccuracy']

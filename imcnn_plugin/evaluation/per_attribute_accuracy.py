@@ -1,0 +1,159 @@
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object, broadcast_object_list, get_world_size, is_main_process
+from mmengine.evaluator import BaseMetric
+from mmpretrain.registry import METRICS
+
+from ..errors import ConfigError
+
+# What attribute_scores gives for each attribute, in the order of tables.
+PERCENTAGES = ('accuracy', 'balanced_accuracy', 'precision', 'recall', 'f1', 'average_precision', 'prevalence',
+               'majority_baseline')
+
+
+def attribute_scores(scores: np.ndarray, targets: np.ndarray, thr: float = 0.5) -> Dict[str, np.ndarray]:
+    """How well each attribute is predicted.
+
+    Args:
+        scores: Probabilities ``(N, L)``.
+        targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
+        thr: An attribute with at least this score is predicted.
+
+    Returns:
+        Arrays ``(L, )``: ``num_labelled`` and, in percent, accuracy, balanced accuracy, precision, recall, F1, average
+        precision, prevalence, and the accuracy of always predicting the more frequent label. What is undefined, such as
+        the recall of an attribute that no image has, is NaN.
+    """
+    known = targets >= 0
+    positive, predicted = targets == 1, scores >= thr
+    count = known.sum(0)
+    tp = (positive & predicted).sum(0)
+    fp = (known & ~positive & predicted).sum(0)
+    fn = (positive & ~predicted).sum(0)
+    tn = count - tp - fp - fn
+    with np.errstate(divide='ignore', invalid='ignore'):
+        recall, specificity = tp / (tp + fn), tn / (tn + fp)
+        prevalence = (tp + fn) / count
+        values = dict(
+            accuracy=(tp + tn) / count,
+            balanced_accuracy=(recall + specificity) / 2,
+            precision=tp / (tp + fp),
+            recall=recall,
+            f1=2 * tp / (2 * tp + fp + fn),
+            average_precision=np.array(
+                [average_precision(scores[known[:, i], i], positive[known[:, i], i]) for i in range(scores.shape[1])]),
+            prevalence=prevalence,
+            majority_baseline=np.maximum(prevalence, 1 - prevalence))
+    return dict(num_labelled=count, **{name: 100 * value for name, value in values.items()})
+
+
+def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the precision-recall steps; images of equal score enter together. NaN without positives.
+
+    Args:
+        scores: ``(N, )``.
+        positive: Booleans ``(N, )``.
+    """
+    if not positive.any():
+        return np.nan
+    order = np.argsort(-scores, kind='stable')
+    scores, found = scores[order], positive[order].cumsum()
+    last = np.append(scores[1:] != scores[:-1], True)
+    found, ranks = found[last], np.flatnonzero(last) + 1
+    return float((np.diff(found, prepend=0) * found / ranks).sum() / found[-1])
+
+
+def interleave(parts: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Undoes the dealing of ``size`` images to processes one by one and drops what filled up the last round.
+
+    Args:
+        parts: For each process, rows of the images that it saw.
+        size: Number of images.
+    """
+    whole = np.empty((size, *parts[0].shape[1:]), parts[0].dtype)
+    for rank, part in enumerate(parts):
+        whole[rank::len(parts)] = part[:len(range(rank, size, len(parts)))]
+    return whole
+
+
+@METRICS.register_module()
+class PerAttributeAccuracy(BaseMetric):
+    """Mean accuracy over attributes, as the paper's Table 3 has it, and 40 accuracies, in percent.
+
+    Images are counted once each, however many processes share them. Predictions stay on the device until the end.
+
+    Args:
+        groups: Groups of attributes, dicts of ``name`` and ``labels``, whose mean accuracies are reported too.
+        thr: An attribute with at least this score is predicted.
+        prefix: Of the keys.
+
+    :meth:`evaluate` gives ``attr/mean_accuracy``, ``attr/mean_balanced_accuracy``, ``attr/mean_f1``, ``attr/mAP``,
+    ``attr/majority_baseline`` and ``attr/accuracy/<Attribute_Name>``, and leaves all there is to say in :attr:`report`
+    of the main process: a dict that JSON can hold, with None for what is undefined.
+
+    It reads ``pred_score`` and ``gt_score``, ``(L, )`` of single samples or ``(N, L)`` of a stacked one, and
+    ``identity`` where the samples have it.
+    """
+    default_prefix = 'attr'
+
+    def __init__(self, groups: Sequence[dict] = (), thr: float = 0.5, prefix: Optional[str] = None):
+        super().__init__(prefix=prefix)
+        self.groups = groups
+        self.thr = thr
+        self.report: Optional[dict] = None
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            score, target = torch.atleast_2d(sample['pred_score']), torch.atleast_2d(sample['gt_score'])
+            identity = torch.atleast_1d(torch.as_tensor(sample.get('identity', -1))).expand(len(score))
+            self.results.append((score.float(), target.to(torch.int8), identity))
+
+    def evaluate(self, size: int) -> dict:
+        """Scores the ``size`` images of the data set."""
+        parts = [torch.cat(field).cpu().numpy() for field in zip(*self.results)]
+        self.results.clear()
+        gathered = all_gather_object(parts) if get_world_size() > 1 else [parts]
+        metrics = [None]
+        if is_main_process():
+            fields = [interleave(field, size) for field in zip(*gathered)]
+            metrics = [{f'{self.prefix}/{key}': value for key, value in self.compute_metrics(fields).items()}]
+        broadcast_object_list(metrics)
+        return metrics[0]
+
+    def compute_metrics(self, results: List[np.ndarray]) -> dict:
+        """Metrics from scores ``(N, L)``, targets ``(N, L)`` and identities ``(N, )``."""
+        scores, targets, identity = results
+        meta = self.dataset_meta or {}
+        classes = meta.get('classes', [str(i) for i in range(scores.shape[1])])
+        if len(classes) != scores.shape[1]:
+            raise ConfigError(f'the model predicts {scores.shape[1]} attributes, the data set has {len(classes)}: build '
+                              'the head with the classes of the data set')
+        values = attribute_scores(scores, targets, self.thr)
+        means = {name: plain(np.nanmean(values[name])) for name in PERCENTAGES}
+        accuracy = dict(zip(classes, values['accuracy']))
+        self.report = dict(
+            mean_accuracy=means['accuracy'],
+            **{key: meta[key] for key in ('protocol', 'split', 'fold') if key in meta},
+            num_images=len(scores),
+            num_identities=int(len(np.unique(identity[identity >= 0]))),
+            means=means,
+            groups={group['name']: plain(np.nanmean([accuracy[label] for label in group['labels']]))
+                    for group in self.groups},
+            attributes={
+                name: {key: plain(value[i]) for key, value in values.items()}
+                for i, name in enumerate(classes)
+            })
+        return dict(
+            mean_accuracy=means['accuracy'],
+            mean_balanced_accuracy=means['balanced_accuracy'],
+            mean_f1=means['f1'],
+            mAP=means['average_precision'],
+            majority_baseline=means['majority_baseline'],
+            **{f'accuracy/{name}': float(value) for name, value in accuracy.items()})
+
+
+def plain(value: np.generic) -> Optional[float]:
+    """A number that JSON can hold; None for NaN."""
+    return None if np.isnan(value) else value.item()

@@ -1,0 +1,79 @@
+from typing import Optional, Sequence
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from mmpretrain.registry import MODELS
+
+from ..errors import ConfigError
+
+
+@MODELS.register_module()
+class FacePreprocessor(BaseDataPreprocessor):
+    """Takes a uint8 batch to the device and there crops, flips and normalises it.
+
+    Augmentation lives here and not in the reading pipeline, so that every way of reading shares it.
+
+    Args:
+        mean: Subtracted from the R, G, B channels, in units of 0 to 255.
+        std: Divides the R, G, B channels, in units of 0 to 255.
+        to_rgb: The batch is BGR, as OpenCV reads it.
+        flip_prob: Probability of a horizontal flip in training.
+        crop_size: Side of a square crop in pixels, at a random place in training, else in the centre. None: no crop.
+        batch_augments: mmpretrain's ``ImageClassifier`` passes its ``train_cfg`` here. Mixed images have no identity, so
+            it must be None.
+        non_blocking: Copy to the device without waiting.
+
+    Raises:
+        ConfigError: ``batch_augments`` is set.
+    """
+
+    def __init__(self,
+                 mean: Sequence[float] = (127.5, 127.5, 127.5),
+                 std: Sequence[float] = (127.5, 127.5, 127.5),
+                 to_rgb: bool = True,
+                 flip_prob: float = 0.,
+                 crop_size: Optional[int] = None,
+                 batch_augments: Optional[dict] = None,
+                 non_blocking: bool = True):
+        super().__init__(non_blocking=non_blocking)
+        if batch_augments is not None:
+            raise ConfigError('FacePreprocessor mixes no images: remove train_cfg from the model, or use '
+                              'ClsDataPreprocessor and no identity head')
+        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.to_rgb = to_rgb
+        self.flip_prob = flip_prob
+        self.crop_size = crop_size
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Prepares one batch.
+
+        Args:
+            data: ``inputs``, uint8 ``(N, 3, H, W)`` or a list of N ``(3, H, W)``, and whatever else the model takes.
+            training: Whether to augment.
+
+        Returns:
+            The same dict on the device, ``inputs`` a float ``(N, 3, H, W)``.
+        """
+        data = self.cast_data(data)
+        x = data['inputs']
+        if isinstance(x, (list, tuple)):
+            x = torch.stack(x)
+        if self.crop_size is not None:
+            x = self._crop(x, training)
+        if training and self.flip_prob:
+            flipped = torch.rand(len(x), 1, 1, 1, device=x.device) < self.flip_prob
+            x = torch.where(flipped, x.flip(3), x)
+        if self.to_rgb:
+            x = x.flip(1)
+        return {**data, 'inputs': (x.float() - self.mean) / self.std}
+
+    def _crop(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+        n, size = len(x), self.crop_size
+        spare = torch.tensor([x.size(2) - size, x.size(3) - size], device=x.device)
+        offset = (torch.rand(n, 2, device=x.device) * (spare + 1)).long() if training else (spare // 2).expand(n, 2)
+        steps = torch.arange(size, device=x.device)
+        rows, columns = offset[:, :1] + steps, offset[:, 1:] + steps
+        image = torch.arange(n, device=x.device).view(n, 1, 1)
+        # The indexed axes come out first, the channels last.
+        return x[image, :, rows.unsqueeze(2), columns.unsqueeze(1)].permute(0, 3, 1, 2)

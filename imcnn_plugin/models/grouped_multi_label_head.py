@@ -1,0 +1,177 @@
+from collections import Counter
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+import torch
+from mmengine.model import BaseModule
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import nn
+
+from ..errors import ConfigError
+from .features import batch_field, to_positions
+from .grouped_linear import GroupedLinear
+from .joint_loss import known_count, multi_label_loss
+
+# Far enough for a sigmoid of 0, near enough to stay finite in half precision.
+CERTAIN_NEGATIVE = -100.
+
+
+class GroupBank(nn.Module):
+    """Groups with inputs of one size: hidden layers for each group, then one number for each label.
+
+    Args:
+        dims: Size of each of the equal slices into which the features are cut.
+        slices: For each group, the slice that it reads.
+        group_of_label: For each label of the bank, its group's index in the bank.
+        hidden_dims: Sizes of the hidden layers.
+        dropout: Probability of dropping a hidden unit.
+    """
+
+    def __init__(self, dims: int, slices: Sequence[int], group_of_label: Sequence[int], hidden_dims: Sequence[int],
+                 dropout: float):
+        super().__init__()
+        self.dims = dims
+        layers = []
+        for hidden in hidden_dims:
+            layers += [GroupedLinear(len(slices), dims, hidden), nn.ReLU(inplace=True)]
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+            dims = hidden
+        self.hidden = nn.Sequential(*layers)
+        # Row l belongs to label l and meets the features of that label's group alone.
+        self.fc = nn.Linear(dims, len(group_of_label))
+        self.register_buffer('slices', torch.tensor(slices), persistent=False)
+        self.register_buffer('group_of_label', torch.tensor(group_of_label), persistent=False)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Maps ``(N, num_slices * dims)`` to each group's features ``(G, N, hidden)``."""
+        slices = x.unflatten(1, (-1, self.dims)).transpose(0, 1)
+        return self.hidden(slices.index_select(0, self.slices))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Maps ``(N, num_slices * dims)`` to logits ``(N, labels of the bank)``."""
+        features = self.features(x).index_select(0, self.group_of_label)
+        return torch.einsum('lnd,ld->nl', features, self.fc.weight) + self.fc.bias
+
+
+@MODELS.register_module()
+class GroupedMultiLabelHead(BaseModule):
+    """Multi-label head whose labels are split into groups, each with layers and, if wanted, input channels of its own.
+
+    Groups whose inputs have the same size run as one batched product. The logits come out in the order of ``classes``,
+    whatever the grouping. With the sizes of the paper's Table 2 this is IMCNN's FC1Attr, FC2Attr and attribute logits.
+
+    Args:
+        classes: Names of the labels, in the order of the data set's label vector.
+        groups: One dict a group: ``name``, ``labels`` (names; each of ``classes`` is in exactly one group) and
+            ``slice``, the index of the slice of channels that the group reads; without it, it reads all channels.
+        in_channels: Channels of the backbone's or neck's last output.
+        num_slices: Number of equal slices into which the channels are cut.
+        in_size: Height and width of the feature map, which is flattened then; None averages over its positions.
+        hidden_dims: Sizes of the fully connected layers of each group, each followed by ReLU.
+        dropout: Probability of dropping a unit after each of these layers.
+        loss: Any registered multi-label loss. None is the paper's LOSS_ATTR, see
+            :func:`~imcnn_plugin.models.joint_loss.multi_label_loss`. Unknown labels (-1) add nothing to either.
+        thr: Labels with at least this score are predicted.
+        layout: What a 3-D map means, see :func:`~imcnn_plugin.models.features.to_positions`.
+        init_cfg: Defaults to the paper's Xavier filler, with which :class:`GroupedLinear` starts as well.
+
+    Raises:
+        ConfigError: The groups do not fit ``classes`` or the slices.
+    """
+
+    def __init__(self,
+                 classes: Sequence[str],
+                 groups: Sequence[dict],
+                 in_channels: int,
+                 num_slices: int = 1,
+                 in_size: Optional[Tuple[int, int]] = None,
+                 hidden_dims: Sequence[int] = (),
+                 dropout: float = 0.,
+                 loss: Optional[dict] = None,
+                 thr: float = 0.5,
+                 layout: Optional[str] = None,
+                 init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Linear')):
+        super().__init__(init_cfg=init_cfg)
+        self.classes = list(classes)
+        self.in_channels = in_channels
+        self.in_size = in_size
+        self.layout = layout
+        self.thr = thr
+        self.loss_module = MODELS.build(loss) if loss else None
+        self._check_groups(groups, num_slices)
+
+        dims = in_channels * (in_size[0] * in_size[1] if in_size else 1)
+        self.banks = nn.ModuleList()
+        order = []
+        for whole in (False, True):
+            members = [group for group in groups if (group.get('slice') is None) == whole]
+            if members:
+                self.banks.append(
+                    GroupBank(
+                        dims if whole else dims // num_slices,
+                        slices=[0 if whole else group['slice'] for group in members],
+                        group_of_label=[i for i, group in enumerate(members) for _ in group['labels']],
+                        hidden_dims=hidden_dims,
+                        dropout=dropout))
+                order += [self.classes.index(label) for group in members for label in group['labels']]
+        self.register_buffer('order', torch.tensor(order).argsort(), persistent=False)
+
+    def _check_groups(self, groups: Sequence[dict], num_slices: int) -> None:
+        times = Counter(label for group in groups for label in group['labels'])
+        if unknown := [label for label in times if label not in self.classes]:
+            raise ConfigError(f'groups name labels that are not in classes: {unknown}')
+        if wrong := [label for label in self.classes if times[label] != 1]:
+            raise ConfigError(f'each label must be in exactly one group, these are in none or in several: {wrong}')
+        if self.in_channels % num_slices:
+            raise ConfigError(f'in_channels={self.in_channels} cannot be cut into num_slices={num_slices} equal parts')
+        for group in groups:
+            if not 0 <= (group.get('slice') or 0) < num_slices:
+                raise ConfigError(f"group {group['name']} reads slice {group['slice']}, but num_slices is {num_slices}")
+
+    def _flatten(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:
+        return to_positions(feats, self.in_channels, self.in_size, self.layout).flatten(1)
+
+    def pre_logits(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:
+        """Each group's features before the logits, ``(N, number of groups * hidden)``.
+
+        Groups with a slice come first, then those that read all channels, each in the order of ``groups``.
+        """
+        x = self._flatten(feats)
+        return torch.cat([bank.features(x).transpose(0, 1).flatten(1) for bank in self.banks], 1)
+
+    def forward(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:
+        """Logits ``(N, number of classes)`` in the order of ``classes``."""
+        x = self._flatten(feats)
+        return torch.cat([bank(x) for bank in self.banks], 1).index_select(1, self.order)
+
+    def loss(self, feats: Union[torch.Tensor, Sequence],
+             data_samples: Union[DataSample, Sequence[DataSample]]) -> Dict[str, torch.Tensor]:
+        """``loss`` from the samples' ``gt_score`` (1, 0, or -1 for unknown)."""
+        logits = self(feats)
+        target = batch_field(data_samples, 'gt_score', logits.device)
+        if self.loss_module is None:
+            return dict(loss=multi_label_loss(logits, target))
+        # A label that is off and predicted off with certainty costs nothing in any multi-label loss.
+        unknown = target < 0
+        logits = logits.masked_fill(unknown, CERTAIN_NEGATIVE)
+        avg_factor = known_count((~unknown).flatten()) / len(self.classes)
+        return dict(loss=self.loss_module(logits, target.clamp(min=0), avg_factor=avg_factor))
+
+    def predict(self,
+                feats: Union[torch.Tensor, Sequence],
+                data_samples: Union[DataSample, Sequence[DataSample], None] = None) -> List[DataSample]:
+        """Sets ``pred_score``, the labels' probabilities.
+
+        A list of single samples also gets ``pred_label``, the indices of the labels that are on. One sample with
+        stacked fields gets ``pred_score`` ``(N, number of classes)`` and is returned as a list of one.
+        """
+        scores = self(feats).float().sigmoid()
+        if isinstance(data_samples, DataSample):
+            data_samples.pred_score = scores
+            return [data_samples]
+        if data_samples is None:
+            data_samples = [DataSample() for _ in scores]
+        for sample, score in zip(data_samples, scores):
+            sample.set_pred_score(score).set_pred_label(torch.where(score >= self.thr)[0])
+        return data_samples

@@ -1,0 +1,50 @@
+from collections import OrderedDict
+from typing import Tuple
+
+import torch
+from mmpretrain.models.backbones.base_backbone import BaseBackbone
+from mmpretrain.registry import MODELS
+from torch import nn
+
+
+def conv_bn_relu(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False), nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True))
+
+
+@MODELS.register_module()
+class IMCNN(BaseBackbone):
+    """The convolutions of IMCNN (Table 2 of the paper): a trunk that all attributes share, then one ConvAttr a group.
+
+    The ConvAttr layers read the same map, so together they are one convolution, whose output is the merged feature F.
+
+    Args:
+        width: Factor on the number of channels of every layer.
+        num_slices: Number of ConvAttr layers S.
+        init_cfg: Defaults to the paper's Xavier filler.
+
+    For ``(N, 3, H, W)`` it returns a tuple of F, ``(N, S * 512 * width, H / 16, W / 16)``, in which the S groups' maps
+    lie side by side; ``(N, 3072, 7, 7)`` for the paper's 112 x 112.
+    """
+
+    def __init__(self,
+                 width: float = 1.0,
+                 num_slices: int = 6,
+                 init_cfg=(dict(type='Caffe2Xavier', layer='Conv2d'), dict(type='Constant', layer='BatchNorm2d', val=1))):
+        super().__init__(init_cfg=list(init_cfg))
+        c1, c2a, c2, c3a, c3, attr = (round(channels * width) for channels in (64, 64, 192, 192, 384, 512))
+        self.layers = nn.Sequential(
+            OrderedDict(
+                conv1=conv_bn_relu(3, c1),
+                pool1=nn.MaxPool2d(2),
+                conv2a=conv_bn_relu(c1, c2a),
+                conv2=conv_bn_relu(c2a, c2),
+                pool2=nn.MaxPool2d(2),
+                conv3a=conv_bn_relu(c2, c3a),
+                conv3=conv_bn_relu(c3a, c3),
+                pool3=nn.MaxPool2d(2),
+                conv_attr=conv_bn_relu(c3, num_slices * attr, stride=2)))
+
+    def forward(self, x: torch.Tensor) -> Tuple[torch.Tensor]:
+        return (self.layers(x), )

@@ -1,0 +1,79 @@
+from typing import Dict, Optional
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_reduce, get_world_size
+from mmpretrain.registry import MODELS
+from torch import nn
+
+
+def known_count(known: torch.Tensor) -> torch.Tensor:
+    """The divisor of a mean over known entries: their number, ``known.sum(0)``, over all processes.
+
+    At least 1, and divided by the number of processes, so that gradients averaged over n processes equal those of
+    one process with all the data.
+    """
+    count = known.sum(0, dtype=torch.float32)
+    if get_world_size() > 1:
+        all_reduce(count)
+    return count.clamp(min=1) / get_world_size()
+
+
+def multi_label_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """LOSS_ATTR of the paper (section 3.2): sigmoid cross-entropy, mean over images, summed over attributes.
+
+    The paper's formula lacks the minus sign.
+
+    Args:
+        logits: ``(N, L)``.
+        target: ``(N, L)``, 1 or 0; -1 is unknown and adds nothing, neither to the sum nor to the divisor.
+
+    Returns:
+        Scalar; about ``L * ln 2`` for untrained logits near 0.
+    """
+    known = target >= 0
+    loss = F.binary_cross_entropy_with_logits(
+        logits.float(), target.float().clamp(min=0), weight=known.float(), reduction='none')
+    return (loss.sum(0) / known_count(known)).sum()
+
+
+def identity_loss(logits: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+    """LOSS_ID of the paper (section 3.2): softmax cross-entropy, mean over the images of known identities.
+
+    Args:
+        logits: ``(N, K)``.
+        identity: ``(N, )``, 0 to K - 1; -1 is unknown and adds nothing.
+
+    Returns:
+        Scalar; 0 where every identity is unknown.
+    """
+    loss = F.cross_entropy(logits.float(), identity, ignore_index=-1, reduction='sum')
+    return loss / known_count(identity >= 0)
+
+
+@MODELS.register_module()
+class JointLoss(nn.Module):
+    """Eq. 1 of the paper: LOSS = LOSS_ATTR + lambda LOSS_ID.
+
+    Args:
+        id_weight: lambda. The paper's best is 1.
+    """
+
+    def __init__(self, id_weight: float = 1.0):
+        super().__init__()
+        self.id_weight = id_weight
+
+    def forward(self, loss_attr: torch.Tensor, loss_id: Optional[torch.Tensor] = None) -> Dict[str, torch.Tensor]:
+        """Weighs the terms; the runner adds up whatever is returned here.
+
+        Args:
+            loss_attr: Scalar.
+            loss_id: Scalar, or None where there is no identity branch.
+
+        Returns:
+            ``loss_attr`` and, where given, ``loss_id`` times lambda.
+        """
+        losses = dict(loss_attr=loss_attr)
+        if loss_id is not None:
+            losses['loss_id'] = self.id_weight * loss_id
+        return losses

@@ -1,0 +1,48 @@
+from typing import Tuple
+
+import torch
+from mmpretrain.models.backbones.base_backbone import BaseBackbone
+from mmpretrain.registry import MODELS
+from torch import nn
+
+
+@MODELS.register_module()
+class MCNN(BaseBackbone):
+    """The convolutions of MCNN (Hand & Chellappa 2016, arXiv 1604.07360): two shared layers, then one Conv3 a group.
+
+    The Conv3 layers read the same map, so together they are one convolution.
+
+    The strides and the padding are not published. Those of the age and gender network of Levi & Hassner (2015), which
+    has the same kernels and the same 227 x 227 input, with a last pooling of stride 5, leave a 2 x 2 map and with it
+    11.5 million weights; the paper says fewer than 15 million.
+
+    Args:
+        width: Factor on the number of filters of every layer.
+        num_slices: Number of Conv3 layers S.
+        conv1_stride: 4 for 227 x 227; 1 leaves a 2 x 2 map of 64 x 64.
+        init_cfg: Defaults to the Xavier filler of the other networks here; MCNN's own is not published.
+
+    For ``(N, 3, 227, 227)`` it returns a tuple of one map ``(N, S * 300 * width, 2, 2)``, in which the S groups' maps
+    lie side by side.
+    """
+
+    def __init__(self,
+                 width: float = 1.0,
+                 num_slices: int = 6,
+                 conv1_stride: int = 4,
+                 init_cfg=dict(type='Caffe2Xavier', layer='Conv2d')):
+        super().__init__(init_cfg=init_cfg)
+        c1, c2, c3 = (round(channels * width) for channels in (75, 200, 300))
+        self.num_slices = num_slices
+        self.shared = nn.Sequential(
+            nn.Conv2d(3, c1, 7, conv1_stride), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), nn.LocalResponseNorm(5),
+            nn.Conv2d(c1, c2, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), nn.LocalResponseNorm(5))
+        self.conv3 = nn.Sequential(
+            nn.Conv2d(c2, num_slices * c3, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(5, 5))
+        self.norm = nn.LocalResponseNorm(5)
+
+    def forward(self, x: torch.Tensor) -> Tuple[torch.Tensor]:
+        x = self.conv3(self.shared(x))
+        # Response normalisation looks at neighbouring channels, which must not be another group's.
+        groups = x.unflatten(1, (self.num_slices, -1))
+        return (self.norm(groups.flatten(0, 1)).unflatten(0, groups.shape[:2]).flatten(1, 2), )

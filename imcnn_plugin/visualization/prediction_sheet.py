@@ -1,0 +1,46 @@
+from pathlib import Path
+from typing import Sequence, Union
+
+import numpy as np
+
+RIGHT, WRONG, MISSED = '#1a7f37', '#cf222e', '#8c959f'
+
+
+def draw_prediction_sheet(images: Sequence[np.ndarray], scores: np.ndarray, targets: np.ndarray,
+                          classes: Sequence[str], path: Union[str, Path], columns: int = 4) -> None:
+    """A picture of faces, each beside its predicted and its true attributes.
+
+    Green is predicted and true, red predicted but not true, grey true but not predicted. Attributes that are neither
+    are left out.
+
+    Args:
+        images: Faces ``(H, W, 3)``, uint8 RGB.
+        scores: Probabilities ``(N, L)``.
+        targets: ``(N, L)``, 1, 0, or -1 for unknown.
+        classes: The L names.
+        path: Where the picture goes; its folder is made.
+        columns: Faces in a row.
+    """
+    from matplotlib.figure import Figure
+
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.4 * rows), layout='constrained')
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, image, score, target in zip(axes, images, scores, targets):
+        height, width = image.shape[:2]
+        axis.imshow(image, extent=(0, width / height, 0, 1))
+        axis.set(xlim=(0, 1.95), ylim=(0, 1))
+        known = target >= 0
+        right = ((score >= 0.5) == (target == 1))[known]
+        axis.set_title(f'{right.sum()} of {known.sum()} right', fontsize=10, loc='left')
+        listed = [i for i in np.argsort(-score) if score[i] >= 0.5 or target[i] == 1]
+        for place, i in enumerate(listed):
+            on = score[i] >= 0.5
+            colour = MISSED if not on else WRONG if target[i] == 0 else RIGHT
+            axis.text(width / height + 0.04, 1 - (place + 0.5) / max(len(listed), 16),
+                      f"{classes[i].replace('_', ' ')} {100 * score[i]:.0f} %", fontsize=7.5, color=colour, va='center')
+    figure.suptitle('predicted with probability: green true, red not true; grey: true but not predicted', fontsize=11)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)

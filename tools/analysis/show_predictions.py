@@ -1,0 +1,23 @@
+"""Draws faces of a config's test part beside their predicted and their true attributes."""
+import argparse
+
+from imcnn_plugin.apis import load_config, predict_samples
+from imcnn_plugin.visualization import draw_prediction_sheet
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--data-root', help="the data set's folder, in place of the config's")
+    parser.add_argument('--num', type=int, default=8, help='number of faces, taken evenly over the part (default 8)')
+    parser.add_argument('--out', default='predictions.png', help='the picture (default predictions.png)')
+    args = parser.parse_args()
+    images, scores, targets, classes = predict_samples(
+        load_config(args.config, args.data_root), args.checkpoint, args.num)
+    draw_prediction_sheet(images, scores, targets, classes, args.out)
+    print(f'{len(images)} faces drawn to {args.out}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Starts a script of this folder in GPUS processes on each of NNODES machines; with no GPU at all, on CPUs over gloo.
+# Usage: launch.sh SCRIPT GPUS [ARGUMENTS OF THE SCRIPT]
+set -euo pipefail
+script=$1 gpus=$2
+shift 2
+python=${PYTHON:-python}
+found=$("$python" -c 'import torch; print(torch.cuda.device_count())')
+if [ "$found" -eq 0 ]; then
+    echo "No GPU found: running $gpus CPU processes over gloo." >&2
+    cores=$(nproc)
+    export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((cores > gpus ? cores / gpus : 1))}
+elif [ "$found" -lt "$gpus" ]; then
+    echo "$gpus GPUs were asked for, but this machine has $found: ask for at most $found." >&2
+    exit 1
+fi
+exec "$python" -m torch.distributed.run --nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}" \
+    --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="${PORT:-29500}" --nproc-per-node="$gpus" \
+    "$(dirname "$0")/$script" "$@" --launcher pytorch

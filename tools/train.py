@@ -1,0 +1,47 @@
+"""Trains a model and, where the config has a test part, tests the best checkpoint on it."""
+import argparse
+
+from mmengine.config import DictAction
+
+from imcnn_plugin.apis import build_runner, load_config, test_best
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--data-root', help="the data set's folder, in place of the config's")
+    parser.add_argument('--work-dir', help='where logs, checkpoints and tables go; default work_dirs/<config>')
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+        help='go on from this checkpoint, without a value from the last one of the work folder')
+    parser.add_argument('--amp', action='store_true', help='train in bfloat16, on a GPU or a CPU')
+    parser.add_argument('--no-validate', action='store_true', help='neither validate nor test')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help="scale the learning rate by global batch / the config's batch")
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config')
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    cfg = load_config(args.config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.amp:
+        cfg.optim_wrapper.type = 'BF16OptimWrapper'
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
+    runner = build_runner(cfg)
+    runner.train()
+    if cfg.get('test_dataloader'):
+        test_best(runner)
+
+
+if __name__ == '__main__':
+    main()
