@@ -1,6 +1,9 @@
 # MCNN with its own input, batch and number of epochs (Hand & Chellappa 2016). Its rate is not published.
 _base_ = [
-    '_base_/models/mcnn.py', '_base_/datasets/celeba.py', '_base_/schedules/paper.py', '_base_/default_runtime.py'
+    '_base_/models/mcnn.py',
+    '_base_/datasets/celeba.py',
+    '_base_/schedules/paper.py',
+    '_base_/default_runtime.py',
 ]
 
 pipeline = [

@@ -1,10 +1,13 @@
 # MCNN at a quarter of the width on 64x64 pixels: with stride 1 in Conv1 its last map is 2x2, as at full size.
 _base_ = [
-    '_base_/models/mcnn.py', '_base_/datasets/celeba_64.py', '_base_/schedules/cosine_10e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/mcnn.py',
+    '_base_/datasets/celeba_64.py',
+    '_base_/schedules/cosine_10e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(
-    data_preprocessor=dict(flip_prob=0.5, crop_size=None, std=(64., 64., 64.)),
+    data_preprocessor=dict(flip_prob=0.5, crop_size=None, std=(64.0, 64.0, 64.0)),
     backbone=dict(width=0.25, conv1_stride=1),
-    head=dict(attr_head=dict(in_channels=450, hidden_dims=(128, 128))))
+    head=dict(attr_head=dict(in_channels=450, hidden_dims=(128, 128))),
+)

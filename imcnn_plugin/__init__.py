@@ -3,6 +3,7 @@
 Importing it registers every part in mmpretrain's registries; ``custom_imports = dict(imports=['imcnn_plugin'])`` in a
 config does that.
 """
+
 import warnings
 
 from .versions import check_versions

@@ -5,8 +5,13 @@ from packaging.version import Version
 
 # The same ranges as in pyproject.toml, by the names under which the packages are imported.
 SUPPORTED = dict(
-    numpy='>=2.0,<3', torch='>=2.6,<3', torchvision='>=0.21,<1', mmengine='>=0.10.7,<1', mmcv='>=2.2,<2.4',
-    mmpretrain='>=1.2,<2')
+    numpy='>=2.0,<3',
+    torch='>=2.6,<3',
+    torchvision='>=0.21,<1',
+    mmengine='>=0.10.7,<1',
+    mmcv='>=2.2,<2.4',
+    mmpretrain='>=1.2,<2',
+)
 
 
 def check_versions() -> None:

@@ -1,4 +1,5 @@
 """Tests a checkpoint on the test part of a config and prints a table of its attributes."""
+
 import argparse
 
 from mmengine.config import DictAction
@@ -14,7 +15,8 @@ def parse_args():
     parser.add_argument('--work-dir', help='where per_attribute.json and .csv go; default work_dirs/<config>')
     parser.add_argument('--amp', action='store_true', help='test in half precision')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config')
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
+    )
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
     return parser.parse_args()
 

@@ -1,4 +1,5 @@
 """Trains a model and, where the config has a test part, tests the best checkpoint on it."""
+
 import argparse
 
 from mmengine.config import DictAction
@@ -12,14 +13,20 @@ def parse_args():
     parser.add_argument('--data-root', help="the data set's folder, in place of the config's")
     parser.add_argument('--work-dir', help='where logs, checkpoints and tables go; default work_dirs/<config>')
     parser.add_argument(
-        '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-        help='go on from this checkpoint, without a value from the last one of the work folder')
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint, without a value from the last one of the work folder',
+    )
     parser.add_argument('--amp', action='store_true', help='train in bfloat16, on a GPU or a CPU')
     parser.add_argument('--no-validate', action='store_true', help='neither validate nor test')
     parser.add_argument(
-        '--auto-scale-lr', action='store_true', help="scale the learning rate by global batch / the config's batch")
+        '--auto-scale-lr', action='store_true', help="scale the learning rate by global batch / the config's batch"
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config')
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
+    )
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
     return parser.parse_args()
 

@@ -7,12 +7,14 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     # A checkpoint of the full network is 2.7 GB: the last two and the best on the validation part are kept.
     checkpoint=dict(
-        type='RunCheckpointHook', interval=1, max_keep_ckpts=2, save_best='attr/mean_accuracy', rule='greater'),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+        type='RunCheckpointHook', interval=1, max_keep_ckpts=2, save_best='attr/mean_accuracy', rule='greater'
+    ),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+)
 custom_hooks = [
     dict(type='FitCheckHook'),
     dict(type='AttributeReportHook'),
-    # Without synchronised batch normalisation each process has running statistics of its own; evaluate with their mean.
+    # Without synchronised batch normalisation each process has running statistics of its own: take their mean.
     dict(type='SyncBuffersHook'),
 ]
 # Batch statistics over all GPUs, so that n processes compute what one would. Not used on CPUs, where torch lacks it.

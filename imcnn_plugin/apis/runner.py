@@ -1,4 +1,5 @@
 """From a config file and a user's wishes to a runner: what ``tools/train.py`` and ``tools/test.py`` share."""
+
 import os
 from pathlib import Path
 from typing import Optional, Union
@@ -17,11 +18,13 @@ SLURM_NAMES = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='S
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def load_config(path: Union[str, Path],
-                data_root: Optional[str] = None,
-                work_dir: Optional[str] = None,
-                cfg_options: Optional[dict] = None,
-                launcher: str = 'none') -> Config:
+def load_config(
+    path: Union[str, Path],
+    data_root: Optional[str] = None,
+    work_dir: Optional[str] = None,
+    cfg_options: Optional[dict] = None,
+    launcher: str = 'none',
+) -> Config:
     """Loads a config and settles what a command line may change.
 
     Args:

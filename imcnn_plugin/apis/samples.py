@@ -10,8 +10,9 @@ from PIL import Image
 from .runner import drop_identity_head
 
 
-def predict_samples(cfg: Config, checkpoint: str,
-                    num: int) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray, Sequence[str]]:
+def predict_samples(
+    cfg: Config, checkpoint: str, num: int
+) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray, Sequence[str]]:
     """Predicts some images of a config's test part.
 
     Args:
@@ -20,8 +21,8 @@ def predict_samples(cfg: Config, checkpoint: str,
         num: Number of images, taken evenly over the part.
 
     Returns:
-        The images as they are on disk, uint8 RGB ``(H, W, 3)``; probabilities ``(num, L)``; targets ``(num, L)``; the L
-        names of the labels.
+        The images as they are on disk, uint8 RGB ``(H, W, 3)``; probabilities ``(num, L)``; targets ``(num, L)``; the
+        L names of the labels.
     """
     drop_identity_head(cfg)
     model = get_model(cfg, pretrained=checkpoint)
@@ -29,9 +30,13 @@ def predict_samples(cfg: Config, checkpoint: str,
     records = [dataset[i] for i in np.linspace(0, len(dataset) - 1, min(num, len(dataset))).astype(int)]
     with torch.inference_mode():
         samples = model.test_step(
-            dict(inputs=[record['inputs'] for record in records],
-                 data_samples=[record['data_samples'] for record in records]))
+            dict(
+                inputs=[record['inputs'] for record in records],
+                data_samples=[record['data_samples'] for record in records],
+            )
+        )
     images = [np.asarray(Image.open(sample.img_path).convert('RGB')) for sample in samples]
-    scores, targets = (np.stack([sample.get(key).cpu().numpy() for sample in samples])
-                       for key in ('pred_score', 'gt_score'))
+    scores, targets = (
+        np.stack([sample.get(key).cpu().numpy() for sample in samples]) for key in ('pred_score', 'gt_score')
+    )
     return images, scores, targets, dataset.metainfo['classes']

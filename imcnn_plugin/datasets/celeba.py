@@ -23,6 +23,7 @@ LABEL_OF_TOKEN = {b'1': 1, b'-1': 0}
 @dataclass(frozen=True)
 class Annotations:
     """CelebA's three lists, one row an image, in the order of the attribute list."""
+
     names: np.ndarray  # (N, ) bytes, file names
     labels: np.ndarray  # (N, 40) int8, 0 or 1
     identity: np.ndarray  # (N, ) int32, the file's own numbers, -1 unknown
@@ -35,8 +36,10 @@ def find_list(root: Union[str, Path], name: str) -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    raise DataError(f'{candidates[0]} not found, nor {candidates[1]}: set the data root (CELEBA_ROOT or --data-root) to '
-                    'the folder that holds CelebA')
+    raise DataError(
+        f'{candidates[0]} not found, nor {candidates[1]}: set the data root (CELEBA_ROOT or --data-root) to '
+        'the folder that holds CelebA'
+    )
 
 
 def read_annotations(root: Union[str, Path]) -> Annotations:
@@ -51,26 +54,35 @@ def read_annotations(root: Union[str, Path]) -> Annotations:
         names=names,
         labels=labels,
         identity=look_up(names, find_list(root, IDENTITY_LIST), path, low=-1, high=2**31 - 1).astype(np.int32),
-        partition=look_up(names, find_list(root, PARTITION_LIST), path, low=0, high=2).astype(np.int8))
+        partition=look_up(names, find_list(root, PARTITION_LIST), path, low=0, high=2).astype(np.int8),
+    )
 
 
 def read_attributes(path: Path) -> Tuple[np.ndarray, np.ndarray]:
-    """Names and labels of ``list_attr_celeba.txt``: a count, the attributes' names, then a name and 40 labels a line."""
+    """Names and labels of ``list_attr_celeba.txt``: a count, the attributes, then a name and 40 labels a line."""
     lines = path.read_bytes().splitlines()
     while lines and not lines[-1].strip():
         lines.pop()
     if len(lines) < 2 or not lines[0].strip().isdigit():
-        raise DataError(f'{path}, line 1: expected the number of images, found {show(lines[0] if lines else b"")}: is '
-                        'this the list as downloaded?')
+        raise DataError(
+            f'{path}, line 1: expected the number of images, found {show(lines[0] if lines else b"")}: is '
+            'this the list as downloaded?'
+        )
     header = tuple(lines[1].decode(errors='replace').split())
     if header != ATTRIBUTES:
-        found, expected = next(((a, b) for a, b in zip(header + ('nothing', ), ATTRIBUTES) if a != b),
-                               (len(header), f'{len(ATTRIBUTES)} names'))
-        raise DataError(f"{path}, line 2: expected CelebA's 40 attribute names in their order, found {found} in place "
-                        f'of {expected}')
+        found, expected = next(
+            ((a, b) for a, b in zip(header + ('nothing',), ATTRIBUTES) if a != b),
+            (len(header), f'{len(ATTRIBUTES)} names'),
+        )
+        raise DataError(
+            f"{path}, line 2: expected CelebA's 40 attribute names in their order, found {found} in place "
+            f'of {expected}'
+        )
     if len(lines) - 2 != int(lines[0]):
-        raise DataError(f'{path}, line 1: announces {int(lines[0])} images, but {len(lines) - 2} lines follow: the file '
-                        'is cut off or was edited; download it again or correct the number')
+        raise DataError(
+            f'{path}, line 1: announces {int(lines[0])} images, but {len(lines) - 2} lines follow: the file '
+            'is cut off or was edited; download it again or correct the number'
+        )
 
     names = []
     labels = np.empty((len(lines) - 2, len(ATTRIBUTES)), np.int8)
@@ -81,7 +93,7 @@ def read_attributes(path: Path) -> Tuple[np.ndarray, np.ndarray]:
             raise DataError(f'{path}, line {row + 3}: expected a file name and 40 labels, found {show(line)}')
         if not known_tokens.issuperset(tokens):
             column, token = next((i, token) for i, token in enumerate(tokens) if token not in known_tokens)
-            raise DataError(f"{path}, line {row + 3}: {ATTRIBUTES[column]} is {show(token)}, expected 1 or -1")
+            raise DataError(f'{path}, line {row + 3}: {ATTRIBUTES[column]} is {show(token)}, expected 1 or -1')
         names.append(name)
         # Joined, a row of '1' and '-1' is one byte a label once '-1' is '0'.
         labels[row] = np.frombuffer(b''.join(tokens).replace(b'-1', b'0'), np.int8)
@@ -106,8 +118,10 @@ def look_up(names: np.ndarray, path: Path, names_path: Path, low: int, high: int
         except (IndexError, ValueError):
             value = None
         if value is None or len(fields) != 2 or not low <= value <= high:
-            raise DataError(f'{path}, line {row + 1}: expected a file name and a whole number from {low} to {high}, '
-                            f'found {show(line)}')
+            raise DataError(
+                f'{path}, line {row + 1}: expected a file name and a whole number from {low} to {high}, '
+                f'found {show(line)}'
+            )
         listed.append(name)
         values.append(value)
     listed, values = np.array(listed, dtype=bytes), np.array(values, dtype=np.int64)
@@ -118,8 +132,10 @@ def look_up(names: np.ndarray, path: Path, names_path: Path, low: int, high: int
     place = np.searchsorted(listed, names, sorter=order).clip(max=len(listed) - 1)
     missing = np.flatnonzero(listed[order[place]] != names) if len(listed) else np.arange(len(names))
     if len(missing):
-        raise DataError(f'{path}: no line for {show(names[missing[0]])}, which {names_path}, line {missing[0] + 3} lists '
-                        f'({len(missing)} such images): take both files from the same download')
+        raise DataError(
+            f'{path}: no line for {show(names[missing[0]])}, which {names_path}, line {missing[0] + 3} lists '
+            f'({len(missing)} such images): take both files from the same download'
+        )
     return values[order[place]]
 
 
@@ -128,8 +144,10 @@ def check_unique(names: np.ndarray, path: Path, first_line: int) -> None:
     repeats = np.flatnonzero(names[order[1:]] == names[order[:-1]])
     if len(repeats):
         first, second = order[repeats[0]], order[repeats[0] + 1]
-        raise DataError(f'{path}, line {second + first_line}: {show(names[second])} is listed already in line '
-                        f'{first + first_line}; remove one of the two')
+        raise DataError(
+            f'{path}, line {second + first_line}: {show(names[second])} is listed already in line '
+            f'{first + first_line}; remove one of the two'
+        )
 
 
 def show(text: bytes) -> str:
@@ -149,8 +167,9 @@ class FaceRecords(abc.Sequence):
         identity: The data set's own numbers ``(N, )``, -1 for unknown.
     """
 
-    def __init__(self, folder: str, names: np.ndarray, gt_score: np.ndarray, gt_identity: np.ndarray,
-                 identity: np.ndarray):
+    def __init__(
+        self, folder: str, names: np.ndarray, gt_score: np.ndarray, gt_identity: np.ndarray, identity: np.ndarray
+    ):
         self.folder = folder
         self.names = names
         self.gt_score = gt_score
@@ -162,21 +181,23 @@ class FaceRecords(abc.Sequence):
 
     def __getitem__(self, index: Union[int, slice]) -> Union[dict, 'FaceRecords']:
         if isinstance(index, slice):
-            return FaceRecords(self.folder, self.names[index], self.gt_score[index], self.gt_identity[index],
-                               self.identity[index])
+            return FaceRecords(
+                self.folder, self.names[index], self.gt_score[index], self.gt_identity[index], self.identity[index]
+            )
         return dict(
             img_path=os.path.join(self.folder, self.names[index].decode()),
             gt_score=self.gt_score[index],
             gt_identity=int(self.gt_identity[index]),
-            identity=int(self.identity[index]))
+            identity=int(self.identity[index]),
+        )
 
 
 @DATASETS.register_module()
 class CelebAIdentity(BaseDataset):
     """CelebA with its 40 attributes and its identities, from the data set's own files.
 
-    ``data_root`` holds ``list_attr_celeba.txt``, ``identity_CelebA.txt``, ``list_eval_partition.txt`` and the folder of
-    images, all side by side or in the download's ``Anno``, ``Eval`` and ``Img``. Images may be .jpg or .png.
+    ``data_root`` holds ``list_attr_celeba.txt``, ``identity_CelebA.txt``, ``list_eval_partition.txt`` and the folder
+    of images, all side by side or in the download's ``Anno``, ``Eval`` and ``Img``. Images may be .jpg or .png.
 
     Args:
         data_root: CelebA's folder.
@@ -192,26 +213,29 @@ class CelebAIdentity(BaseDataset):
         **kwargs: Of mmpretrain's ``BaseDataset``.
 
     Its ``metainfo`` has ``classes``, ``num_identities`` (K, of the training part), ``protocol`` and ``split``.
-    ``gt_identity`` is 0 to K - 1 for identities of the training part and -1 for others; ``identity`` is CelebA's number.
+    ``gt_identity`` is 0 to K - 1 for identities of the training part, -1 for others; ``identity`` is CelebA's number.
 
     Raises:
         DataError: A file cannot be read, an image is missing, or parts share an identity.
         ConfigError: The protocol or split does not exist or does not fit the data.
     """
+
     METAINFO = dict(classes=ATTRIBUTES)
 
-    def __init__(self,
-                 data_root: str,
-                 split: str = 'train',
-                 protocol: str = 'official',
-                 fold: int = 0,
-                 num_folds: int = 5,
-                 num_train_identities: int = 8000,
-                 seed: int = 0,
-                 min_images_per_identity: int = 1,
-                 data_prefix: str = 'img_align_celeba',
-                 pipeline=(),
-                 **kwargs):
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        protocol: str = 'official',
+        fold: int = 0,
+        num_folds: int = 5,
+        num_train_identities: int = 8000,
+        seed: int = 0,
+        min_images_per_identity: int = 1,
+        data_prefix: str = 'img_align_celeba',
+        pipeline=(),
+        **kwargs,
+    ):
         self.split = split
         self.protocol = protocol
         self.fold = fold
@@ -226,7 +250,8 @@ class CelebAIdentity(BaseDataset):
             pipeline=pipeline,
             # The records are arrays, which need no serialising to be shared.
             serialize_data=False,
-            **kwargs)
+            **kwargs,
+        )
 
     def load_data_list(self) -> FaceRecords:
         annotations = read_annotations(self.data_root)
@@ -246,8 +271,10 @@ class CelebAIdentity(BaseDataset):
 
         rows = np.flatnonzero(parts[self.split])
         if not len(rows):
-            raise DataError(f"{find_list(self.data_root, ATTRIBUTE_LIST)}: no image is in split '{self.split}' of "
-                            f"protocol '{self.protocol}'")
+            raise DataError(
+                f"{find_list(self.data_root, ATTRIBUTE_LIST)}: no image is in split '{self.split}' of "
+                f"protocol '{self.protocol}'"
+            )
         folder, names = self._find_images(annotations.names, rows)
         self._metainfo.update(num_identities=len(known), protocol=self.protocol, split=self.split)
         if self.protocol == 'kfold':
@@ -266,11 +293,15 @@ class CelebAIdentity(BaseDataset):
     def _find_images(self, all_names: np.ndarray, rows: np.ndarray) -> Tuple[str, np.ndarray]:
         """The folder of images and the names in it, .png where CelebA's lossless version was downloaded."""
         prefix = os.path.relpath(self.img_prefix, self.data_root)
-        folders = [os.path.join(self.data_root, sub, prefix + suffix) for sub in ('', 'Img') for suffix in ('', '_png')]
+        folders = [
+            os.path.join(self.data_root, sub, prefix + suffix) for sub in ('', 'Img') for suffix in ('', '_png')
+        ]
         folder = next((folder for folder in folders if os.path.isdir(folder)), None)
         if folder is None:
-            raise DataError(f'{folders[0]} not found, nor {prefix} in Img: unpack the images there, or name their '
-                            'folder in data_prefix')
+            raise DataError(
+                f'{folders[0]} not found, nor {prefix} in Img: unpack the images there, or name their '
+                'folder in data_prefix'
+            )
         present = np.sort(np.array([entry.name.encode() for entry in os.scandir(folder)] or [b''], dtype=bytes))
         names = all_names[rows]
         missing = missing_from(present, names)
@@ -279,9 +310,11 @@ class CelebAIdentity(BaseDataset):
             if not len(missing_from(present, png)):
                 return folder, png
         if len(missing):
-            raise DataError(f'{find_list(self.data_root, ATTRIBUTE_LIST)}, line {rows[missing[0]] + 3}: '
-                            f'{names[missing[0]].decode()} is not in {folder} ({len(missing)} of {len(names)} images '
-                            f"of split '{self.split}' are not): unpack the images again")
+            raise DataError(
+                f'{find_list(self.data_root, ATTRIBUTE_LIST)}, line {rows[missing[0]] + 3}: '
+                f'{names[missing[0]].decode()} is not in {folder} ({len(missing)} of {len(names)} images '
+                f"of split '{self.split}' are not): unpack the images again"
+            )
         return folder, names
 
     def extra_repr(self) -> List[str]:

@@ -2,6 +2,7 @@
 
 Each protocol is a function that gives ``{split: mask}``, a boolean ``(N, )`` for each part.
 """
+
 from itertools import combinations
 from typing import Dict
 
@@ -28,8 +29,10 @@ def paper_parts(identity: np.ndarray, num_train_identities: int = 8000, seed: in
     """
     identities = shuffled_identities(identity, seed)
     if num_train_identities >= len(identities):
-        raise ConfigError(f"protocol 'paper' cannot train on {num_train_identities} of {len(identities)} identities "
-                          'and test on the rest: set num_train_identities lower')
+        raise ConfigError(
+            f"protocol 'paper' cannot train on {num_train_identities} of {len(identities)} identities "
+            'and test on the rest: set num_train_identities lower'
+        )
     train = np.isin(identity, identities[:num_train_identities])
     return dict(train=train, test=~train)
 
@@ -43,8 +46,10 @@ def kfold_parts(identity: np.ndarray, fold: int, num_folds: int = 5, seed: int =
     """
     identities = shuffled_identities(identity, seed)
     if not 0 <= fold < num_folds <= len(identities):
-        raise ConfigError(f"protocol 'kfold' needs 0 <= fold < num_folds <= number of identities, found fold={fold}, "
-                          f'num_folds={num_folds}, {len(identities)} identities')
+        raise ConfigError(
+            f"protocol 'kfold' needs 0 <= fold < num_folds <= number of identities, found fold={fold}, "
+            f'num_folds={num_folds}, {len(identities)} identities'
+        )
     test = np.isin(identity, identities[fold::num_folds])
     return dict(train=~test, test=test)
 
@@ -76,4 +81,5 @@ def check_disjoint(parts: Parts, identity: np.ndarray, names: np.ndarray, source
             raise DataError(
                 f'{source}: identity {shared[0]} is in both {one} ({examples[0]}) and {other} ({examples[1]}), and so '
                 f'are {len(shared) - 1} more: a model would be tested on people it was trained on; move all images '
-                'of an identity to one part')
+                'of an identity to one part'
+            )

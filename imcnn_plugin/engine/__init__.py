@@ -6,6 +6,10 @@ from .run_checkpoint_hook import RunCheckpointHook
 from .safe_globals import allow_mmengine_checkpoints
 
 __all__ = [
-    'AttributeReportHook', 'BF16OptimWrapper', 'BriefLogProcessor', 'FitCheckHook', 'RunCheckpointHook',
-    'allow_mmengine_checkpoints'
+    'AttributeReportHook',
+    'BF16OptimWrapper',
+    'BriefLogProcessor',
+    'FitCheckHook',
+    'RunCheckpointHook',
+    'allow_mmengine_checkpoints',
 ]

@@ -14,6 +14,7 @@ class FitCheckHook(Hook):
     Raises:
         ConfigError: The head's attributes or number of identities are not the data set's; says what to write.
     """
+
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
@@ -23,13 +24,16 @@ class FitCheckHook(Hook):
         for name, module in model.named_modules():
             classes = getattr(module, 'classes', None)
             if classes is not None and 'classes' in meta and list(classes) != list(meta['classes']):
-                raise ConfigError(f'model.{name}.classes are not the classes of the training set, in its order: write '
-                                  f'classes={list(meta["classes"])}')
+                raise ConfigError(
+                    f'model.{name}.classes are not the classes of the training set, in its order: write '
+                    f'classes={list(meta["classes"])}'
+                )
             identities = getattr(module, 'num_identities', None)
             if identities is not None and identities != meta.get('num_identities', identities):
                 raise ConfigError(
                     f'model.{name}.num_identities is {identities}, but the training set has {meta["num_identities"]} '
-                    f'identities: pass --cfg-options model.{name}.num_identities={meta["num_identities"]}')
+                    f'identities: pass --cfg-options model.{name}.num_identities={meta["num_identities"]}'
+                )
 
         batch = loader.batch_sampler.batch_size
         world = get_world_size()
@@ -37,6 +41,8 @@ class FitCheckHook(Hook):
         base = runner.cfg.get('auto_scale_lr', {})
         note = ''
         if base.get('base_batch_size', batch * world) != batch * world and not base.get('enable'):
-            note = f"; it was set for a batch of {base['base_batch_size']}, which --auto-scale-lr accounts for"
-        runner.logger.info(f'Global batch {batch * world} ({world} x {batch}), {len(loader)} steps an epoch, learning '
-                           f"rate {', '.join(f'{rate:g}' for rate in rates)}{note}.")
+            note = f'; it was set for a batch of {base["base_batch_size"]}, which --auto-scale-lr accounts for'
+        runner.logger.info(
+            f'Global batch {batch * world} ({world} x {batch}), {len(loader)} steps an epoch, learning '
+            f'rate {", ".join(f"{rate:g}" for rate in rates)}{note}.'
+        )

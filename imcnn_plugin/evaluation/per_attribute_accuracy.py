@@ -9,8 +9,16 @@ from mmpretrain.registry import METRICS
 from ..errors import ConfigError
 
 # What attribute_scores gives for each attribute, in the order of tables.
-PERCENTAGES = ('accuracy', 'balanced_accuracy', 'precision', 'recall', 'f1', 'average_precision', 'prevalence',
-               'majority_baseline')
+PERCENTAGES = (
+    'accuracy',
+    'balanced_accuracy',
+    'precision',
+    'recall',
+    'f1',
+    'average_precision',
+    'prevalence',
+    'majority_baseline',
+)
 
 
 def attribute_scores(scores: np.ndarray, targets: np.ndarray, thr: float = 0.5) -> Dict[str, np.ndarray]:
@@ -23,8 +31,8 @@ def attribute_scores(scores: np.ndarray, targets: np.ndarray, thr: float = 0.5) 
 
     Returns:
         Arrays ``(L, )``: ``num_labelled`` and, in percent, accuracy, balanced accuracy, precision, recall, F1, average
-        precision, prevalence, and the accuracy of always predicting the more frequent label. What is undefined, such as
-        the recall of an attribute that no image has, is NaN.
+        precision, prevalence, and the accuracy of always predicting the label that is more frequent in ``targets``.
+        What is undefined, such as the recall of an attribute that no image has, is NaN.
     """
     known = targets >= 0
     positive, predicted = targets == 1, scores >= thr
@@ -43,9 +51,11 @@ def attribute_scores(scores: np.ndarray, targets: np.ndarray, thr: float = 0.5) 
             recall=recall,
             f1=2 * tp / (2 * tp + fp + fn),
             average_precision=np.array(
-                [average_precision(scores[known[:, i], i], positive[known[:, i], i]) for i in range(scores.shape[1])]),
+                [average_precision(scores[known[:, i], i], positive[known[:, i], i]) for i in range(scores.shape[1])]
+            ),
             prevalence=prevalence,
-            majority_baseline=np.maximum(prevalence, 1 - prevalence))
+            majority_baseline=np.maximum(prevalence, 1 - prevalence),
+        )
     return dict(num_labelled=count, **{name: 100 * value for name, value in values.items()})
 
 
@@ -74,7 +84,7 @@ def interleave(parts: Sequence[np.ndarray], size: int) -> np.ndarray:
     """
     whole = np.empty((size, *parts[0].shape[1:]), parts[0].dtype)
     for rank, part in enumerate(parts):
-        whole[rank::len(parts)] = part[:len(range(rank, size, len(parts)))]
+        whole[rank :: len(parts)] = part[: len(range(rank, size, len(parts)))]
     return whole
 
 
@@ -96,6 +106,7 @@ class PerAttributeAccuracy(BaseMetric):
     It reads ``pred_score`` and ``gt_score``, ``(L, )`` of single samples or ``(N, L)`` of a stacked one, and
     ``identity`` where the samples have it.
     """
+
     default_prefix = 'attr'
 
     def __init__(self, groups: Sequence[dict] = (), thr: float = 0.5, prefix: Optional[str] = None):
@@ -128,8 +139,10 @@ class PerAttributeAccuracy(BaseMetric):
         meta = self.dataset_meta or {}
         classes = meta.get('classes', [str(i) for i in range(scores.shape[1])])
         if len(classes) != scores.shape[1]:
-            raise ConfigError(f'the model predicts {scores.shape[1]} attributes, the data set has {len(classes)}: build '
-                              'the head with the classes of the data set')
+            raise ConfigError(
+                f'the model predicts {scores.shape[1]} attributes, the data set has {len(classes)}: build '
+                'the head with the classes of the data set'
+            )
         values = attribute_scores(scores, targets, self.thr)
         means = {name: plain(np.nanmean(values[name])) for name in PERCENTAGES}
         accuracy = dict(zip(classes, values['accuracy']))
@@ -139,19 +152,22 @@ class PerAttributeAccuracy(BaseMetric):
             num_images=len(scores),
             num_identities=int(len(np.unique(identity[identity >= 0]))),
             means=means,
-            groups={group['name']: plain(np.nanmean([accuracy[label] for label in group['labels']]))
-                    for group in self.groups},
+            groups={
+                group['name']: plain(np.nanmean([accuracy[label] for label in group['labels']]))
+                for group in self.groups
+            },
             attributes={
-                name: {key: plain(value[i]) for key, value in values.items()}
-                for i, name in enumerate(classes)
-            })
+                name: {key: plain(value[i]) for key, value in values.items()} for i, name in enumerate(classes)
+            },
+        )
         return dict(
             mean_accuracy=means['accuracy'],
             mean_balanced_accuracy=means['balanced_accuracy'],
             mean_f1=means['f1'],
             mAP=means['average_precision'],
             majority_baseline=means['majority_baseline'],
-            **{f'accuracy/{name}': float(value) for name, value in accuracy.items()})
+            **{f'accuracy/{name}': float(value) for name, value in accuracy.items()},
+        )
 
 
 def plain(value: np.generic) -> Optional[float]:

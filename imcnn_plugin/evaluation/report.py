@@ -1,4 +1,5 @@
 """The table of an evaluation: on the console, as JSON and as CSV."""
+
 import csv
 import io
 import json
@@ -8,8 +9,15 @@ from pathlib import Path
 from .per_attribute_accuracy import PERCENTAGES
 
 HEADINGS = dict(
-    accuracy='acc', balanced_accuracy='bal. acc', precision='prec', recall='recall', f1='F1', average_precision='AP',
-    prevalence='prevalence', majority_baseline='majority')
+    accuracy='acc',
+    balanced_accuracy='bal. acc',
+    precision='prec',
+    recall='recall',
+    f1='F1',
+    average_precision='AP',
+    prevalence='prevalence',
+    majority_baseline='majority',
+)
 
 
 def format_table(report: dict) -> str:
@@ -17,8 +25,7 @@ def format_table(report: dict) -> str:
     width = max(map(len, (*report['attributes'], *report['groups'], 'attribute (%)')))
 
     def line(name, cells, labelled):
-        return f'{name:<{width}}' + ''.join(f'{cell:>{len(head) + 2}}'.rjust(9)
-                                            for cell, head in zip(cells, HEADINGS.values())) + f'{labelled:>10}'
+        return f'{name:<{width}}' + ''.join(f'{cell:>11}' for cell in cells) + f'{labelled:>10}'
 
     def numbers(values):
         return ['-' if values[key] is None else f'{values[key]:.2f}' for key in PERCENTAGES]
@@ -30,11 +37,16 @@ def format_table(report: dict) -> str:
     lines += [rule, line('mean', numbers(report['means']), '')]
     if report['groups']:
         lines += [rule]
-        lines += [line(name, ['-' if value is None else f'{value:.2f}'], '').rstrip()
-                  for name, value in report['groups'].items()]
+        lines += [
+            line(name, ['-' if value is None else f'{value:.2f}'], '').rstrip()
+            for name, value in report['groups'].items()
+        ]
     part = ', '.join(f'{key} {report[key]}' for key in ('protocol', 'split', 'fold') if key in report)
-    lines += [rule, f"{part or 'part'}: {report['num_images']} images of {report['num_identities']} identities; mean "
-                    f"accuracy {report['mean_accuracy']:.2f} %, majority label {report['means']['majority_baseline']:.2f} %"]
+    lines += [
+        rule,
+        f'{part or "part"}: {report["num_images"]} images of {report["num_identities"]} identities; mean '
+        f'accuracy {report["mean_accuracy"]:.2f} %, majority label {report["means"]["majority_baseline"]:.2f} %',
+    ]
     return '\n'.join(lines)
 
 
@@ -46,8 +58,10 @@ def write_report(report: dict, folder: str) -> None:
     for name, values in report['attributes'].items():
         writer.writerow([name, *(values[key] for key in PERCENTAGES), values['num_labelled']])
     writer.writerow(['mean', *(report['means'][key] for key in PERCENTAGES), ''])
-    for name, text in (('per_attribute.json', json.dumps(report, indent=1) + '\n'),
-                       ('per_attribute.csv', table.getvalue())):
+    for name, text in (
+        ('per_attribute.json', json.dumps(report, indent=1) + '\n'),
+        ('per_attribute.csv', table.getvalue()),
+    ):
         path = Path(folder, name)
         temporary = path.with_suffix(path.suffix + '.tmp')
         temporary.write_text(text)

@@ -8,6 +8,12 @@ from .joint_loss import JointLoss
 from .mcnn import MCNN
 
 __all__ = [
-    'FacePreprocessor', 'GroupedLinear', 'GroupedMultiLabelHead', 'IdentityHead', 'IMCNN', 'JointHead', 'JointLoss',
-    'MCNN'
+    'FacePreprocessor',
+    'GroupedLinear',
+    'GroupedMultiLabelHead',
+    'IdentityHead',
+    'IMCNN',
+    'JointHead',
+    'JointLoss',
+    'MCNN',
 ]

@@ -19,26 +19,30 @@ class FacePreprocessor(BaseDataPreprocessor):
         to_rgb: The batch is BGR, as OpenCV reads it.
         flip_prob: Probability of a horizontal flip in training.
         crop_size: Side of a square crop in pixels, at a random place in training, else in the centre. None: no crop.
-        batch_augments: mmpretrain's ``ImageClassifier`` passes its ``train_cfg`` here. Mixed images have no identity, so
-            it must be None.
+        batch_augments: mmpretrain's ``ImageClassifier`` passes its ``train_cfg`` here. Mixed images have no identity,
+            so it must be None.
         non_blocking: Copy to the device without waiting.
 
     Raises:
         ConfigError: ``batch_augments`` is set.
     """
 
-    def __init__(self,
-                 mean: Sequence[float] = (127.5, 127.5, 127.5),
-                 std: Sequence[float] = (127.5, 127.5, 127.5),
-                 to_rgb: bool = True,
-                 flip_prob: float = 0.,
-                 crop_size: Optional[int] = None,
-                 batch_augments: Optional[dict] = None,
-                 non_blocking: bool = True):
+    def __init__(
+        self,
+        mean: Sequence[float] = (127.5, 127.5, 127.5),
+        std: Sequence[float] = (127.5, 127.5, 127.5),
+        to_rgb: bool = True,
+        flip_prob: float = 0.0,
+        crop_size: Optional[int] = None,
+        batch_augments: Optional[dict] = None,
+        non_blocking: bool = True,
+    ):
         super().__init__(non_blocking=non_blocking)
         if batch_augments is not None:
-            raise ConfigError('FacePreprocessor mixes no images: remove train_cfg from the model, or use '
-                              'ClsDataPreprocessor and no identity head')
+            raise ConfigError(
+                'FacePreprocessor mixes no images: remove train_cfg from the model, or use '
+                'ClsDataPreprocessor and no identity head'
+            )
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
         self.to_rgb = to_rgb

@@ -12,8 +12,8 @@ class GroupedLinear(nn.Module):
         in_features: Inputs of each group.
         out_features: Outputs of each group.
 
-    The weight is ``(G, in_features, out_features)``, the bias ``(G, out_features)``. Each group starts with the
-    distribution of Caffe's Xavier filler for one layer of its own, U(-a, a) with a = sqrt(3 / in_features), and bias 0.
+    The weight is ``(G, in_features, out_features)``, the bias ``(G, out_features)``. Each group starts as one layer of
+    its own would with Caffe's Xavier filler: U(-a, a) with a = sqrt(3 / in_features), and bias 0.
     """
 
     def __init__(self, num_groups: int, in_features: int, out_features: int):

@@ -4,7 +4,7 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 import torch
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample
+from mmpretrain.structures import DataSample, label_to_onehot
 from torch import nn
 
 from ..errors import ConfigError
@@ -13,7 +13,7 @@ from .grouped_linear import GroupedLinear
 from .joint_loss import known_count, multi_label_loss
 
 # Far enough for a sigmoid of 0, near enough to stay finite in half precision.
-CERTAIN_NEGATIVE = -100.
+CERTAIN_NEGATIVE = -100.0
 
 
 class GroupBank(nn.Module):
@@ -27,8 +27,14 @@ class GroupBank(nn.Module):
         dropout: Probability of dropping a hidden unit.
     """
 
-    def __init__(self, dims: int, slices: Sequence[int], group_of_label: Sequence[int], hidden_dims: Sequence[int],
-                 dropout: float):
+    def __init__(
+        self,
+        dims: int,
+        slices: Sequence[int],
+        group_of_label: Sequence[int],
+        hidden_dims: Sequence[int],
+        dropout: float,
+    ):
         super().__init__()
         self.dims = dims
         layers = []
@@ -80,18 +86,20 @@ class GroupedMultiLabelHead(BaseModule):
         ConfigError: The groups do not fit ``classes`` or the slices.
     """
 
-    def __init__(self,
-                 classes: Sequence[str],
-                 groups: Sequence[dict],
-                 in_channels: int,
-                 num_slices: int = 1,
-                 in_size: Optional[Tuple[int, int]] = None,
-                 hidden_dims: Sequence[int] = (),
-                 dropout: float = 0.,
-                 loss: Optional[dict] = None,
-                 thr: float = 0.5,
-                 layout: Optional[str] = None,
-                 init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Linear')):
+    def __init__(
+        self,
+        classes: Sequence[str],
+        groups: Sequence[dict],
+        in_channels: int,
+        num_slices: int = 1,
+        in_size: Optional[Tuple[int, int]] = None,
+        hidden_dims: Sequence[int] = (),
+        dropout: float = 0.0,
+        loss: Optional[dict] = None,
+        thr: float = 0.5,
+        layout: Optional[str] = None,
+        init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Linear'),
+    ):
         super().__init__(init_cfg=init_cfg)
         self.classes = list(classes)
         self.in_channels = in_channels
@@ -113,7 +121,9 @@ class GroupedMultiLabelHead(BaseModule):
                         slices=[0 if whole else group['slice'] for group in members],
                         group_of_label=[i for i, group in enumerate(members) for _ in group['labels']],
                         hidden_dims=hidden_dims,
-                        dropout=dropout))
+                        dropout=dropout,
+                    )
+                )
                 order += [self.classes.index(label) for group in members for label in group['labels']]
         self.register_buffer('order', torch.tensor(order).argsort(), persistent=False)
 
@@ -127,7 +137,9 @@ class GroupedMultiLabelHead(BaseModule):
             raise ConfigError(f'in_channels={self.in_channels} cannot be cut into num_slices={num_slices} equal parts')
         for group in groups:
             if not 0 <= (group.get('slice') or 0) < num_slices:
-                raise ConfigError(f"group {group['name']} reads slice {group['slice']}, but num_slices is {num_slices}")
+                raise ConfigError(
+                    f'group {group["name"]} reads slice {group["slice"]}, but num_slices is {num_slices}'
+                )
 
     def _flatten(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:
         return to_positions(feats, self.in_channels, self.in_size, self.layout).flatten(1)
@@ -145,22 +157,29 @@ class GroupedMultiLabelHead(BaseModule):
         x = self._flatten(feats)
         return torch.cat([bank(x) for bank in self.banks], 1).index_select(1, self.order)
 
-    def loss(self, feats: Union[torch.Tensor, Sequence],
-             data_samples: Union[DataSample, Sequence[DataSample]]) -> Dict[str, torch.Tensor]:
-        """``loss`` from the samples' ``gt_score`` (1, 0, or -1 for unknown)."""
+    def loss(
+        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample]]
+    ) -> Dict[str, torch.Tensor]:
+        """``loss`` from the samples' ``gt_score`` (1, 0, or -1 for unknown), or from the indices in ``gt_label``."""
         logits = self(feats)
-        target = batch_field(data_samples, 'gt_score', logits.device)
+        target = self._target(data_samples, logits.device)
         if self.loss_module is None:
             return dict(loss=multi_label_loss(logits, target))
         # A label that is off and predicted off with certainty costs nothing in any multi-label loss.
         unknown = target < 0
         logits = logits.masked_fill(unknown, CERTAIN_NEGATIVE)
         avg_factor = known_count((~unknown).flatten()) / len(self.classes)
-        return dict(loss=self.loss_module(logits, target.clamp(min=0), avg_factor=avg_factor))
+        return dict(loss=self.loss_module(logits, target.clamp(min=0).type_as(logits), avg_factor=avg_factor))
 
-    def predict(self,
-                feats: Union[torch.Tensor, Sequence],
-                data_samples: Union[DataSample, Sequence[DataSample], None] = None) -> List[DataSample]:
+    def _target(self, data_samples: Union[DataSample, Sequence[DataSample]], device: torch.device) -> torch.Tensor:
+        if not isinstance(data_samples, DataSample) and 'gt_score' not in data_samples[0]:
+            labels = [label_to_onehot(sample.gt_label, len(self.classes)) for sample in data_samples]
+            return torch.stack(labels).to(device)
+        return batch_field(data_samples, 'gt_score', device)
+
+    def predict(
+        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample], None] = None
+    ) -> List[DataSample]:
         """Sets ``pred_score``, the labels' probabilities.
 
         A list of single samples also gets ``pred_label``, the indices of the labels that are on. One sample with

@@ -25,13 +25,15 @@ class IdentityHead(BaseModule):
         init_cfg: Defaults to the paper's Xavier filler.
     """
 
-    def __init__(self,
-                 num_identities: int,
-                 in_channels: int,
-                 in_size: Optional[Tuple[int, int]] = None,
-                 embedding_dims: Optional[int] = 512,
-                 layout: Optional[str] = None,
-                 init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Linear')):
+    def __init__(
+        self,
+        num_identities: int,
+        in_channels: int,
+        in_size: Optional[Tuple[int, int]] = None,
+        embedding_dims: Optional[int] = 512,
+        layout: Optional[str] = None,
+        init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Linear'),
+    ):
         super().__init__(init_cfg=init_cfg)
         self.num_identities = num_identities
         self.in_channels = in_channels
@@ -50,8 +52,9 @@ class IdentityHead(BaseModule):
         """Logits ``(N, num_identities)``."""
         return self.fc(self.pre_logits(feats))
 
-    def loss(self, feats: Union[torch.Tensor, Sequence],
-             data_samples: Union[DataSample, Sequence[DataSample]]) -> Dict[str, torch.Tensor]:
+    def loss(
+        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample]]
+    ) -> Dict[str, torch.Tensor]:
         """``loss_id`` from the samples' ``gt_identity``."""
         logits = self(feats)
         return dict(loss_id=identity_loss(logits, batch_field(data_samples, 'gt_identity', logits.device)))

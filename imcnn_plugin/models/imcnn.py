@@ -9,8 +9,10 @@ from torch import nn
 
 def conv_bn_relu(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False), nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True))
+        nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
 
 
 @MODELS.register_module()
@@ -28,10 +30,12 @@ class IMCNN(BaseBackbone):
     lie side by side; ``(N, 3072, 7, 7)`` for the paper's 112 x 112.
     """
 
-    def __init__(self,
-                 width: float = 1.0,
-                 num_slices: int = 6,
-                 init_cfg=(dict(type='Caffe2Xavier', layer='Conv2d'), dict(type='Constant', layer='BatchNorm2d', val=1))):
+    def __init__(
+        self,
+        width: float = 1.0,
+        num_slices: int = 6,
+        init_cfg=(dict(type='Caffe2Xavier', layer='Conv2d'), dict(type='Constant', layer='BatchNorm2d', val=1)),
+    ):
         super().__init__(init_cfg=list(init_cfg))
         c1, c2a, c2, c3a, c3, attr = (round(channels * width) for channels in (64, 64, 192, 192, 384, 512))
         self.layers = nn.Sequential(
@@ -44,7 +48,9 @@ class IMCNN(BaseBackbone):
                 conv3a=conv_bn_relu(c2, c3a),
                 conv3=conv_bn_relu(c3a, c3),
                 pool3=nn.MaxPool2d(2),
-                conv_attr=conv_bn_relu(c3, num_slices * attr, stride=2)))
+                conv_attr=conv_bn_relu(c3, num_slices * attr, stride=2),
+            )
+        )
 
     def forward(self, x: torch.Tensor) -> Tuple[torch.Tensor]:
-        return (self.layers(x), )
+        return (self.layers(x),)

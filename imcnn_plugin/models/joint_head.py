@@ -20,11 +20,13 @@ class JointHead(BaseModule):
         init_cfg: The parts bring their own.
     """
 
-    def __init__(self,
-                 attr_head: dict,
-                 id_head: Optional[dict] = None,
-                 loss: dict = dict(type='mmpretrain.JointLoss'),
-                 init_cfg: Optional[Union[dict, list]] = None):
+    def __init__(
+        self,
+        attr_head: dict,
+        id_head: Optional[dict] = None,
+        loss: dict = dict(type='mmpretrain.JointLoss'),
+        init_cfg: Optional[Union[dict, list]] = None,
+    ):
         super().__init__(init_cfg=init_cfg)
         self.attr_head = MODELS.build(attr_head)
         self.id_head = MODELS.build(id_head) if id_head else None
@@ -45,15 +47,16 @@ class JointHead(BaseModule):
         """The attribute logits ``(N, number of attributes)``."""
         return self.attr_head(feats)
 
-    def loss(self, feats: Union[torch.Tensor, Sequence],
-             data_samples: Union[DataSample, Sequence[DataSample]]) -> Dict[str, torch.Tensor]:
+    def loss(
+        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample]]
+    ) -> Dict[str, torch.Tensor]:
         """``loss_attr`` and, with an identity head, ``loss_id`` times lambda."""
         loss_attr = self.attr_head.loss(feats, data_samples)['loss']
         loss_id = self.id_head.loss(feats, data_samples)['loss_id'] if self.id_head else None
         return self.loss_module(loss_attr, loss_id)
 
-    def predict(self,
-                feats: Union[torch.Tensor, Sequence],
-                data_samples: Union[DataSample, Sequence[DataSample], None] = None) -> List[DataSample]:
+    def predict(
+        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample], None] = None
+    ) -> List[DataSample]:
         """The attribute head's predictions; the identity branch does not run."""
         return self.attr_head.predict(feats, data_samples)

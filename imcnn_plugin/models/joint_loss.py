@@ -33,7 +33,8 @@ def multi_label_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor
     """
     known = target >= 0
     loss = F.binary_cross_entropy_with_logits(
-        logits.float(), target.float().clamp(min=0), weight=known.float(), reduction='none')
+        logits.float(), target.float().clamp(min=0), weight=known.float(), reduction='none'
+    )
     return (loss.sum(0) / known_count(known)).sum()
 
 

@@ -26,23 +26,33 @@ class MCNN(BaseBackbone):
     lie side by side.
     """
 
-    def __init__(self,
-                 width: float = 1.0,
-                 num_slices: int = 6,
-                 conv1_stride: int = 4,
-                 init_cfg=dict(type='Caffe2Xavier', layer='Conv2d')):
+    def __init__(
+        self,
+        width: float = 1.0,
+        num_slices: int = 6,
+        conv1_stride: int = 4,
+        init_cfg=dict(type='Caffe2Xavier', layer='Conv2d'),
+    ):
         super().__init__(init_cfg=init_cfg)
         c1, c2, c3 = (round(channels * width) for channels in (75, 200, 300))
         self.num_slices = num_slices
         self.shared = nn.Sequential(
-            nn.Conv2d(3, c1, 7, conv1_stride), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), nn.LocalResponseNorm(5),
-            nn.Conv2d(c1, c2, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), nn.LocalResponseNorm(5))
+            nn.Conv2d(3, c1, 7, conv1_stride),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2),
+            nn.LocalResponseNorm(5),
+            nn.Conv2d(c1, c2, 5, padding=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2),
+            nn.LocalResponseNorm(5),
+        )
         self.conv3 = nn.Sequential(
-            nn.Conv2d(c2, num_slices * c3, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(5, 5))
+            nn.Conv2d(c2, num_slices * c3, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(5, 5)
+        )
         self.norm = nn.LocalResponseNorm(5)
 
     def forward(self, x: torch.Tensor) -> Tuple[torch.Tensor]:
         x = self.conv3(self.shared(x))
         # Response normalisation looks at neighbouring channels, which must not be another group's.
         groups = x.unflatten(1, (self.num_slices, -1))
-        return (self.norm(groups.flatten(0, 1)).unflatten(0, groups.shape[:2]).flatten(1, 2), )
+        return (self.norm(groups.flatten(0, 1)).unflatten(0, groups.shape[:2]).flatten(1, 2),)

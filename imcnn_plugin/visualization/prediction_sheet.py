@@ -6,8 +6,14 @@ import numpy as np
 RIGHT, WRONG, MISSED = '#1a7f37', '#cf222e', '#8c959f'
 
 
-def draw_prediction_sheet(images: Sequence[np.ndarray], scores: np.ndarray, targets: np.ndarray,
-                          classes: Sequence[str], path: Union[str, Path], columns: int = 4) -> None:
+def draw_prediction_sheet(
+    images: Sequence[np.ndarray],
+    scores: np.ndarray,
+    targets: np.ndarray,
+    classes: Sequence[str],
+    path: Union[str, Path],
+    columns: int = 4,
+) -> None:
     """A picture of faces, each beside its predicted and its true attributes.
 
     Green is predicted and true, red predicted but not true, grey true but not predicted. Attributes that are neither
@@ -39,8 +45,14 @@ def draw_prediction_sheet(images: Sequence[np.ndarray], scores: np.ndarray, targ
         for place, i in enumerate(listed):
             on = score[i] >= 0.5
             colour = MISSED if not on else WRONG if target[i] == 0 else RIGHT
-            axis.text(width / height + 0.04, 1 - (place + 0.5) / max(len(listed), 16),
-                      f"{classes[i].replace('_', ' ')} {100 * score[i]:.0f} %", fontsize=7.5, color=colour, va='center')
+            axis.text(
+                width / height + 0.04,
+                1 - (place + 0.5) / max(len(listed), 16),
+                f'{classes[i].replace("_", " ")} {100 * score[i]:.0f} %',
+                fontsize=7.5,
+                color=colour,
+                va='center',
+            )
     figure.suptitle('predicted with probability: green true, red not true; grey: true but not predicted', fontsize=11)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)

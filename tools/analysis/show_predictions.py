@@ -1,4 +1,5 @@
 """Draws faces of a config's test part beside their predicted and their true attributes."""
+
 import argparse
 
 from imcnn_plugin.apis import load_config, predict_samples
@@ -14,7 +15,8 @@ def main():
     parser.add_argument('--out', default='predictions.png', help='the picture (default predictions.png)')
     args = parser.parse_args()
     images, scores, targets, classes = predict_samples(
-        load_config(args.config, args.data_root), args.checkpoint, args.num)
+        load_config(args.config, args.data_root), args.checkpoint, args.num
+    )
     draw_prediction_sheet(images, scores, targets, classes, args.out)
     print(f'{len(images)} faces drawn to {args.out}')
 

@@ -17,19 +17,22 @@ train_dataloader = dict(
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='train', pipeline=pipeline))
+    dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='train', pipeline=pipeline),
+)
 val_dataloader = dict(
     batch_size=256,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='val', pipeline=pipeline))
+    dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='val', pipeline=pipeline),
+)
 test_dataloader = dict(
     batch_size=256,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='default_collate'),
-    dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='test', pipeline=pipeline))
+    dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='test', pipeline=pipeline),
+)
 
 val_evaluator = dict(type='PerAttributeAccuracy', groups=NINE_GROUPS)
 test_evaluator = dict(type='PerAttributeAccuracy', groups=NINE_GROUPS)

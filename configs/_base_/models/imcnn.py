@@ -15,14 +15,18 @@ model = dict(
             in_channels=512 * len(FIRST_SPLIT),
             num_slices=len(FIRST_SPLIT),
             in_size=(7, 7),
-            hidden_dims=(1024, 1024)),
+            hidden_dims=(1024, 1024),
+        ),
         id_head=dict(
             type='IdentityHead',
             num_identities=8192,
             in_channels=512 * len(FIRST_SPLIT),
             in_size=(7, 7),
             # Table 1 has an fc of 512 before the softmax; None is the text's direct mapping.
-            embedding_dims=512),
+            embedding_dims=512,
+        ),
         # Section 4.2: lambda = 1 is best.
-        loss=dict(type='JointLoss', id_weight=1.0)))
+        loss=dict(type='JointLoss', id_weight=1.0),
+    ),
+)
 del ATTRIBUTES, FIRST_SPLIT, NINE_GROUPS

@@ -4,9 +4,9 @@ from imcnn_plugin.attributes import ATTRIBUTES, FIRST_SPLIT, NINE_GROUPS
 
 model = dict(
     type='ImageClassifier',
-    # The training images' mean, here of each channel over 2,025 of CelebA's images, is subtracted; random crops in training, the centre at test.
-    data_preprocessor=dict(
-        type='FacePreprocessor', mean=(128.6, 108.5, 97.9), std=(1., 1., 1.), crop_size=227),
+    # The training images' mean is subtracted, here that of each channel over 2,025 of CelebA's images; random crops in
+    # training, the centre at test.
+    data_preprocessor=dict(type='FacePreprocessor', mean=(128.6, 108.5, 97.9), std=(1.0, 1.0, 1.0), crop_size=227),
     backbone=dict(type='MCNN', num_slices=len(FIRST_SPLIT)),
     head=dict(
         type='JointHead',
@@ -18,5 +18,8 @@ model = dict(
             num_slices=len(FIRST_SPLIT),
             in_size=(2, 2),
             hidden_dims=(512, 512),
-            dropout=0.5)))
+            dropout=0.5,
+        ),
+    ),
+)
 del ATTRIBUTES, FIRST_SPLIT, NINE_GROUPS

@@ -1,0 +1,77 @@
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import DATASETS, HOOKS, METRICS, MODELS
+
+from imcnn_plugin.attributes import ATTRIBUTES
+
+from .conftest import REPOSITORY
+
+CONFIGS = sorted((REPOSITORY / 'configs').glob('*.py'))
+
+# Numbers of weights, from the layers' sizes in the paper's Table 2. Convolutions have no bias, batch normalisation two
+# numbers a channel.
+TRUNK = 9 * (3 * 64 + 64 * 64 + 64 * 192 + 192 * 192 + 192 * 384) + 2 * (64 + 64 + 192 + 192 + 384)
+CONV_ATTR = 6 * (9 * 384 * 512 + 2 * 512)
+FULLY_CONNECTED = 9 * ((7 * 7 * 512 + 1) * 1024 + (1024 + 1) * 1024) + 40 * (1024 + 1)
+IDENTITY = (7 * 7 * 3072 + 1) * 512 + (512 + 1) * 8192
+WEIGHTS = dict(
+    attr_net_celeba=TRUNK + CONV_ATTR + FULLY_CONNECTED,
+    imcnn_celeba=TRUNK + CONV_ATTR + FULLY_CONNECTED + IDENTITY,
+    mcnn_celeba=11546732,
+)
+
+
+def build(cfg):
+    with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device('meta'):
+        return MODELS.build(cfg.model)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_config_builds_and_computes_a_loss(path, monkeypatch):
+    """On the meta device, where the 2.7 GB of the full network take no memory."""
+    monkeypatch.setenv('CELEBA_ROOT', 'some/folder')
+    cfg = Config.fromfile(path)
+    model = build(cfg)
+    if path.stem in WEIGHTS:
+        assert sum(parameter.numel() for parameter in model.parameters()) == WEIGHTS[path.stem]
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        assert loader.dataset.data_root == 'some/folder'
+        scale = next(step.scale for step in loader.dataset.pipeline if step.type == 'Resize')
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            DATASETS.build(dict(loader.dataset, lazy_init=True))
+    side = cfg.model.data_preprocessor.get('crop_size') or scale[0]
+    assert model(torch.empty(2, 3, side, side, device='meta')).shape == (2, len(ATTRIBUTES))
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        METRICS.build(cfg.test_evaluator)
+        for hook in (*cfg.default_hooks.values(), *cfg.custom_hooks):
+            HOOKS.build(hook)
+
+
+def test_numbers_of_weights_are_those_of_the_paper():
+    assert WEIGHTS['imcnn_celeba'] == pytest.approx(333.7e6, rel=0.002)
+    assert IDENTITY == pytest.approx(81.3e6, rel=0.002)
+    assert WEIGHTS['mcnn_celeba'] < 15e6
+
+
+def test_merged_feature_of_the_paper():
+    model = build(Config.fromfile(REPOSITORY / 'configs' / 'imcnn_celeba.py'))
+    [f] = model.extract_feat(torch.empty(2, 3, 112, 112, device='meta'))
+    assert f.shape == (2, 3072, 7, 7)
+
+
+def test_attr_net_is_imcnn_without_the_identity_branch():
+    imcnn, attr_net = (Config.fromfile(REPOSITORY / 'configs' / f'{name}_celeba.py') for name in ('imcnn', 'attr_net'))
+    assert imcnn.model.head.pop('id_head') and attr_net.model.head.pop('id_head') is None
+    assert imcnn._cfg_dict == attr_net._cfg_dict
+
+
+def test_paper_schedule():
+    cfg = Config.fromfile(REPOSITORY / 'configs' / 'imcnn_celeba.py')
+    assert (cfg.train_dataloader.batch_size, cfg.auto_scale_lr.base_batch_size) == (64, 64)
+    assert (cfg.optim_wrapper.optimizer.lr, cfg.train_cfg.max_epochs) == (0.001, 30)
+    assert (cfg.param_scheduler.milestones, cfg.param_scheduler.gamma) == ([10, 20], 0.1)
+    assert cfg.model.head.loss.id_weight == 1
+    mcnn = Config.fromfile(REPOSITORY / 'configs' / 'mcnn_celeba.py')
+    assert (mcnn.train_dataloader.batch_size, mcnn.train_cfg.max_epochs) == (100, 22)

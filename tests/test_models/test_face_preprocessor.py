@@ -1,0 +1,60 @@
+import pytest
+import torch
+from mmpretrain.models import ClsDataPreprocessor
+from mmpretrain.registry import MODELS
+
+from imcnn_plugin.errors import ConfigError
+
+
+def build(**kwargs):
+    return MODELS.build(dict(type='mmpretrain.FacePreprocessor', **kwargs))
+
+
+@pytest.fixture
+def images():
+    torch.manual_seed(0)
+    return torch.randint(0, 256, (6, 3, 10, 8), dtype=torch.uint8)
+
+
+def test_normalises_as_mmpretrain_does(images):
+    settings = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 61.0, 62.0], to_rgb=True)
+    expected = ClsDataPreprocessor(**settings)(dict(inputs=images))['inputs']
+    torch.testing.assert_close(build(**settings)(dict(inputs=images))['inputs'], expected)
+    torch.testing.assert_close(build(**settings)(dict(inputs=list(images)))['inputs'], expected)
+
+
+def test_flips_each_image_by_itself_and_only_in_training(images):
+    plain = dict(mean=(0, 0, 0), std=(1, 1, 1), to_rgb=False)
+    preprocessor = build(flip_prob=0.5, **plain)
+    assert torch.equal(preprocessor(dict(inputs=images))['inputs'], images.float())
+    flips = []
+    for _ in range(100):
+        out = preprocessor(dict(inputs=images), training=True)['inputs']
+        for before, after in zip(images.float(), out):
+            flips.append(torch.equal(after, before.flip(2)))
+            assert flips[-1] or torch.equal(after, before)
+    assert 0.4 < sum(flips) / len(flips) < 0.6
+    assert len(set(flips[:6])) == 2
+
+
+def test_crops_the_centre_at_test_and_anywhere_in_training():
+    rows, columns = torch.meshgrid(torch.arange(10), torch.arange(8), indexing='ij')
+    image = torch.stack([rows, columns, rows * 0]).to(torch.uint8).expand(200, 3, 10, 8)
+    preprocessor = build(mean=(0, 0, 0), std=(1, 1, 1), to_rgb=False, crop_size=6)
+    centre = preprocessor(dict(inputs=image))['inputs']
+    assert torch.equal(centre, image[:, :, 2:8, 1:7].float())
+    crops = preprocessor(dict(inputs=image), training=True)['inputs']
+    corners = {(int(crop[0, 0, 0]), int(crop[1, 0, 0])) for crop in crops}
+    assert corners == {(row, column) for row in range(5) for column in range(3)}
+    for crop in crops:
+        top, left = int(crop[0, 0, 0]), int(crop[1, 0, 0])
+        assert torch.equal(crop, image[0, :, top : top + 6, left : left + 6].float())
+
+
+def test_passes_everything_else_on(images):
+    assert build()(dict(inputs=images, data_samples=[1, 2]))['data_samples'] == [1, 2]
+
+
+def test_refuses_mixing_images():
+    with pytest.raises(ConfigError, match='remove train_cfg'):
+        build(batch_augments=dict(augments=dict(type='Mixup', alpha=0.2)))

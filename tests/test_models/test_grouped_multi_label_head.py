@@ -1,0 +1,248 @@
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope
+from mmpretrain.evaluation import MultiLabelMetric
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import nn
+
+from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
+from imcnn_plugin.errors import ConfigError
+
+CLASSES = ['round', 'red', 'striped', 'small', 'heavy']
+GROUPS = [
+    dict(name='look', slice=1, labels=['striped', 'red']),
+    dict(name='all', labels=['heavy']),
+    dict(name='form', slice=0, labels=['small', 'round']),
+]
+
+
+def build_head(**kwargs):
+    settings = dict(
+        type='mmpretrain.GroupedMultiLabelHead', classes=CLASSES, groups=GROUPS, in_channels=8, num_slices=2
+    )
+    return MODELS.build({**settings, **kwargs})
+
+
+def one_module_a_group(head, groups, x):
+    """The same head, group by group: ``x`` is (N, num_slices, dims)."""
+    logits = {}
+    for whole, bank in zip((False, True), head.banks):
+        members = [group for group in groups if (group.get('slice') is None) == whole]
+        row = 0
+        for i, group in enumerate(members):
+            features = x.flatten(1) if whole else x[:, group['slice']].flatten(1)
+            for layer in bank.hidden:
+                if hasattr(layer, 'weight'):
+                    features = (features @ layer.weight[i] + layer.bias[i]).relu()
+            for label in group['labels']:
+                logits[label] = features @ bank.fc.weight[row] + bank.fc.bias[row]
+                row += 1
+    return torch.stack([logits[label] for label in head.classes], 1)
+
+
+@pytest.mark.parametrize('hidden_dims', [(), (6,), (6, 4)])
+@pytest.mark.parametrize('groups', [GROUPS, GROUPS[::-1]])
+def test_logits_in_label_order_equal_one_module_a_group(hidden_dims, groups):
+    torch.manual_seed(0)
+    head = build_head(groups=groups, hidden_dims=hidden_dims, in_size=(2, 3))
+    x = torch.randn(4, 8, 2, 3)
+    torch.testing.assert_close(head((x,)), one_module_a_group(head, groups, x.unflatten(1, (2, 4))))
+
+
+def test_gradient_reaches_only_the_slice_of_the_group():
+    head = MODELS.build(
+        dict(
+            type='mmpretrain.GroupedMultiLabelHead',
+            classes=ATTRIBUTES,
+            groups=NINE_GROUPS,
+            in_channels=24,
+            num_slices=6,
+            in_size=(2, 2),
+            hidden_dims=(8, 8),
+        )
+    )
+    for group in NINE_GROUPS:
+        x = torch.randn(3, 24, 2, 2, requires_grad=True)
+        logits = head((x,))
+        # The square reaches hidden layers that ReLU would otherwise cut off for some seed.
+        sum(logits[:, ATTRIBUTES.index(label)].square().sum() for label in group['labels']).backward()
+        reached = x.grad.unflatten(1, (6, 4)).abs().sum((0, 2, 3, 4))
+        assert reached[group['slice']] > 0
+        assert (reached > 0).sum() == 1
+
+
+@pytest.mark.parametrize(
+    'loss',
+    [
+        None,
+        dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True),
+        dict(type='mmpretrain.AsymmetricLoss'),
+        dict(type='mmpretrain.FocalLoss'),
+    ],
+)
+def test_unknown_labels_change_neither_loss_nor_gradient(loss):
+    head = build_head(loss=loss)
+    x = torch.randn(3, 8)
+    samples = [
+        DataSample().set_gt_score(row) for row in torch.tensor([[1, 0, 1, 0, -1], [0, -1, 1, 1, -1], [1, 1, 0, 0, -1]])
+    ]
+    losses = []
+    for bias in (-3.0, 3.0):
+        head.banks[1].fc.bias.data.fill_(bias)
+        head.zero_grad()
+        losses.append(head.loss((x,), samples)['loss'])
+        losses[-1].backward()
+        assert head.banks[1].fc.weight.grad.eq(0).all() and head.banks[0].fc.weight.grad.ne(0).any()
+    assert losses[0] == losses[1] > 0
+
+
+@pytest.mark.parametrize('loss', [None, dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True)])
+def test_a_batch_without_known_labels_has_loss_0_and_finite_gradients(loss):
+    head = build_head(loss=loss)
+    value = head.loss((torch.randn(3, 8),), [DataSample().set_gt_score(torch.full((5,), -1)) for _ in range(3)])[
+        'loss'
+    ]
+    value.backward()
+    assert value.item() == pytest.approx(0, abs=1e-6)
+    assert all(torch.isfinite(parameter.grad).all() for parameter in head.parameters())
+
+
+def test_loss_is_the_mean_over_known_labels():
+    head = build_head()
+    x = torch.randn(3, 8)
+    target = torch.tensor([[1, 0, 1, 0, 1], [0, 0, 1, 1, -1], [1, 1, 0, 0, -1]])
+    loss = head.loss((x,), [DataSample().set_gt_score(row) for row in target])['loss']
+    entropy = nn.functional.binary_cross_entropy_with_logits(head((x,)), target.clamp(min=0).float(), reduction='none')
+    assert loss.item() == pytest.approx((entropy[:, :4].mean(0).sum() + entropy[0, 4]).item(), rel=1e-5)
+
+
+def test_stacked_samples_and_a_list_give_the_same():
+    head = build_head()
+    x, target = torch.randn(3, 8), torch.randint(-1, 2, (3, 5))
+    stacked = DataSample()
+    stacked.gt_score = target
+    singles = [DataSample().set_gt_score(row) for row in target]
+    assert head.loss((x,), stacked)['loss'] == head.loss((x,), singles)['loss']
+    [whole] = head.predict((x,), stacked)
+    singles = head.predict((x,), singles)
+    assert torch.equal(whole.pred_score, torch.stack([sample.pred_score for sample in singles]))
+    assert all(torch.equal(sample.pred_label, torch.where(sample.pred_score >= 0.5)[0]) for sample in singles)
+    assert len(head.predict((x,))) == 3
+
+
+def test_takes_gt_label_where_there_is_no_gt_score():
+    head = build_head()
+    x = torch.randn(2, 8)
+    by_index = [DataSample().set_gt_label([0, 3]), DataSample().set_gt_label([4])]
+    by_score = [DataSample().set_gt_score([1, 0, 0, 1, 0]), DataSample().set_gt_score([0, 0, 0, 0, 1])]
+    assert head.loss((x,), by_index)['loss'] == head.loss((x,), by_score)['loss']
+
+
+@pytest.mark.parametrize(
+    'feats, settings',
+    [
+        ((torch.randn(2, 8, 7, 7),), {}),
+        ((torch.randn(2, 4, 14, 14), torch.randn(2, 8, 7, 7)), {}),
+        ((torch.randn(2, 8),), {}),
+        (torch.randn(2, 8), {}),
+        ((torch.randn(2, 50, 8),), dict(layout='NLC')),
+        ((torch.randn(2, 8, 49),), dict(layout='NCL')),
+        (((torch.randn(2, 8), torch.randn(2, 8)),), {}),
+        ((torch.randn(2, 8, 3, 2),), dict(in_size=(3, 2))),
+    ],
+)
+def test_takes_what_backbones_give(feats, settings):
+    assert build_head(**settings)(feats).shape == (2, 5)
+
+
+@pytest.mark.parametrize(
+    'feats, settings, message',
+    [
+        ((torch.randn(2, 50, 8),), {}, "set layout to one of \\('NLC', 'NCL'\\)"),
+        ((torch.randn(2, 6, 7, 7),), {}, '6 channels at 49 positions, but the head is set to in_channels=8'),
+        ((torch.randn(2, 8, 7, 7),), dict(in_size=(4, 4)), 'in_size=\\(4, 4\\)'),
+    ],
+)
+def test_refuses_features_of_another_shape(feats, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        build_head(**settings)(feats)
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(groups=GROUPS[:2]), r"none or in several: \['round', 'small'\]"),
+        (dict(groups=GROUPS + [dict(name='again', labels=['red'])]), r"several: \['red'\]"),
+        (dict(groups=GROUPS + [dict(name='other', labels=['blue'])]), r"not in classes: \['blue'\]"),
+        (dict(num_slices=1), 'group look reads slice 1, but num_slices is 1'),
+        (dict(num_slices=3), 'cannot be cut into num_slices=3'),
+    ],
+)
+def test_refuses_groups_that_do_not_fit(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        build_head(**settings)
+
+
+def test_init_cfg_of_the_user_is_kept():
+    head = build_head(hidden_dims=(6,), init_cfg=dict(type='Constant', layer=['GroupedLinear', 'Linear'], val=2.0))
+    head.init_weights()
+    assert all(parameter.eq(2).all() for name, parameter in head.named_parameters() if name.endswith('weight'))
+
+
+def test_dropout_follows_each_hidden_layer():
+    bank = build_head(hidden_dims=(6, 6), dropout=0.5).banks[0]
+    assert [type(layer).__name__ for layer in bank.hidden] == ['GroupedLinear', 'ReLU', 'Dropout'] * 2
+
+
+BACKBONES = dict(
+    resnet18=(dict(type='mmpretrain.ResNet', depth=18), dict(type='mmpretrain.GlobalAveragePooling'), 512, 64),
+    resnet18_map=(dict(type='mmpretrain.ResNet', depth=18), None, 512, 64),
+    vit=(dict(type='mmpretrain.VisionTransformer', arch='deit-tiny', img_size=32, patch_size=16), None, 192, 32),
+)
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+@pytest.mark.parametrize('scope', ['mmpretrain', 'mmengine'])
+def test_on_backbones_of_mmpretrain_with_its_own_parts(name, scope):
+    """The head alone, as another project uses it: stock preprocessor, list of samples, stock metric, any scope."""
+    backbone, neck, channels, size = BACKBONES[name]
+    with DefaultScope.overwrite_default_scope(scope):
+        model = ROOT_MODELS.build(
+            ConfigDict(
+                type='mmpretrain.ImageClassifier',
+                data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3),
+                backbone=backbone,
+                neck=neck,
+                head=dict(
+                    type='mmpretrain.GroupedMultiLabelHead',
+                    classes=CLASSES,
+                    groups=GROUPS,
+                    in_channels=channels,
+                    num_slices=2,
+                    hidden_dims=(16,),
+                    loss=dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True),
+                ),
+            )
+        )
+    model.init_weights()
+    batch = dict(
+        inputs=[torch.randint(0, 256, (3, size, size), dtype=torch.uint8) for _ in range(4)],
+        data_samples=[DataSample().set_gt_score(torch.tensor([1, 0, 1, 0, int(i > 1)])) for i in range(4)],
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(8):
+        [loss] = model(**model.data_preprocessor(batch, training=True), mode='loss').values()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+    model.eval()
+    metric = MultiLabelMetric(thr=0.5)
+    metric.process(batch, [sample.to_dict() for sample in model.val_step(batch)])
+    assert 0 <= metric.evaluate(4)['multi-label/f1-score'] <= 100
+    assert model.extract_feat(model.data_preprocessor(batch)['inputs'], stage='pre_logits').shape == (4, 48)

@@ -1,0 +1,307 @@
+"""The command lines, as a user runs them: real processes on drawn faces."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ..conftest import REPOSITORY
+
+CONFIG = 'configs/imcnn_demo.py'
+# A tiny network; 14 of the 20 drawn identities are trained on.
+TINY = [
+    'model.backbone.width=0.0625',
+    'model.head.attr_head.in_channels=192',
+    'model.head.attr_head.hidden_dims=(8,8)',
+    'model.head.id_head.in_channels=192',
+    'model.head.id_head.embedding_dims=8',
+    'train_dataloader.batch_size=16',
+    'val_dataloader.batch_size=4',
+    'test_dataloader.batch_size=4',
+    'train_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0',
+    'test_dataloader.num_workers=0',
+    'param_scheduler.T_max=9',
+]
+IDENTITIES = 'model.head.id_head.num_identities=14'
+# Two does not divide it.
+ODD_TEST_PART = 'test_dataloader.dataset.indices=15'
+
+
+def run(*command, ok=True, **environment):
+    """Runs a command in the repository and returns what it printed."""
+    if command[0].endswith('.sh'):
+        command = ('bash', *command)
+        environment['PYTHON'] = sys.executable
+    else:
+        command = (sys.executable, *command)
+    process = subprocess.run(
+        [str(part) for part in command],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert (process.returncode == 0) == ok, process.stdout
+    return process.stdout
+
+
+def report(folder):
+    return json.loads((folder / 'per_attribute.json').read_text())
+
+
+@pytest.fixture(scope='module')
+def trained(faces, tmp_path_factory):
+    """A work folder after two epochs in bfloat16, and what was printed."""
+    folder = tmp_path_factory.mktemp('trained')
+    output = run(
+        'tools/train.py',
+        CONFIG,
+        '--work-dir',
+        folder,
+        '--amp',
+        '--cfg-options',
+        *TINY,
+        IDENTITIES,
+        ODD_TEST_PART,
+        'train_cfg.max_epochs=2',
+        CELEBA_ROOT=str(faces),
+    )
+    return folder, output
+
+
+def test_training_ends_with_a_table_of_the_test_part(trained):
+    folder, output = trained
+    result = report(folder)
+    assert (result['split'], result['num_images'], len(result['attributes'])) == ('test', 15, 40)
+    assert f'15 images of 4 identities; mean accuracy {result["mean_accuracy"]:.2f} %' in output
+    assert 'Global batch 16 (1 x 16), 4 steps an epoch, learning rate 0.01' in output
+    assert 'it was set for a batch of 64' in output
+    assert 'attr/accuracy/' not in output.split('Epoch(test)')[-1]
+    first = next(line for line in output.splitlines() if 'loss_attr' in line)
+    assert 20 < float(first.split('loss_attr: ')[1].split()[0]) < 40
+    assert {path.name for path in folder.glob('*.pth')} >= {'epoch_1.pth', 'epoch_2.pth'}
+    assert len(list(folder.glob('best_*.pth'))) == 1
+
+
+def test_a_checkpoint_is_tested_without_training_rows_or_identity_count(trained, faces, tmp_path):
+    folder, _ = trained
+    [best] = folder.glob('best_*.pth')
+    (tmp_path / 'part').mkdir()
+    (tmp_path / 'part' / 'img_align_celeba').symlink_to(faces / 'img_align_celeba')
+    partition = dict(line.split() for line in (faces / 'list_eval_partition.txt').read_text().splitlines())
+    for name in ('list_attr_celeba.txt', 'identity_CelebA.txt', 'list_eval_partition.txt'):
+        lines = (faces / name).read_text().splitlines()
+        kept = [line for line in lines if partition.get(line.split()[0]) == '2']
+        head = [str(len(kept)), lines[1]] if name.startswith('list_attr') else []
+        (tmp_path / 'part' / name).write_text('\n'.join(head + kept) + '\n')
+    output = run(
+        'tools/test.py',
+        CONFIG,
+        best,
+        '--data-root',
+        tmp_path / 'part',
+        '--work-dir',
+        tmp_path / 'out',
+        '--cfg-options',
+        *TINY,
+        ODD_TEST_PART,
+    )
+    assert report(tmp_path / 'out') == report(folder)
+    assert 'unexpected key' not in output and 'missing key' not in output
+
+
+def test_two_processes_give_the_accuracies_of_one(trained, faces, tmp_path):
+    folder, _ = trained
+    [best] = folder.glob('best_*.pth')
+    output = run(
+        'tools/dist_test.sh',
+        CONFIG,
+        best,
+        '2',
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        *TINY,
+        ODD_TEST_PART,
+        CELEBA_ROOT=str(faces),
+        PORT='29611',
+    )
+    assert 'No GPU found: running 2 CPU processes over gloo.' in output or torch.cuda.is_available()
+    two, one = report(tmp_path), report(folder)
+    assert two['num_images'] == 15
+    for name, values in one['attributes'].items():
+        for key in ('accuracy', 'num_labelled', 'prevalence'):
+            assert two['attributes'][name][key] == values[key]
+
+
+def test_two_processes_train_and_resume(faces, tmp_path):
+    command = [
+        'tools/dist_train.sh',
+        CONFIG,
+        '2',
+        '--work-dir',
+        tmp_path,
+        '--data-root',
+        faces,
+        '--cfg-options',
+        *TINY,
+        IDENTITIES,
+        'train_dataloader.batch_size=8',
+        'auto_scale_lr.base_batch_size=16',
+    ]
+    output = run(*command, 'train_cfg.max_epochs=1', PORT='29612')
+    assert 'Global batch 16 (2 x 8), 4 steps an epoch, learning rate 0.01.' in output
+    output = run(*command[: 4 + 2], '--resume', *command[6:], 'train_cfg.max_epochs=2', PORT='29612')
+    assert 'resumed epoch: 1, iter: 4' in output
+    assert (tmp_path / 'epoch_2.pth').is_file() and report(tmp_path)['split'] == 'test'
+
+
+def test_resumes_in_bfloat16_and_leaves_the_first_runs_best_checkpoint(trained, faces, tmp_path):
+    folder, _ = trained
+    before = sorted(path.name for path in folder.glob('*.pth'))
+    # Any score is better than this, so the resumed run finds a new best one.
+    checkpoint = torch.load(folder / 'epoch_2.pth', weights_only=True)
+    checkpoint['message_hub']['runtime_info']['best_score'] = 0.0
+    torch.save(checkpoint, tmp_path / 'start.pth')
+    output = run(
+        'tools/train.py',
+        CONFIG,
+        '--work-dir',
+        tmp_path / 'second',
+        '--amp',
+        '--resume',
+        tmp_path / 'start.pth',
+        '--cfg-options',
+        *TINY,
+        IDENTITIES,
+        'train_cfg.max_epochs=3',
+        CELEBA_ROOT=str(faces),
+    )
+    assert 'resumed epoch: 2, iter: 8' in output and 'Epoch(train) [3]' in output
+    assert 'belongs to another run and is left there' in output
+    assert sorted(path.name for path in folder.glob('*.pth')) == before
+    assert len(list((tmp_path / 'second').glob('best_*.pth'))) == 1
+
+
+def test_wrong_identity_count_is_an_error_that_says_what_to_write(faces, tmp_path):
+    output = run(
+        'tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *TINY, ok=False, CELEBA_ROOT=str(faces)
+    )
+    assert (
+        'model.head.id_head.num_identities is 140, but the training set has 14 identities: pass --cfg-options '
+        'model.head.id_head.num_identities=14'
+    ) in output
+    assert 'Epoch(train)' not in output
+
+
+def test_attr_net_trains_where_no_identity_count_is_given(faces, tmp_path):
+    output = run(
+        'tools/train.py',
+        'configs/attr_net_celeba_mini.py',
+        '--work-dir',
+        tmp_path,
+        '--data-root',
+        faces,
+        '--auto-scale-lr',
+        '--no-validate',
+        '--cfg-options',
+        *[option for option in TINY if 'id_head' not in option],
+        'train_cfg.max_epochs=1',
+    )
+    assert 'loss_id' not in output and 'learning rate 0.0025.' in output
+    assert not (tmp_path / 'per_attribute.json').exists()
+
+
+def test_data_root_of_cfg_options_reaches_the_data_loaders(tmp_path):
+    output = run(
+        'tools/test.py',
+        CONFIG,
+        'none.pth',
+        '--work-dir',
+        tmp_path / 'out',
+        '--cfg-options',
+        f'data_root={tmp_path}/nowhere',
+        ok=False,
+    )
+    assert f'{tmp_path}/nowhere/list_attr_celeba.txt not found' in output
+
+
+def test_launcher_explains_itself():
+    assert 'Usage: dist_train.sh CONFIG GPUS' in run('tools/dist_train.sh', CONFIG, ok=False)
+    assert 'Usage: dist_test.sh CONFIG CHECKPOINT GPUS' in run('tools/dist_test.sh', CONFIG, 'a.pth', ok=False)
+    assert 'Usage: slurm_train.sh PARTITION JOB_NAME CONFIG' in run('tools/slurm_train.sh', 'gpu', ok=False)
+
+
+def test_launcher_says_when_there_are_fewer_gpus_than_asked(tmp_path):
+    python = tmp_path / 'python'
+    python.write_text('#!/bin/sh\necho 3\n')
+    python.chmod(0o755)
+    process = subprocess.run(
+        ['bash', 'tools/dist_train.sh', CONFIG, '8'],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHON': str(python)},
+    )
+    assert process.returncode == 1
+    assert '8 GPUs were asked for, but this machine has 3' in process.stderr
+
+
+def test_slurm_launcher_starts_the_processes(faces, tmp_path):
+    """With a stand-in for srun that starts the command once a task, as srun would."""
+    srun = tmp_path / 'srun'
+    srun.write_text("""#!/usr/bin/env bash
+while [[ "$1" == --* ]]; do
+    case "$1" in --ntasks) tasks=$2; shift 2;; *=*) shift;; *) shift 2;; esac
+done
+for ((i = 0; i < tasks; i++)); do
+    SLURM_PROCID=$i SLURM_NTASKS=$tasks SLURM_LOCALID=$i "$@" &
+    pids+=($!)
+done
+for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
+""")
+    srun.chmod(0o755)
+    run(
+        'tools/slurm_train.sh',
+        'cpu',
+        'faces',
+        CONFIG,
+        '--work-dir',
+        tmp_path / 'out',
+        '--data-root',
+        faces,
+        '--cfg-options',
+        *TINY,
+        IDENTITIES,
+        'train_cfg.max_epochs=1',
+        GPUS='2',
+        MASTER_ADDR='127.0.0.1',
+        PORT='29613',
+        OMP_NUM_THREADS='1',
+        PATH=f'{tmp_path}:{os.environ["PATH"]}',
+    )
+    assert report(tmp_path / 'out')['num_images'] == 16
+
+
+def test_show_predictions_draws_a_picture(trained, faces, tmp_path):
+    folder, _ = trained
+    [best] = folder.glob('best_*.pth')
+    # The config that a training leaves in its work folder is complete.
+    run(
+        'tools/analysis/show_predictions.py',
+        folder / 'imcnn_demo.py',
+        best,
+        '--data-root',
+        faces,
+        '--num',
+        '3',
+        '--out',
+        tmp_path / 'faces.png',
+    )
+    assert (tmp_path / 'faces.png').stat().st_size > 10000
