@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -6,8 +8,7 @@ from mmpretrain.registry import DATASETS, HOOKS, METRICS, MODELS
 
 from imcnn_plugin.attributes import ATTRIBUTES
 
-from .conftest import REPOSITORY
-
+REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((REPOSITORY / 'configs').glob('*.py'))
 
 # Numbers of weights, from the layers' sizes in the paper's Table 2. Convolutions have no bias, batch normalisation two

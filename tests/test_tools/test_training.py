@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from ..conftest import REPOSITORY
-
+REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = 'configs/imcnn_demo.py'
 # A tiny network; 14 of the 20 drawn identities are trained on.
 TINY = [
@@ -157,7 +157,7 @@ def test_two_processes_train_and_resume(faces, tmp_path):
     ]
     output = run(*command, 'train_cfg.max_epochs=1', PORT='29612')
     assert 'Global batch 16 (2 x 8), 4 steps an epoch, learning rate 0.01.' in output
-    output = run(*command[: 4 + 2], '--resume', *command[6:], 'train_cfg.max_epochs=2', PORT='29612')
+    output = run(*command[:7], '--resume', *command[7:], 'train_cfg.max_epochs=2', PORT='29612')
     assert 'resumed epoch: 1, iter: 4' in output
     assert (tmp_path / 'epoch_2.pth').is_file() and report(tmp_path)['split'] == 'test'
 
