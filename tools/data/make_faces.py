@@ -1,0 +1,24 @@
+"""Draw a set of faces in CelebA's layout, with all 40 attributes and identities."""
+
+import argparse
+
+from imcnn_plugin.datasets.synthetic import write_faces
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--out', required=True, help='new or empty folder')
+    parser.add_argument('--identities', type=int, default=200, help='number of people (default: %(default)s)')
+    parser.add_argument('--images', type=int, default=20, help='pictures of each person (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='same seed, same bytes (default: %(default)s)')
+    parser.add_argument('--jobs', type=int, help='number of processes (default: all cores, or 1 for a small set)')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    write_faces(args.out, identities=args.identities, images=args.images, seed=args.seed, jobs=args.jobs)
+
+
+if __name__ == '__main__':
+    main()
