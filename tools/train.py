@@ -4,7 +4,7 @@ import argparse
 
 from mmengine.config import DictAction
 
-from imcnn_plugin.apis import build_runner, load_config, test_best
+from imcnn_plugin.apis import build_runner, evaluate_best, load_config
 
 
 def parse_args():
@@ -47,7 +47,7 @@ def main():
     runner = build_runner(cfg)
     runner.train()
     if cfg.get('test_dataloader'):
-        test_best(runner)
+        evaluate_best(runner)
 
 
 if __name__ == '__main__':

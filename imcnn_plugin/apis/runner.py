@@ -94,7 +94,7 @@ def init_cpu_processes(launcher: str) -> None:
     torch.distributed.init_process_group('gloo')
 
 
-def test_best(runner: Runner) -> dict:
+def evaluate_best(runner: Runner) -> dict:
     """Tests what a training has brought: the checkpoint that was best on validation, else the last weights.
 
     Returns:
