@@ -2,12 +2,12 @@
 _base_ = [
     '_base_/models/imcnn.py',
     '_base_/datasets/celeba_64.py',
-    '_base_/schedules/cosine_10e.py',
+    '_base_/schedules/cosine_12e.py',
     '_base_/default_runtime.py',
 ]
 
 model = dict(
-    data_preprocessor=dict(flip_prob=0.5),
+    data_preprocessor=dict(flip_prob=0.5, crop_size=64),
     backbone=dict(width=0.25),
     head=dict(
         attr_head=dict(in_channels=768, in_size=(4, 4), hidden_dims=(256, 256)),

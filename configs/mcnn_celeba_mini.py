@@ -2,12 +2,12 @@
 _base_ = [
     '_base_/models/mcnn.py',
     '_base_/datasets/celeba_64.py',
-    '_base_/schedules/cosine_10e.py',
+    '_base_/schedules/cosine_12e.py',
     '_base_/default_runtime.py',
 ]
 
 model = dict(
-    data_preprocessor=dict(flip_prob=0.5, crop_size=None, std=(64.0, 64.0, 64.0)),
+    data_preprocessor=dict(flip_prob=0.5, crop_size=64, std=(64.0, 64.0, 64.0)),
     backbone=dict(width=0.25, conv1_stride=1),
     head=dict(attr_head=dict(in_channels=450, hidden_dims=(128, 128))),
 )
