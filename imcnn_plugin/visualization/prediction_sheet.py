@@ -30,14 +30,14 @@ def draw_prediction_sheet(
     from matplotlib.figure import Figure
 
     rows = -(-len(images) // columns)
-    figure = Figure(figsize=(4.6 * columns, 3.4 * rows), layout='constrained')
+    figure = Figure(figsize=(3.9 * columns, 2.8 * rows + 0.5), layout='constrained')
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
     for axis, image, score, target in zip(axes, images, scores, targets):
         height, width = image.shape[:2]
         axis.imshow(image, extent=(0, width / height, 0, 1))
-        axis.set(xlim=(0, 1.95), ylim=(0, 1))
+        axis.set(xlim=(0, 1.5), ylim=(0, 1))
         known = target >= 0
         right = ((score >= 0.5) == (target == 1))[known]
         axis.set_title(f'{right.sum()} of {known.sum()} right', fontsize=10, loc='left')
@@ -49,7 +49,7 @@ def draw_prediction_sheet(
                 width / height + 0.04,
                 1 - (place + 0.5) / max(len(listed), 16),
                 f'{classes[i].replace("_", " ")} {100 * score[i]:.0f} %',
-                fontsize=7.5,
+                fontsize=8,
                 color=colour,
                 va='center',
             )
