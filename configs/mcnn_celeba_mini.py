@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 model = dict(
-    data_preprocessor=dict(flip_prob=0.5, crop_size=64, std=(64.0, 64.0, 64.0)),
+    data_preprocessor=dict(flip_prob=0.5, crop_size=64),
     backbone=dict(width=0.25, conv1_stride=1),
     head=dict(attr_head=dict(in_channels=450, hidden_dims=(128, 128))),
 )

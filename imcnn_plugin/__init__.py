@@ -10,11 +10,10 @@ from .versions import check_versions
 
 __version__ = '0.1.0'
 
-check_versions()
-
 with warnings.catch_warnings():
     # mmcv-lite lacks compiled operators, of which nothing here needs any.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    check_versions()
     from . import datasets, engine, evaluation, models
 
 engine.allow_mmengine_checkpoints()

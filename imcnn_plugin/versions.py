@@ -1,16 +1,17 @@
 from importlib import import_module
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
+from packaging.requirements import Requirement
 
-# The same ranges as in pyproject.toml, by the names under which the packages are imported.
-SUPPORTED = dict(
-    numpy='>=2.0,<3',
-    torch='>=2.6,<3',
-    torchvision='>=0.21,<1',
-    mmengine='>=0.10.7,<1',
-    mmcv='>=2.2,<2.4',
-    mmpretrain='>=1.2,<2',
+# The dependencies of pyproject.toml, by the names under which they are imported.
+DEPENDENCIES = dict(
+    torch='torch>=2.6,<3',
+    torchvision='torchvision>=0.21,<1',
+    mmengine='mmengine>=0.10.7,<1',
+    mmcv='mmcv-lite>=2.2,<2.4',
+    mmpretrain='mmpretrain>=1.2,<2',
+    numpy='numpy>=2.0,<3',
+    PIL='pillow>=10',
+    packaging='packaging>=23',
 )
 
 
@@ -18,15 +19,26 @@ def check_versions() -> None:
     """Checks that what this package builds on is there, in a supported version.
 
     Raises:
-        ImportError: Says which package is missing or of which version, and what to install.
+        ImportError: Says which package is missing, broken or of which version, and what to do.
     """
-    for name, supported in SUPPORTED.items():
-        install = f"pip install '{'mmcv-lite' if name == 'mmcv' else name}{supported}'"
+    for name, dependency in DEPENDENCIES.items():
         try:
             version = import_module(name).__version__
         except ModuleNotFoundError as error:
-            if error.name != name:
-                raise
-            raise ImportError(f'imcnn_plugin needs {name} {supported}, which is not installed: {install}') from None
-        if not SpecifierSet(supported).contains(Version(version), prereleases=True):
-            raise ImportError(f'imcnn_plugin needs {name} {supported}, found {version}: {install}')
+            if error.name == name:
+                raise ImportError(
+                    f"imcnn_plugin needs {name}, which is not installed: pip install '{dependency}'"
+                ) from None
+            raise broken(name, dependency, error) from error
+        except (ImportError, OSError, RuntimeError) as error:
+            raise broken(name, dependency, error) from error
+        if not Requirement(dependency).specifier.contains(version, prereleases=True):
+            raise ImportError(f"imcnn_plugin does not support {name} {version}: pip install '{dependency}'")
+
+
+def broken(name: str, dependency: str, error: Exception) -> ImportError:
+    if 'libGL' in str(error):
+        todo = 'put opencv-python-headless in place of opencv-python'
+    else:
+        todo = f"install it anew, with all it needs: pip install --force-reinstall '{dependency}'"
+    return ImportError(f'{name} is installed but cannot be imported ({error}): {todo}')

@@ -4,6 +4,10 @@
 set -euo pipefail
 script=$1 gpus=$2
 shift 2
+if ! [[ $gpus =~ ^[1-9][0-9]*$ ]]; then
+    echo "The number of GPUs was expected, found '$gpus'." >&2
+    exit 2
+fi
 python=${PYTHON:-python}
 found=$("$python" -c 'import torch; print(torch.cuda.device_count())')
 if [ "$found" -eq 0 ]; then

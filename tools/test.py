@@ -25,6 +25,8 @@ def main():
     args = parse_args()
     cfg = load_config(args.config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
     cfg.load_from = args.checkpoint
+    # A training that was resumed leaves a config that says so.
+    cfg.resume = False
     drop_identity_head(cfg)
     if args.amp:
         cfg.test_cfg.fp16 = True

@@ -4,7 +4,7 @@ import argparse
 
 from mmengine.config import DictAction
 
-from imcnn_plugin.apis import build_runner, evaluate_best, load_config
+from imcnn_plugin.apis import build_runner, load_config, train_and_test
 
 
 def parse_args():
@@ -44,10 +44,7 @@ def main():
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
-    runner = build_runner(cfg)
-    runner.train()
-    if cfg.get('test_dataloader'):
-        evaluate_best(runner)
+    train_and_test(build_runner(cfg))
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 # Sourced: makes .venv in the repository root where it is missing or out of date, and activates it.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-stamp=$(cat requirements.txt pyproject.toml | cksum)
+# The place counts too: a copied or moved environment still points to the old one.
+stamp=$( (pwd && cat requirements.txt pyproject.toml) | cksum)
 if [ "$(cat .venv/complete 2>/dev/null)" != "$stamp" ]; then
     for python in python3.11 python3.12 python3 ""; do
         if [ -z "$python" ]; then

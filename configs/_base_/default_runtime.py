@@ -27,4 +27,5 @@ log_processor = dict(type='BriefLogProcessor')
 log_level = 'INFO'
 load_from = None
 resume = False
-randomness = dict(seed=0)
+# Processes shuffle alike, but flip, crop and drop out each in its own way.
+randomness = dict(seed=0, diff_rank_seed=True)

@@ -1,13 +1,14 @@
 """From a config file and a user's wishes to a runner: what ``tools/train.py`` and ``tools/test.py`` share."""
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Optional, Union
 
 import torch
 import torch.distributed
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import barrier
+from mmengine.dist import all_reduce, barrier
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -43,10 +44,11 @@ def load_config(
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
     for name in LOADERS:
-        if cfg.get(name):
-            # With a data loader in this process there are no workers to keep.
-            cfg[name].setdefault('persistent_workers', cfg[name].num_workers > 0)
-            cfg[name].setdefault('pin_memory', torch.cuda.is_available())
+        if loader := cfg.get(name):
+            if not loader.get('num_workers'):
+                loader.persistent_workers = False
+            loader.setdefault('persistent_workers', True)
+            loader.setdefault('pin_memory', torch.cuda.is_available())
     return cfg
 
 
@@ -89,20 +91,30 @@ def init_cpu_processes(launcher: str) -> None:
     if launcher == 'slurm':
         for name, slurm_name in SLURM_NAMES.items():
             os.environ[name] = os.environ[slurm_name]
+        if 'MASTER_ADDR' not in os.environ:
+            command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_JOB_NODELIST']]
+            hosts = subprocess.check_output(command, text=True)
+            os.environ['MASTER_ADDR'] = hosts.split()[0]
     elif launcher != 'pytorch':
         raise ConfigError(f"launcher '{launcher}' needs GPUs: without them use 'pytorch' or 'slurm'")
     torch.distributed.init_process_group('gloo')
 
 
-def evaluate_best(runner: Runner) -> dict:
-    """Tests what a training has brought: the checkpoint that was best on validation, else the last weights.
-
-    Returns:
-        The metrics.
-    """
+def train_and_test(runner: Runner) -> None:
+    """Trains and, where there is a test part, tests what was best on validation, else the last weights."""
+    # Asking for the loop builds it, so that a test part that cannot be read is known now and not after the training.
+    has_test = runner.test_loop is not None
+    runner.train()
+    if not has_test:
+        return
     best = runner.message_hub.runtime_info.get('best_ckpt')
     # The main process writes checkpoints while the others go on.
     barrier()
-    if best and Path(best).is_file():
+    # Machines without a common file system have the file on the first one only, and all must test the same weights.
+    found = torch.tensor(int(bool(best) and Path(best).is_file()))
+    all_reduce(found, 'min')
+    if found:
         runner.load_checkpoint(best)
-    return runner.test()
+    elif best:
+        runner.logger.warning(f'{best} cannot be read by every process: testing the last weights.')
+    runner.test()

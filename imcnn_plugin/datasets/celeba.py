@@ -17,7 +17,7 @@ IDENTITY_LIST = 'identity_CelebA.txt'
 PARTITION_LIST = 'list_eval_partition.txt'
 # The folders of CelebA's own download, beside the flat layout.
 FOLDERS = {ATTRIBUTE_LIST: 'Anno', IDENTITY_LIST: 'Anno', PARTITION_LIST: 'Eval'}
-LABEL_OF_TOKEN = {b'1': 1, b'-1': 0}
+TOKENS = {b'1', b'-1'}
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,12 @@ def read_attributes(path: Path) -> Tuple[np.ndarray, np.ndarray]:
 
     names = []
     labels = np.empty((len(lines) - 2, len(ATTRIBUTES)), np.int8)
-    known_tokens = set(LABEL_OF_TOKEN)
     for row, line in enumerate(lines[2:]):
         name, *tokens = line.split() or [b'']
         if len(tokens) != len(ATTRIBUTES):
             raise DataError(f'{path}, line {row + 3}: expected a file name and 40 labels, found {show(line)}')
-        if not known_tokens.issuperset(tokens):
-            column, token = next((i, token) for i, token in enumerate(tokens) if token not in known_tokens)
+        if not TOKENS.issuperset(tokens):
+            column, token = next((i, token) for i, token in enumerate(tokens) if token not in TOKENS)
             raise DataError(f'{path}, line {row + 3}: {ATTRIBUTES[column]} is {show(token)}, expected 1 or -1')
         names.append(name)
         # Joined, a row of '1' and '-1' is one byte a label once '-1' is '0'.

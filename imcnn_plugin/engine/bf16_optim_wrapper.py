@@ -2,8 +2,8 @@ from contextlib import contextmanager
 
 import torch
 from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner.amp import autocast
+from mmpretrain.registry import OPTIM_WRAPPERS
 from torch import nn
 
 

@@ -1,9 +1,11 @@
+from typing import Any, Iterator, Tuple
+
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
-from torch.utils.data import DataLoader
+from torch import nn
 
 from ..errors import ConfigError
 
@@ -20,7 +22,8 @@ class FitCheckHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         loader = runner.train_dataloader
-        check_fit(runner, loader)
+        check_classes(runner.model, loader.dataset.metainfo)
+        check_identities(runner.model, loader.dataset.metainfo)
         batch, world = loader.batch_sampler.batch_size, get_world_size()
         rates = sorted({group['lr'] for group in runner.optim_wrapper.param_groups})
         scaling = runner.cfg.get('auto_scale_lr') or {}
@@ -34,22 +37,32 @@ class FitCheckHook(Hook):
         )
 
     def before_test(self, runner: Runner) -> None:
-        check_fit(runner, runner.test_dataloader)
+        check_classes(runner.model, runner.test_dataloader.dataset.metainfo)
 
 
-def check_fit(runner: Runner, loader: DataLoader) -> None:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    meta = loader.dataset.metainfo
+def parts_with(model: nn.Module, attribute: str) -> Iterator[Tuple[str, Any]]:
+    """Names of the model's parts that have an attribute, and its value."""
+    model = model.module if is_model_wrapper(model) else model
     for name, module in model.named_modules():
-        classes = getattr(module, 'classes', None)
-        if classes is not None and 'classes' in meta and list(classes) != list(meta['classes']):
+        value = getattr(module, attribute, None)
+        if value is not None:
+            yield f'model.{name}.{attribute}', value
+
+
+def check_classes(model: nn.Module, meta: dict) -> None:
+    """Refuses a model whose classes are not those of the data set, where both say."""
+    for key, classes in parts_with(model, 'classes'):
+        if list(classes) != list(meta.get('classes', classes)):
             raise ConfigError(
-                f'model.{name}.classes are not the classes of the data set, in its order: write '
-                f'classes={list(meta["classes"])}'
+                f'{key} are not the classes of the data set, in its order: write classes={list(meta["classes"])}'
             )
-        identities = getattr(module, 'num_identities', None)
-        if identities is not None and identities != meta.get('num_identities', identities):
+
+
+def check_identities(model: nn.Module, meta: dict) -> None:
+    """Refuses an identity head for another number of identities than the training set's, where both say."""
+    for key, number in parts_with(model, 'num_identities'):
+        found = meta.get('num_identities', number)
+        if number != found:
             raise ConfigError(
-                f'model.{name}.num_identities is {identities}, but the training set has {meta["num_identities"]} '
-                f'identities: pass --cfg-options model.{name}.num_identities={meta["num_identities"]}'
+                f'{key} is {number}, but the training set has {found} identities: pass --cfg-options {key}={found}'
             )

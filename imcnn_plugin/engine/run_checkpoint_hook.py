@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Optional
 
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
@@ -15,7 +16,15 @@ class RunCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
-        path = getattr(self, 'best_ckpt_path', None)
+        if self.save_best is None:
+            return
+        if len(self.key_indicators) == 1:
+            self.best_ckpt_path = self._own(runner, self.best_ckpt_path)
+        else:
+            self.best_ckpt_path_dict = {key: self._own(runner, path) for key, path in self.best_ckpt_path_dict.items()}
+
+    def _own(self, runner: Runner, path: Optional[str]) -> Optional[str]:
         if path and Path(path).resolve().parent != Path(self.out_dir).resolve():
             runner.logger.info(f'{path}, the best checkpoint so far, belongs to another run and is left there.')
-            self.best_ckpt_path = None
+            return None
+        return path

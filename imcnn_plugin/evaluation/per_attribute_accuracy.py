@@ -122,7 +122,13 @@ class PerAttributeAccuracy(BaseMetric):
             self.results.append((score.float(), target.to(torch.int8), identity))
 
     def evaluate(self, size: int) -> dict:
-        """Scores the ``size`` images of the data set."""
+        """Scores the ``size`` images of the data set.
+
+        Raises:
+            ConfigError: The model, the groups and the data set do not speak of the same attributes.
+        """
+        # In every process, so that none is left waiting for one that failed.
+        self._check_classes(self.results[0][0].size(1))
         parts = [torch.cat(field).cpu().numpy() for field in zip(*self.results)]
         self.results.clear()
         gathered = all_gather_object(parts) if get_world_size() > 1 else [parts]
@@ -133,18 +139,25 @@ class PerAttributeAccuracy(BaseMetric):
         broadcast_object_list(metrics)
         return metrics[0]
 
+    def _check_classes(self, num_predicted: int) -> None:
+        classes = (self.dataset_meta or {}).get('classes')
+        if classes is None:
+            raise ConfigError("the data set's metainfo has no classes, the names of its labels")
+        if len(classes) != num_predicted:
+            raise ConfigError(
+                f'the model predicts {num_predicted} attributes, the data set has {len(classes)}: build the head with '
+                'the classes of the data set'
+            )
+        if strange := [label for group in self.groups for label in group['labels'] if label not in classes]:
+            raise ConfigError(f'the groups of PerAttributeAccuracy name labels that the data set has not: {strange}')
+
     def compute_metrics(self, results: List[np.ndarray]) -> dict:
         """Metrics from scores ``(N, L)``, targets ``(N, L)`` and identities ``(N, )``."""
         scores, targets, identity = results
-        meta = self.dataset_meta or {}
-        classes = meta.get('classes', [str(i) for i in range(scores.shape[1])])
-        if len(classes) != scores.shape[1]:
-            raise ConfigError(
-                f'the model predicts {scores.shape[1]} attributes, the data set has {len(classes)}: build '
-                'the head with the classes of the data set'
-            )
+        meta = self.dataset_meta
+        classes = meta['classes']
         values = attribute_scores(scores, targets, self.thr)
-        means = {name: plain(np.nanmean(values[name])) for name in PERCENTAGES}
+        means = {name: mean_of_defined(values[name]) for name in PERCENTAGES}
         accuracy = dict(zip(classes, values['accuracy']))
         self.report = dict(
             mean_accuracy=means['accuracy'],
@@ -153,8 +166,7 @@ class PerAttributeAccuracy(BaseMetric):
             num_identities=int(len(np.unique(identity[identity >= 0]))),
             means=means,
             groups={
-                group['name']: plain(np.nanmean([accuracy[label] for label in group['labels']]))
-                for group in self.groups
+                group['name']: mean_of_defined([accuracy[label] for label in group['labels']]) for group in self.groups
             },
             attributes={
                 name: {key: plain(value[i]) for key, value in values.items()} for i, name in enumerate(classes)
@@ -168,6 +180,12 @@ class PerAttributeAccuracy(BaseMetric):
             majority_baseline=means['majority_baseline'],
             **{f'accuracy/{name}': float(value) for name, value in accuracy.items()},
         )
+
+
+def mean_of_defined(values: Sequence[float]) -> Optional[float]:
+    """The mean of what is not NaN; None where nothing is."""
+    values = np.asarray(values)
+    return plain(values[~np.isnan(values)].mean()) if not np.isnan(values).all() else None
 
 
 def plain(value: np.generic) -> Optional[float]:

@@ -24,7 +24,7 @@ class FacePreprocessor(BaseDataPreprocessor):
         non_blocking: Copy to the device without waiting.
 
     Raises:
-        ConfigError: ``batch_augments`` is set.
+        ConfigError: ``batch_augments`` is set; or, with a batch, images are smaller than ``crop_size``.
     """
 
     def __init__(
@@ -74,6 +74,8 @@ class FacePreprocessor(BaseDataPreprocessor):
 
     def _crop(self, x: torch.Tensor, training: bool) -> torch.Tensor:
         n, size = len(x), self.crop_size
+        if min(x.shape[2:]) < size:
+            raise ConfigError(f'crop_size is {size}, but the images are {x.size(2)}x{x.size(3)}: resize them to more')
         spare = torch.tensor([x.size(2) - size, x.size(3) - size], device=x.device)
         offset = (torch.rand(n, 2, device=x.device) * (spare + 1)).long() if training else (spare // 2).expand(n, 2)
         steps = torch.arange(size, device=x.device)

@@ -76,8 +76,9 @@ class GroupedMultiLabelHead(BaseModule):
         in_size: Height and width of the feature map, which is flattened then; None averages over its positions.
         hidden_dims: Sizes of the fully connected layers of each group, each followed by ReLU.
         dropout: Probability of dropping a unit after each of these layers.
-        loss: Any registered multi-label loss. None is the paper's LOSS_ATTR, see
-            :func:`~imcnn_plugin.models.joint_loss.multi_label_loss`. Unknown labels (-1) add nothing to either.
+        loss: Any registered multi-label loss with ``avg_factor``. None is the paper's LOSS_ATTR, see
+            :func:`~imcnn_plugin.models.joint_loss.multi_label_loss`. Unknown labels (-1) add nothing to that one, nor
+            to any that is 0 for a label that is off and surely predicted off (cross-entropy, focal, asymmetric).
         thr: Labels with at least this score are predicted.
         layout: What a 3-D map means, see :func:`~imcnn_plugin.models.features.to_positions`.
         init_cfg: Defaults to the paper's Xavier filler, with which :class:`GroupedLinear` starts as well.
@@ -165,7 +166,7 @@ class GroupedMultiLabelHead(BaseModule):
         target = self._target(data_samples, logits.device)
         if self.loss_module is None:
             return dict(loss=multi_label_loss(logits, target))
-        # A label that is off and predicted off with certainty costs nothing in any multi-label loss.
+        # A label that is off and predicted off with certainty costs nothing.
         unknown = target < 0
         logits = logits.masked_fill(unknown, CERTAIN_NEGATIVE)
         avg_factor = known_count((~unknown).flatten()) / len(self.classes)

@@ -1,5 +1,5 @@
 from collections import OrderedDict
-from typing import Tuple
+from typing import Optional, Tuple, Union
 
 import torch
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
@@ -34,9 +34,12 @@ class IMCNN(BaseBackbone):
         self,
         width: float = 1.0,
         num_slices: int = 6,
-        init_cfg=(dict(type='Caffe2Xavier', layer='Conv2d'), dict(type='Constant', layer='BatchNorm2d', val=1)),
+        init_cfg: Optional[Union[dict, list]] = [
+            dict(type='Caffe2Xavier', layer='Conv2d'),
+            dict(type='Constant', layer='BatchNorm2d', val=1),
+        ],
     ):
-        super().__init__(init_cfg=list(init_cfg))
+        super().__init__(init_cfg=init_cfg)
         c1, c2a, c2, c3a, c3, attr = (round(channels * width) for channels in (64, 64, 192, 192, 384, 512))
         self.layers = nn.Sequential(
             OrderedDict(

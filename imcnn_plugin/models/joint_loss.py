@@ -48,7 +48,7 @@ def identity_loss(logits: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
     Returns:
         Scalar; 0 where every identity is unknown.
     """
-    loss = F.cross_entropy(logits.float(), identity, ignore_index=-1, reduction='sum')
+    loss = F.cross_entropy(logits.float(), identity.long(), ignore_index=-1, reduction='sum')
     return loss / known_count(identity >= 0)
 
 

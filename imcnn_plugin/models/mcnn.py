@@ -1,4 +1,4 @@
-from typing import Tuple
+from typing import Optional, Tuple, Union
 
 import torch
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
@@ -31,7 +31,7 @@ class MCNN(BaseBackbone):
         width: float = 1.0,
         num_slices: int = 6,
         conv1_stride: int = 4,
-        init_cfg=dict(type='Caffe2Xavier', layer='Conv2d'),
+        init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Conv2d'),
     ):
         super().__init__(init_cfg=init_cfg)
         c1, c2, c3 = (round(channels * width) for channels in (75, 200, 300))

@@ -1,9 +1,7 @@
-from types import SimpleNamespace
-
 import pytest
 from torch import nn
 
-from imcnn_plugin.engine.fit_check_hook import check_fit
+from imcnn_plugin.engine.fit_check_hook import check_classes, check_identities
 from imcnn_plugin.errors import ConfigError
 
 
@@ -12,7 +10,8 @@ def fit(metainfo, **attributes):
     model.head = nn.Linear(1, 1)
     for name, value in attributes.items():
         setattr(model.head, name, value)
-    check_fit(SimpleNamespace(model=model), SimpleNamespace(dataset=SimpleNamespace(metainfo=metainfo)))
+    check_classes(model, metainfo)
+    check_identities(model, metainfo)
 
 
 def test_what_fits_passes():

@@ -106,6 +106,12 @@ def test_refuses_a_model_of_other_attributes(predictions):
         evaluate(build_metric(), scores[:, :4], targets[:, :4], True)
 
 
+def test_refuses_groups_of_other_attributes(predictions):
+    metric = build_metric(groups=[dict(name='vowels', labels=['a', 'i'])])
+    with pytest.raises(ConfigError, match=r"name labels that the data set has not: \['i'\]"):
+        evaluate(metric, *predictions, True)
+
+
 def test_files_and_table_show_the_report(predictions, tmp_path):
     scores, targets = predictions
     targets[:, 2] = 0

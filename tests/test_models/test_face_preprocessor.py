@@ -58,3 +58,8 @@ def test_passes_everything_else_on(images):
 def test_refuses_mixing_images():
     with pytest.raises(ConfigError, match='remove train_cfg'):
         build(batch_augments=dict(augments=dict(type='Mixup', alpha=0.2)))
+
+
+def test_refuses_images_smaller_than_the_crop(images):
+    with pytest.raises(ConfigError, match='crop_size is 9, but the images are 10x8'):
+        build(crop_size=9)(dict(inputs=images))

@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
+from mmpretrain.datasets import PackInputs
 from mmpretrain.evaluation import MultiLabelMetric
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -227,14 +230,19 @@ def test_on_backbones_of_mmpretrain_with_its_own_parts(name, scope):
                 ),
             )
         )
+    torch.manual_seed(0)
     model.init_weights()
-    batch = dict(
-        inputs=[torch.randint(0, 256, (3, size, size), dtype=torch.uint8) for _ in range(4)],
-        data_samples=[DataSample().set_gt_score(torch.tensor([1, 0, 1, 0, int(i > 1)])) for i in range(4)],
+    pack = PackInputs()
+    rng = np.random.default_rng(0)
+    batch = pseudo_collate(
+        [
+            pack(dict(img=rng.integers(0, 256, (size, size, 3), np.uint8), gt_score=np.array([1, 0, 1, 0, i % 2])))
+            for i in range(4)
+        ]
     )
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     losses = []
-    for _ in range(8):
+    for _ in range(12):
         [loss] = model(**model.data_preprocessor(batch, training=True), mode='loss').values()
         optimizer.zero_grad()
         loss.backward()

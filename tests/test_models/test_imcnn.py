@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 from mmpretrain.registry import MODELS
 
@@ -42,3 +43,17 @@ def test_fused_conv_attr_starts_as_six_separate_layers_would():
     for group in weight.chunk(6):
         assert bound * 0.999 < group.abs().max() <= bound
         assert abs(group.std().item() / (bound / math.sqrt(3)) - 1) < 0.01
+
+
+@pytest.mark.parametrize('name', ['IMCNN', 'MCNN'])
+def test_init_cfg_may_be_a_checkpoint_or_none(name, tmp_path):
+    source = MODELS.build(dict(type=f'mmpretrain.{name}', width=0.1, init_cfg=None))
+    source.init_weights()
+    torch.save(source.state_dict(), tmp_path / 'a.pth')
+    model = MODELS.build(
+        dict(
+            type=f'mmpretrain.{name}', width=0.1, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth'))
+        )
+    )
+    model.init_weights()
+    torch.testing.assert_close(model.state_dict(), source.state_dict())

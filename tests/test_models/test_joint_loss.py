@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -47,22 +49,30 @@ def test_joint_loss_weighs_identity_by_lambda():
     assert JointLoss()(loss_attr) == dict(loss_attr=27.0)
 
 
-def one_rank(rank, file, logits, target, identity, results):
-    torch.distributed.init_process_group('gloo', init_method=f'file://{file}', rank=rank, world_size=2)
-    part = slice(0, 5) if rank == 0 else slice(5, None)
-    leaf = logits[part].clone().requires_grad_()
-    (multi_label_loss(leaf, target[part]) + identity_loss(leaf, identity[part])).backward()
-    results[part] = leaf.grad
+ONE_RANK = """
+import sys
+import torch
+from imcnn_plugin.models.joint_loss import identity_loss, multi_label_loss
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+logits, target, identity = (tensor[:5] if rank == 0 else tensor[5:] for tensor in torch.load(f'{folder}/batch.pth'))
+logits.requires_grad_()
+(multi_label_loss(logits, target) + identity_loss(logits, identity)).backward()
+torch.save(logits.grad, f'{folder}/{rank}.pth')
+"""
 
 
 def test_two_processes_compute_the_gradient_of_one(tmp_path):
     """With unequal batches, unknown entries, and one process that knows no identity."""
     torch.manual_seed(0)
-    logits, target = torch.randn(8, 6), torch.randint(-1, 2, (8, 6))
+    logits, target = torch.randn(8, 6, requires_grad=True), torch.randint(-1, 2, (8, 6))
     identity = torch.tensor([3, -1, 0, 5, 2, -1, -1, -1])
-    leaf = logits.clone().requires_grad_()
-    (multi_label_loss(leaf, target) + identity_loss(leaf, identity)).backward()
-    results = torch.zeros_like(logits).share_memory_()
-    torch.multiprocessing.spawn(one_rank, (tmp_path / 'store', logits, target, identity, results), nprocs=2)
+    (multi_label_loss(logits, target) + identity_loss(logits, identity)).backward()
+    torch.save((logits.detach(), target, identity), tmp_path / 'batch.pth')
+    command = [sys.executable, '-c', ONE_RANK]
+    processes = [subprocess.Popen([*command, str(rank), str(tmp_path)]) for rank in (0, 1)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
     # Gradients are averaged over processes.
-    torch.testing.assert_close(results / 2, leaf.grad)
+    two = torch.cat([torch.load(tmp_path / f'{rank}.pth') for rank in (0, 1)]) / 2
+    torch.testing.assert_close(two, logits.grad)

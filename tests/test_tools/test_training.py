@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -31,8 +32,14 @@ IDENTITIES = 'model.head.id_head.num_identities=14'
 ODD_TEST_PART = 'test_dataloader.dataset.indices=15'
 
 
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return str(listener.getsockname()[1])
+
+
 def run(*command, ok=True, **environment):
-    """Runs a command in the repository and returns what it printed."""
+    """Runs a command in the repository, on CPUs, and returns what it printed."""
     if command[0].endswith('.sh'):
         command = ('bash', *command)
         environment['PYTHON'] = sys.executable
@@ -41,7 +48,7 @@ def run(*command, ok=True, **environment):
     process = subprocess.run(
         [str(part) for part in command],
         cwd=REPOSITORY,
-        env={**os.environ, **environment},
+        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'PORT': free_port(), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -89,31 +96,29 @@ def test_training_ends_with_a_table_of_the_test_part(trained):
     assert len(list(folder.glob('best_*.pth'))) == 1
 
 
-def test_a_checkpoint_is_tested_without_training_rows_or_identity_count(trained, faces, tmp_path):
-    folder, _ = trained
-    [best] = folder.glob('best_*.pth')
-    (tmp_path / 'part').mkdir()
-    (tmp_path / 'part' / 'img_align_celeba').symlink_to(faces / 'img_align_celeba')
+@pytest.fixture(scope='module')
+def only_test_rows(faces, tmp_path_factory):
+    """A data folder whose lists name the test part alone."""
+    folder = tmp_path_factory.mktemp('rows')
+    (folder / 'img_align_celeba').symlink_to(faces / 'img_align_celeba')
     partition = dict(line.split() for line in (faces / 'list_eval_partition.txt').read_text().splitlines())
     for name in ('list_attr_celeba.txt', 'identity_CelebA.txt', 'list_eval_partition.txt'):
         lines = (faces / name).read_text().splitlines()
         kept = [line for line in lines if partition.get(line.split()[0]) == '2']
         head = [str(len(kept)), lines[1]] if name.startswith('list_attr') else []
-        (tmp_path / 'part' / name).write_text('\n'.join(head + kept) + '\n')
-    output = run(
-        'tools/test.py',
-        CONFIG,
-        best,
-        '--data-root',
-        tmp_path / 'part',
-        '--work-dir',
-        tmp_path / 'out',
-        '--cfg-options',
-        *TINY,
-        ODD_TEST_PART,
-    )
-    assert report(tmp_path / 'out') == report(folder)
+        (folder / name).write_text('\n'.join(head + kept) + '\n')
+    return folder
+
+
+def test_a_checkpoint_is_tested_without_training_rows_or_identity_count(trained, only_test_rows, tmp_path):
+    folder, _ = trained
+    [best] = folder.glob('best_*.pth')
+    command = ['tools/test.py', CONFIG, best, '--data-root', only_test_rows, '--work-dir', tmp_path]
+    output = run(*command, '--cfg-options', *TINY, ODD_TEST_PART)
+    assert report(tmp_path) == report(folder)
     assert 'unexpected key' not in output and 'missing key' not in output
+    run(*command, '--amp', '--cfg-options', *TINY, ODD_TEST_PART)
+    assert report(tmp_path)['mean_accuracy'] == pytest.approx(report(folder)['mean_accuracy'], abs=2)
 
 
 def test_two_processes_give_the_accuracies_of_one(trained, faces, tmp_path):
@@ -130,9 +135,8 @@ def test_two_processes_give_the_accuracies_of_one(trained, faces, tmp_path):
         *TINY,
         ODD_TEST_PART,
         CELEBA_ROOT=str(faces),
-        PORT='29611',
     )
-    assert 'No GPU found: running 2 CPU processes over gloo.' in output or torch.cuda.is_available()
+    assert 'No GPU found: running 2 CPU processes over gloo.' in output
     two, one = report(tmp_path), report(folder)
     assert two['num_images'] == 15
     for name, values in one['attributes'].items():
@@ -155,14 +159,14 @@ def test_two_processes_train_and_resume(faces, tmp_path):
         'train_dataloader.batch_size=8',
         'auto_scale_lr.base_batch_size=16',
     ]
-    output = run(*command, 'train_cfg.max_epochs=1', PORT='29612')
+    output = run(*command, 'train_cfg.max_epochs=1')
     assert 'Global batch 16 (2 x 8), 4 steps an epoch, learning rate 0.01.' in output
-    output = run(*command[:7], '--resume', *command[7:], 'train_cfg.max_epochs=2', PORT='29612')
+    output = run(*command[:7], '--resume', *command[7:], 'train_cfg.max_epochs=2')
     assert 'resumed epoch: 1, iter: 4' in output
     assert (tmp_path / 'epoch_2.pth').is_file() and report(tmp_path)['split'] == 'test'
 
 
-def test_resumes_in_bfloat16_and_leaves_the_first_runs_best_checkpoint(trained, faces, tmp_path):
+def test_resumes_in_bfloat16_and_leaves_the_first_runs_best_checkpoint(trained, faces, only_test_rows, tmp_path):
     folder, _ = trained
     before = sorted(path.name for path in folder.glob('*.pth'))
     # Any score is better than this, so the resumed run finds a new best one.
@@ -186,7 +190,53 @@ def test_resumes_in_bfloat16_and_leaves_the_first_runs_best_checkpoint(trained, 
     assert 'resumed epoch: 2, iter: 8' in output and 'Epoch(train) [3]' in output
     assert 'belongs to another run and is left there' in output
     assert sorted(path.name for path in folder.glob('*.pth')) == before
-    assert len(list((tmp_path / 'second').glob('best_*.pth'))) == 1
+    [best] = (tmp_path / 'second').glob('best_*.pth')
+    # The config that a resumed run leaves tests its checkpoints without the training rows, too.
+    run(
+        'tools/test.py',
+        tmp_path / 'second' / 'imcnn_demo.py',
+        best,
+        '--data-root',
+        only_test_rows,
+        '--work-dir',
+        tmp_path,
+    )
+    assert report(tmp_path) == report(tmp_path / 'second')
+
+
+def test_training_on_two_parts_ends_with_the_test_of_a_third(faces, tmp_path):
+    """The test part's own count of training identities is another one then."""
+    run(
+        'tools/train.py',
+        CONFIG,
+        '--work-dir',
+        tmp_path,
+        '--data-root',
+        faces,
+        '--cfg-options',
+        *TINY,
+        'train_dataloader.dataset.split=trainval',
+        'model.head.id_head.num_identities=16',
+        'train_cfg.max_epochs=1',
+    )
+    assert report(tmp_path)['split'] == 'test'
+
+
+def test_an_unreadable_test_part_is_known_before_training(faces, tmp_path):
+    output = run(
+        'tools/train.py',
+        CONFIG,
+        '--work-dir',
+        tmp_path,
+        '--data-root',
+        faces,
+        '--cfg-options',
+        *TINY,
+        IDENTITIES,
+        f'test_dataloader.dataset.data_root={tmp_path}/nowhere',
+        ok=False,
+    )
+    assert f'{tmp_path}/nowhere/list_attr_celeba.txt not found' in output and 'Epoch(train)' not in output
 
 
 def test_wrong_identity_count_is_an_error_that_says_what_to_write(faces, tmp_path):
@@ -235,6 +285,8 @@ def test_data_root_of_cfg_options_reaches_the_data_loaders(tmp_path):
 def test_launcher_explains_itself():
     assert 'Usage: dist_train.sh CONFIG GPUS' in run('tools/dist_train.sh', CONFIG, ok=False)
     assert 'Usage: dist_test.sh CONFIG CHECKPOINT GPUS' in run('tools/dist_test.sh', CONFIG, 'a.pth', ok=False)
+    wrong = run('tools/dist_train.sh', CONFIG, '--work-dir', 'x', ok=False)
+    assert "The number of GPUs was expected, found '--work-dir'." in wrong
     assert 'Usage: slurm_train.sh PARTITION JOB_NAME CONFIG' in run('tools/slurm_train.sh', 'gpu', ok=False)
 
 
@@ -267,6 +319,9 @@ done
 for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
 """)
     srun.chmod(0o755)
+    scontrol = tmp_path / 'scontrol'
+    scontrol.write_text('#!/bin/sh\n[ "$1 $2 $3" = "show hostnames node[1-2]" ] && echo 127.0.0.1 && echo other\n')
+    scontrol.chmod(0o755)
     run(
         'tools/slurm_train.sh',
         'cpu',
@@ -281,8 +336,7 @@ for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
         IDENTITIES,
         'train_cfg.max_epochs=1',
         GPUS='2',
-        MASTER_ADDR='127.0.0.1',
-        PORT='29613',
+        SLURM_JOB_NODELIST='node[1-2]',
         OMP_NUM_THREADS='1',
         PATH=f'{tmp_path}:{os.environ["PATH"]}',
     )
