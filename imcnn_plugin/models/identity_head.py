@@ -21,6 +21,7 @@ class IdentityHead(BaseModule):
         embedding_dims: Size of a linear layer before the classifier. The paper's text maps F straight to K identities,
             which None gives; its Table 1 has 512 numbers in between, which makes the same linear mapping one of rank
             512 and keeps 150,528 x 8,192 weights away.
+        neck: Config of a module that F goes through first; the sizes above are those of its output then.
         layout: What a 3-D map means, see :func:`~imcnn_plugin.models.features.to_positions`.
         init_cfg: Defaults to the paper's Xavier filler.
     """
@@ -31,6 +32,7 @@ class IdentityHead(BaseModule):
         in_channels: int,
         in_size: Optional[Tuple[int, int]] = None,
         embedding_dims: Optional[int] = 512,
+        neck: Optional[dict] = None,
         layout: Optional[str] = None,
         init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Linear'),
     ):
@@ -39,13 +41,14 @@ class IdentityHead(BaseModule):
         self.in_channels = in_channels
         self.in_size = in_size
         self.layout = layout
+        self.neck = MODELS.build(neck) if neck else nn.Identity()
         dims = in_channels * (in_size[0] * in_size[1] if in_size else 1)
         self.embedding = nn.Linear(dims, embedding_dims) if embedding_dims else nn.Identity()
         self.fc = nn.Linear(embedding_dims or dims, num_identities)
 
     def pre_logits(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:
         """The embedding ``(N, embedding_dims)`` of F."""
-        x = to_positions(feats, self.in_channels, self.in_size, self.layout)
+        x = to_positions(self.neck(feats), self.in_channels, self.in_size, self.layout)
         return self.embedding(x.flatten(1))
 
     def forward(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:

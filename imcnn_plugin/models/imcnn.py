@@ -5,14 +5,7 @@ import torch
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.registry import MODELS
 from torch import nn
-
-
-def conv_bn_relu(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    )
+from torchvision.ops import Conv2dNormActivation
 
 
 @MODELS.register_module()
@@ -43,15 +36,15 @@ class IMCNN(BaseBackbone):
         c1, c2a, c2, c3a, c3, attr = (round(channels * width) for channels in (64, 64, 192, 192, 384, 512))
         self.layers = nn.Sequential(
             OrderedDict(
-                conv1=conv_bn_relu(3, c1),
+                conv1=Conv2dNormActivation(3, c1),
                 pool1=nn.MaxPool2d(2),
-                conv2a=conv_bn_relu(c1, c2a),
-                conv2=conv_bn_relu(c2a, c2),
+                conv2a=Conv2dNormActivation(c1, c2a),
+                conv2=Conv2dNormActivation(c2a, c2),
                 pool2=nn.MaxPool2d(2),
-                conv3a=conv_bn_relu(c2, c3a),
-                conv3=conv_bn_relu(c3a, c3),
+                conv3a=Conv2dNormActivation(c2, c3a),
+                conv3=Conv2dNormActivation(c3a, c3),
                 pool3=nn.MaxPool2d(2),
-                conv_attr=conv_bn_relu(c3, num_slices * attr, stride=2),
+                conv_attr=Conv2dNormActivation(c3, num_slices * attr, stride=2),
             )
         )
 

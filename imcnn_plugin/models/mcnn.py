@@ -20,6 +20,7 @@ class MCNN(BaseBackbone):
         width: Factor on the number of filters of every layer.
         num_slices: Number of Conv3 layers S.
         conv1_stride: 4 for 227 x 227; 1 leaves a 2 x 2 map of 64 x 64.
+        frozen: Train none of it, as in the second stage of MCNN-AUX.
         init_cfg: Defaults to the Xavier filler of the other networks here; MCNN's own is not published.
 
     For ``(N, 3, 227, 227)`` it returns a tuple of one map ``(N, S * 300 * width, 2, 2)``, in which the S groups' maps
@@ -31,6 +32,7 @@ class MCNN(BaseBackbone):
         width: float = 1.0,
         num_slices: int = 6,
         conv1_stride: int = 4,
+        frozen: bool = False,
         init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Conv2d'),
     ):
         super().__init__(init_cfg=init_cfg)
@@ -50,6 +52,7 @@ class MCNN(BaseBackbone):
             nn.Conv2d(c2, num_slices * c3, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(5, 5)
         )
         self.norm = nn.LocalResponseNorm(5)
+        self.requires_grad_(not frozen)
 
     def forward(self, x: torch.Tensor) -> Tuple[torch.Tensor]:
         x = self.conv3(self.shared(x))

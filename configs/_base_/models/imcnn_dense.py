@@ -1,0 +1,30 @@
+# IMCNN-Dense of Table 1, with the four spatial groups of section 3.1.
+_base_ = []
+from imcnn_plugin.attributes import ATTRIBUTES, FOUR_GROUPS
+
+model = dict(
+    type='ImageClassifier',
+    data_preprocessor=dict(type='FacePreprocessor'),
+    backbone=dict(type='IMCNNDense', num_slices=len(FOUR_GROUPS)),
+    head=dict(
+        type='JointHead',
+        # Each group's map is averaged over its positions, then linear to the group's attributes.
+        attr_head=dict(
+            type='GroupedMultiLabelHead',
+            classes=ATTRIBUTES,
+            groups=FOUR_GROUPS,
+            in_channels=816 * len(FOUR_GROUPS),
+            num_slices=len(FOUR_GROUPS),
+        ),
+        # The face recognition block: maxout, dense block, fc of 512; averaged before the fc, as in DenseNet.
+        id_head=dict(
+            type='IdentityHead',
+            num_identities=8192,
+            neck=dict(type='MaxoutDenseNeck', in_channels=816, num_slices=len(FOUR_GROUPS)),
+            in_channels=944,
+            embedding_dims=512,
+        ),
+        loss=dict(type='JointLoss', id_weight=1.0),
+    ),
+)
+del ATTRIBUTES, FOUR_GROUPS

@@ -1,0 +1,8 @@
+# The second stage on a frozen MCNN at a quarter of the width. Train configs/mcnn_celeba_mini.py first.
+_base_ = './mcnn_celeba_mini.py'
+
+model = dict(backbone=dict(frozen=True), head=dict(attr_head=dict(type='AuxMultiLabelHead')))
+load_from = 'work_dirs/mcnn_celeba_mini/epoch_12.pth'
+# 1,600 weights need no twelve epochs.
+train_cfg = dict(max_epochs=4)
+param_scheduler = dict(T_max=4)
