@@ -39,15 +39,17 @@ def test_config_builds(path, monkeypatch):
     model = build(cfg, device)
     if path.stem in WEIGHTS:
         assert sum(parameter.numel() for parameter in model.parameters()) == WEIGHTS[path.stem]
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+    for loader in filter(None, (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)):
         assert loader.dataset.data_root == 'some/folder'
         scale = next(step.scale for step in loader.dataset.pipeline if step.type == 'Resize')
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             DATASETS.build(dict(loader.dataset, lazy_init=True))
     side = cfg.model.data_preprocessor.get('crop_size') or scale[0]
-    assert model(torch.zeros(2, 3, side, side, device=device)).shape == (2, len(ATTRIBUTES))
+    identities = cfg.model.head.get('num_identities')
+    assert model(torch.zeros(2, 3, side, side, device=device)).shape == (2, identities or len(ATTRIBUTES))
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        METRICS.build(cfg.test_evaluator)
+        if cfg.test_evaluator:
+            METRICS.build(cfg.test_evaluator)
         for hook in (*cfg.default_hooks.values(), *cfg.custom_hooks):
             HOOKS.build(hook)
 
@@ -65,8 +67,10 @@ def test_training_starts_near_the_loss_of_a_coin(path, monkeypatch, faces):
     model.init_weights()
     batch = model.data_preprocessor(batch, training=True)
     losses = model(**batch, mode='loss')
-    assert 25 < losses['loss_attr'] < 40
-    assert ('loss_id' in losses) == (cfg.model.head.get('id_head') is not None)
+    if cfg.model.head.type == 'JointHead':
+        assert 25 < losses['loss_attr'] < 40
+    has_identities = cfg.model.head.type == 'IdentityHead' or cfg.model.head.get('id_head') is not None
+    assert ('loss_id' in losses) == has_identities
 
 
 def test_numbers_of_weights_are_those_of_the_paper():

@@ -1,4 +1,4 @@
-from typing import Dict, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -7,72 +7,7 @@ from mmengine.evaluator import BaseMetric
 from mmpretrain.registry import METRICS
 
 from ..errors import ConfigError
-
-# What attribute_scores gives for each attribute, in the order of tables.
-PERCENTAGES = (
-    'accuracy',
-    'balanced_accuracy',
-    'precision',
-    'recall',
-    'f1',
-    'average_precision',
-    'prevalence',
-    'majority_baseline',
-)
-
-
-def attribute_scores(scores: np.ndarray, targets: np.ndarray, thr: float = 0.5) -> Dict[str, np.ndarray]:
-    """How well each attribute is predicted.
-
-    Args:
-        scores: Probabilities ``(N, L)``.
-        targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
-        thr: An attribute with at least this score is predicted.
-
-    Returns:
-        Arrays ``(L, )``: ``num_labelled`` and, in percent, accuracy, balanced accuracy, precision, recall, F1, average
-        precision, prevalence, and the accuracy of always predicting the label that is more frequent in ``targets``.
-        What is undefined, such as the recall of an attribute that no image has, is NaN.
-    """
-    known = targets >= 0
-    positive, predicted = targets == 1, scores >= thr
-    count = known.sum(0)
-    tp = (positive & predicted).sum(0)
-    fp = (known & ~positive & predicted).sum(0)
-    fn = (positive & ~predicted).sum(0)
-    tn = count - tp - fp - fn
-    with np.errstate(divide='ignore', invalid='ignore'):
-        recall, specificity = tp / (tp + fn), tn / (tn + fp)
-        prevalence = (tp + fn) / count
-        values = dict(
-            accuracy=(tp + tn) / count,
-            balanced_accuracy=(recall + specificity) / 2,
-            precision=tp / (tp + fp),
-            recall=recall,
-            f1=2 * tp / (2 * tp + fp + fn),
-            average_precision=np.array(
-                [average_precision(scores[known[:, i], i], positive[known[:, i], i]) for i in range(scores.shape[1])]
-            ),
-            prevalence=prevalence,
-            majority_baseline=np.maximum(prevalence, 1 - prevalence),
-        )
-    return dict(num_labelled=count, **{name: 100 * value for name, value in values.items()})
-
-
-def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the precision-recall steps; images of equal score enter together. NaN without positives.
-
-    Args:
-        scores: ``(N, )``.
-        positive: Booleans ``(N, )``.
-    """
-    if not positive.any():
-        return np.nan
-    order = np.argsort(-scores, kind='stable')
-    scores, found = scores[order], positive[order].cumsum()
-    last = np.append(scores[1:] != scores[:-1], True)
-    found, ranks = found[last], np.flatnonzero(last) + 1
-    return float((np.diff(found, prepend=0) * found / ranks).sum() / found[-1])
+from .attribute_scores import make_report
 
 
 def interleave(parts: Sequence[np.ndarray], size: int) -> np.ndarray:
@@ -153,41 +88,17 @@ class PerAttributeAccuracy(BaseMetric):
 
     def compute_metrics(self, results: List[np.ndarray]) -> dict:
         """Metrics from scores ``(N, L)``, targets ``(N, L)`` and identities ``(N, )``."""
-        scores, targets, identity = results
         meta = self.dataset_meta
-        classes = meta['classes']
-        values = attribute_scores(scores, targets, self.thr)
-        means = {name: mean_of_defined(values[name]) for name in PERCENTAGES}
-        accuracy = dict(zip(classes, values['accuracy']))
-        self.report = dict(
-            mean_accuracy=means['accuracy'],
-            **{key: meta[key] for key in ('protocol', 'split', 'fold') if key in meta},
-            num_images=len(scores),
-            num_identities=int(len(np.unique(identity[identity >= 0]))),
-            means=means,
-            groups={
-                group['name']: mean_of_defined([accuracy[label] for label in group['labels']]) for group in self.groups
-            },
-            attributes={
-                name: {key: plain(value[i]) for key, value in values.items()} for i, name in enumerate(classes)
-            },
-        )
-        return dict(
+        about = {key: meta[key] for key in ('protocol', 'split', 'fold') if key in meta}
+        self.report = make_report(*results, meta['classes'], self.groups, self.thr, about)
+        means = self.report['means']
+        metrics = dict(
             mean_accuracy=means['accuracy'],
             mean_balanced_accuracy=means['balanced_accuracy'],
             mean_f1=means['f1'],
             mAP=means['average_precision'],
             majority_baseline=means['majority_baseline'],
-            **{f'accuracy/{name}': float(value) for name, value in accuracy.items()},
+            **{f'accuracy/{name}': values['accuracy'] for name, values in self.report['attributes'].items()},
         )
-
-
-def mean_of_defined(values: Sequence[float]) -> Optional[float]:
-    """The mean of what is not NaN; None where nothing is."""
-    values = np.asarray(values)
-    return plain(values[~np.isnan(values)].mean()) if not np.isnan(values).all() else None
-
-
-def plain(value: np.generic) -> Optional[float]:
-    """A number that JSON can hold; None for NaN."""
-    return None if np.isnan(value) else value.item()
+        # What is undefined can be neither logged nor plotted.
+        return {key: value for key, value in metrics.items() if value is not None}

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from .per_attribute_accuracy import PERCENTAGES
+from .attribute_scores import PERCENTAGES
 
 HEADINGS = dict(
     accuracy='acc',

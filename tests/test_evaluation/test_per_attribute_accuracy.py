@@ -8,7 +8,8 @@ from mmpretrain.registry import METRICS
 from sklearn import metrics as oracle
 
 from imcnn_plugin.errors import ConfigError
-from imcnn_plugin.evaluation.per_attribute_accuracy import attribute_scores, interleave
+from imcnn_plugin.evaluation.attribute_scores import attribute_scores
+from imcnn_plugin.evaluation.per_attribute_accuracy import interleave
 from imcnn_plugin.evaluation.report import format_table, write_report
 
 

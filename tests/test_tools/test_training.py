@@ -359,3 +359,35 @@ def test_show_predictions_draws_a_picture(trained, faces, tmp_path):
         tmp_path / 'faces.png',
     )
     assert (tmp_path / 'faces.png').stat().st_size > 10000
+
+
+def test_second_stage_of_mcnn_aux_needs_the_first(faces, tmp_path):
+    tiny = [option for option in TINY if 'head' not in option and 'width' not in option]
+    tiny += [
+        'model.backbone.width=0.02',
+        'model.head.attr_head.in_channels=36',
+        'model.head.attr_head.hidden_dims=(8,)',
+    ]
+    common = ['--data-root', faces, '--cfg-options', *tiny, 'train_cfg.max_epochs=1']
+    run('tools/train.py', 'configs/mcnn_celeba_mini.py', '--work-dir', tmp_path / 'first', *common)
+    first = torch.load(tmp_path / 'first' / 'epoch_1.pth', weights_only=True)['state_dict']
+    run('tools/train.py', 'configs/mcnn_aux_celeba_mini.py', '--work-dir', tmp_path / 'second', *common,
+        f'load_from={tmp_path}/first/epoch_1.pth')  # fmt: skip
+    second = torch.load(tmp_path / 'second' / 'epoch_1.pth', weights_only=True)['state_dict']
+    aux = second.pop('head.attr_head.aux.weight')
+    torch.testing.assert_close(second, first, rtol=0, atol=0)
+    assert not torch.equal(aux, torch.eye(40))
+
+
+def test_id_net_from_training_to_table(faces, tmp_path):
+    tiny = ['model.backbone.width=0.0625', 'model.head.in_channels=192', 'model.head.embedding_dims=8',
+            'model.head.num_identities=14', 'train_dataloader.num_workers=0', 'train_dataloader.batch_size=16']  # fmt: skip
+    common = ['--work-dir', tmp_path, '--data-root', faces]
+    output = run('tools/train.py', 'configs/id_net_celeba_mini.py', *common, '--cfg-options', *tiny,
+                 'train_cfg.max_epochs=1', 'param_scheduler.T_max=1')  # fmt: skip
+    assert 'loss_attr' not in output and 'loss_id' in output
+    run('tools/analysis/id_net.py', tmp_path / 'id_net_celeba_mini.py', tmp_path / 'epoch_1.pth', *common)
+    result = report(tmp_path)
+    assert (result['split'], result['num_images'], result['num_identities']) == ('test', 16, 4)
+    depths = {values['depth'] for values in result['attributes'].values()}
+    assert depths <= {'conv_3x3', 'conv_1x1', 'fc1', 'fc2'} and len(depths) > 1

@@ -1,0 +1,116 @@
+"""The mathematics of an evaluation, on arrays."""
+
+from typing import Dict, Optional, Sequence
+
+import numpy as np
+
+# What attribute_scores gives for each attribute, in the order of tables.
+PERCENTAGES = (
+    'accuracy',
+    'balanced_accuracy',
+    'precision',
+    'recall',
+    'f1',
+    'average_precision',
+    'prevalence',
+    'majority_baseline',
+)
+
+
+def attribute_scores(scores: np.ndarray, targets: np.ndarray, thr: float = 0.5) -> Dict[str, np.ndarray]:
+    """How well each attribute is predicted.
+
+    Args:
+        scores: Probabilities ``(N, L)``.
+        targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
+        thr: An attribute with at least this score is predicted.
+
+    Returns:
+        Arrays ``(L, )``: ``num_labelled`` and, in percent, accuracy, balanced accuracy, precision, recall, F1, average
+        precision, prevalence, and the accuracy of always predicting the label that is more frequent in ``targets``.
+        What is undefined, such as the recall of an attribute that no image has, is NaN.
+    """
+    known = targets >= 0
+    positive, predicted = targets == 1, scores >= thr
+    count = known.sum(0)
+    tp = (positive & predicted).sum(0)
+    fp = (known & ~positive & predicted).sum(0)
+    fn = (positive & ~predicted).sum(0)
+    tn = count - tp - fp - fn
+    with np.errstate(divide='ignore', invalid='ignore'):
+        recall, specificity = tp / (tp + fn), tn / (tn + fp)
+        prevalence = (tp + fn) / count
+        values = dict(
+            accuracy=(tp + tn) / count,
+            balanced_accuracy=(recall + specificity) / 2,
+            precision=tp / (tp + fp),
+            recall=recall,
+            f1=2 * tp / (2 * tp + fp + fn),
+            average_precision=np.array(
+                [average_precision(scores[known[:, i], i], positive[known[:, i], i]) for i in range(scores.shape[1])]
+            ),
+            prevalence=prevalence,
+            majority_baseline=np.maximum(prevalence, 1 - prevalence),
+        )
+    return dict(num_labelled=count, **{name: 100 * value for name, value in values.items()})
+
+
+def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the precision-recall steps; images of equal score enter together. NaN without positives.
+
+    Args:
+        scores: ``(N, )``.
+        positive: Booleans ``(N, )``.
+    """
+    if not positive.any():
+        return np.nan
+    order = np.argsort(-scores, kind='stable')
+    scores, found = scores[order], positive[order].cumsum()
+    last = np.append(scores[1:] != scores[:-1], True)
+    found, ranks = found[last], np.flatnonzero(last) + 1
+    return float((np.diff(found, prepend=0) * found / ranks).sum() / found[-1])
+
+
+def make_report(
+    scores: np.ndarray,
+    targets: np.ndarray,
+    identity: np.ndarray,
+    classes: Sequence[str],
+    groups: Sequence[dict] = (),
+    thr: float = 0.5,
+    about: Optional[dict] = None,
+) -> dict:
+    """All there is to say of an evaluation, as a dict that JSON can hold, with None for what is undefined.
+
+    Args:
+        scores: Probabilities ``(N, L)``.
+        targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
+        identity: The data set's numbers of the persons ``(N, )``, -1 for unknown.
+        classes: The L names.
+        groups: Dicts of ``name`` and ``labels``, whose mean accuracies are reported too.
+        thr: An attribute with at least this score is predicted.
+        about: What else to say, such as protocol and split.
+    """
+    values = attribute_scores(scores, targets, thr)
+    means = {name: mean_of_defined(values[name]) for name in PERCENTAGES}
+    accuracy = dict(zip(classes, values['accuracy']))
+    return dict(
+        mean_accuracy=means['accuracy'],
+        **(about or {}),
+        num_images=len(scores),
+        num_identities=int(len(np.unique(identity[identity >= 0]))),
+        means=means,
+        groups={group['name']: mean_of_defined([accuracy[label] for label in group['labels']]) for group in groups},
+        attributes={name: {key: plain(value[i]) for key, value in values.items()} for i, name in enumerate(classes)},
+    )
+
+
+def mean_of_defined(values: Sequence[float]) -> Optional[float]:
+    """The mean of what is not NaN; None where nothing is."""
+    values = np.asarray(values)
+    return plain(values[~np.isnan(values)].mean()) if not np.isnan(values).all() else None
+
+
+def plain(value: np.generic) -> Optional[float]:
+    """A number that JSON can hold; None for NaN."""
+    return None if np.isnan(value) else value.item()

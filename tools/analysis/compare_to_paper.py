@@ -1,0 +1,35 @@
+"""Prints the paper's Table 3 and what is wrong in it, with measured accuracies beside it where files are given."""
+
+import argparse
+import sys
+
+from imcnn_plugin.errors import DataError
+from imcnn_plugin.evaluation.comparison import FORMATS, compare, read_runs, write_text
+from imcnn_plugin.evaluation.published import SETS, read_published
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'files',
+        nargs='*',
+        metavar='NAME=FILE',
+        help="per_attribute.json of a test; without NAME= its folder's name is taken; files of one name are seeds",
+    )
+    parser.add_argument('--set', choices=SETS, help="the paper's columns (default celeba; without files both)")
+    parser.add_argument('--format', choices=FORMATS, default='text', help='default text')
+    parser.add_argument('--out', metavar='FILE', help='write there, not to the console')
+    # Files may stand on both sides of an option.
+    args = parser.parse_intermixed_args()
+    try:
+        text = FORMATS[args.format](compare(read_published(), read_runs(args.files), args.set))
+        if args.out:
+            write_text(args.out, text)
+            text = f'written to {args.out}\n'
+    except DataError as error:
+        sys.exit(f'error: {error}')
+    print(text, end='')
+
+
+if __name__ == '__main__':
+    main()
