@@ -22,6 +22,9 @@ WEIGHTS = dict(
     attr_net_celeba=TRUNK + CONV_ATTR + FULLY_CONNECTED,
     imcnn_celeba=TRUNK + CONV_ATTR + FULLY_CONNECTED + IDENTITY,
     mcnn_celeba=11546732,
+    # The second stage adds a weight for each pair of attributes.
+    mcnn_aux_celeba=11546732 + 40 * 40,
+    id_net_celeba=TRUNK + CONV_ATTR + IDENTITY,
 )
 
 

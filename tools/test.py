@@ -1,10 +1,15 @@
 """Tests a checkpoint on the test part of a config and prints a table of its attributes."""
 
 import argparse
+import json
+import sys
+from pathlib import Path
 
 from mmengine.config import DictAction
+from mmengine.dist import is_main_process
 
 from imcnn_plugin.apis import build_runner, drop_identity_head, load_config
+from imcnn_plugin.evaluation.report import differences
 
 
 def parse_args():
@@ -13,6 +18,10 @@ def parse_args():
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--data-root', help="the data set's folder, in place of the config's")
     parser.add_argument('--work-dir', help='where per_attribute.json and .csv go; default work_dirs/<config>')
+    parser.add_argument('--expect', metavar='JSON', help='fail where the accuracies are not those of this file')
+    parser.add_argument(
+        '--tolerance', type=float, default=0.1, help='points of percent by which they may differ (default %(default)s)'
+    )
     parser.add_argument('--amp', action='store_true', help='test in half precision')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
@@ -30,7 +39,13 @@ def main():
     drop_identity_head(cfg)
     if args.amp:
         cfg.test_cfg.fp16 = True
+    expected = json.loads(Path(args.expect).read_text()) if args.expect else None
     build_runner(cfg).test()
+    if expected and is_main_process():
+        found = json.loads(Path(cfg.work_dir, 'per_attribute.json').read_text())
+        if lines := differences(found, expected, args.tolerance):
+            sys.exit('\n'.join([f'Not what {args.expect} has:', *lines]))
+        print(f'As {args.expect} has it, within {args.tolerance} points.')
 
 
 if __name__ == '__main__':

@@ -1,8 +1,9 @@
+import hashlib
 import os
 from collections import abc
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Tuple, Union
+from typing import Iterable, List, Tuple, Union
 
 import numpy as np
 from mmpretrain.datasets import BaseDataset
@@ -149,6 +150,14 @@ def check_unique(names: np.ndarray, path: Path, first_line: int) -> None:
         )
 
 
+def checksum(parts: Iterable[bytes]) -> str:
+    """SHA-256 of several byte strings, one a line."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part + b'\n')
+    return digest.hexdigest()
+
+
 def show(text: bytes) -> str:
     """Bytes of a file, safe and short enough for a message."""
     text = text.strip()
@@ -211,7 +220,8 @@ class CelebAIdentity(BaseDataset):
         pipeline: Transforms of a record ``img_path``, ``gt_score`` (40, ), ``gt_identity``, ``identity``.
         **kwargs: Of mmpretrain's ``BaseDataset``.
 
-    Its ``metainfo`` has ``classes``, ``num_identities`` (K, of the training part), ``protocol`` and ``split``.
+    Its ``metainfo`` has ``classes``, ``num_identities`` (K, of the training part), ``protocol``, ``split``, and
+    ``checksums`` of the lists and of the part's list of images.
     ``gt_identity`` is 0 to K - 1 for identities of the training part, -1 for others; ``identity`` is CelebA's number.
 
     Raises:
@@ -275,7 +285,15 @@ class CelebAIdentity(BaseDataset):
                 f"protocol '{self.protocol}'"
             )
         folder, names = self._find_images(annotations.names, rows)
-        self._metainfo.update(num_identities=len(known), protocol=self.protocol, split=self.split)
+        self._metainfo.update(
+            num_identities=len(known),
+            protocol=self.protocol,
+            split=self.split,
+            checksums=dict(
+                annotations=checksum(find_list(self.data_root, name).read_bytes() for name in FOLDERS),
+                images=checksum(annotations.names[rows].tolist()),
+            ),
+        )
         if self.protocol == 'kfold':
             self._metainfo.update(fold=self.fold)
         return FaceRecords(folder, names, annotations.labels[rows], gt_identity[rows], identity[rows])

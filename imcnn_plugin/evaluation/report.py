@@ -5,6 +5,7 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import List
 
 from .attribute_scores import PERCENTAGES
 
@@ -66,3 +67,27 @@ def write_report(report: dict, folder: str) -> None:
         temporary = path.with_suffix(path.suffix + '.tmp')
         temporary.write_text(text)
         os.replace(temporary, path)
+
+
+def differences(report: dict, expected: dict, tolerance: float) -> List[str]:
+    """What an evaluation gave otherwise than expected, a line each.
+
+    Args:
+        report: The report of an evaluation.
+        expected: Another one, such as a published ``per_attribute.json``.
+        tolerance: By how many points of percent the mean and each attribute's accuracy may differ.
+    """
+    if set(report['attributes']) != set(expected['attributes']):
+        return ['the attributes are not those that were expected']
+    pairs = {'the mean': (report['mean_accuracy'], expected['mean_accuracy'])}
+    for name, values in report['attributes'].items():
+        pairs[name] = values['accuracy'], expected['attributes'][name]['accuracy']
+    lines = [
+        f'{name} is {found}, expected {wanted}'
+        for name, (found, wanted) in pairs.items()
+        if (found is None) != (wanted is None) or (found is not None and abs(found - wanted) > tolerance)
+    ]
+    for key, wanted in (expected.get('checksums') or {}).items():
+        if (report.get('checksums') or {}).get(key) != wanted:
+            lines.append(f'the checksum of the {key} is another one: this is not the data that was expected')
+    return lines

@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 
 import numpy as np
@@ -43,7 +44,14 @@ def test_records(root):
     assert record['gt_score'].tolist() == [int((6 + j) % 3 == 0) for j in range(40)]
     assert (record['gt_identity'], record['identity'], record['sample_idx']) == (0, 7, 3)
     assert [dataset[i]['gt_identity'] for i in range(5)] == [1, 0, 1, 0, 0]
-    assert dataset.metainfo == dict(classes=ATTRIBUTES, num_identities=2, protocol='official', split='train')
+    metainfo = dataset.metainfo
+    checksums = metainfo.pop('checksums')
+    assert metainfo == dict(classes=ATTRIBUTES, num_identities=2, protocol='official', split='train')
+    images = hashlib.sha256(b'a.jpg\nb.jpg\nc.jpg\ng.jpg\nh.jpg\n').hexdigest()
+    assert checksums['images'] == images
+    edit(root / LISTS[0], 3, lambda line: line.replace('-1', ' 1'))
+    other = CelebAIdentity(str(root)).metainfo['checksums']
+    assert other['images'] == images and other['annotations'] != checksums['annotations']
 
 
 def test_identities_outside_the_training_part_are_unknown(root):

@@ -1,3 +1,4 @@
+import copy
 import json
 import warnings
 
@@ -10,7 +11,7 @@ from sklearn import metrics as oracle
 from imcnn_plugin.errors import ConfigError
 from imcnn_plugin.evaluation.attribute_scores import attribute_scores
 from imcnn_plugin.evaluation.per_attribute_accuracy import interleave
-from imcnn_plugin.evaluation.report import format_table, write_report
+from imcnn_plugin.evaluation.report import differences, format_table, write_report
 
 
 @pytest.fixture
@@ -130,3 +131,22 @@ def test_files_and_table_show_the_report(predictions, tmp_path):
     assert f'{metric.report["attributes"]["a"]["accuracy"]:.2f}' in table
     assert len({len(line) for line in table.splitlines()[:8]}) == 1
     assert '200 images of 50 identities' in table
+
+
+def test_differences_name_what_is_not_as_expected(predictions):
+    metric = build_metric()
+    evaluate(metric, *predictions, True)
+    expected = copy.deepcopy(metric.report) | dict(checksums=dict(images='1', annotations='2'))
+    found = metric.report | dict(checksums=dict(images='1', annotations='2'))
+    assert differences(found, expected, 0) == []
+    expected['attributes']['b']['accuracy'] += 0.2
+    assert differences(found, expected, 0.25) == []
+    [line] = differences(found, expected, 0.1)
+    assert line.startswith('b is ')
+    expected['attributes']['b']['accuracy'] = None
+    expected['mean_accuracy'] -= 1
+    expected['checksums']['images'] = '3'
+    lines = differences(found, expected, 0.1)
+    assert [line.split(' is ')[0] for line in lines] == ['the mean', 'b', 'the checksum of the images']
+    del expected['attributes']['b']
+    assert differences(found, expected, 0.1) == ['the attributes are not those that were expected']
