@@ -19,8 +19,8 @@ VERSIONS = {module.__name__: module.__version__ for module in (torch, mmengine, 
 class AttributeReportHook(Hook):
     """After an evaluation, writes ``per_attribute.json`` and ``.csv`` into the work folder.
 
-    The JSON file also says what the figures were made with: config, seed, versions, and the data set's checksums. After
-    a test and after the last validation of a training the table is printed as well.
+    The JSON file also says what the figures were made with: config, seed, versions, and the data set's checksums.
+    After a test and after the last validation of a training the table is printed as well.
     """
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:

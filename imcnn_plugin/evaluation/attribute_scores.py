@@ -16,6 +16,9 @@ PERCENTAGES = (
     'majority_baseline',
 )
 
+# What a report adds where it knows the persons.
+AGREEMENTS = ('agreement', 'label_agreement')
+
 
 def attribute_scores(scores: np.ndarray, targets: np.ndarray, thr: float = 0.5) -> Dict[str, np.ndarray]:
     """How well each attribute is predicted.
@@ -71,6 +74,32 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
     return float((np.diff(found, prepend=0) * found / ranks).sum() / found[-1])
 
 
+def agreement(on: np.ndarray, counted: np.ndarray, identity: np.ndarray) -> np.ndarray:
+    """How often two images of one person agree on an attribute, in percent; the mean over persons.
+
+    The paper's mechanism (section 3.2): the identity loss should make predictions for one person alike.
+
+    Args:
+        on: Booleans ``(N, L)``, labels or predictions.
+        counted: Booleans ``(N, L)``: whether the image counts for the attribute.
+        identity: ``(N, )``; images of unknown identity (-1) do not count.
+
+    Returns:
+        ``(L, )``; NaN where nobody has two images that count.
+    """
+    known = identity >= 0
+    persons, person = np.unique(identity[known], return_inverse=True)
+    images, positive = np.zeros((2, len(persons), on.shape[1]))
+    np.add.at(images, person, counted[known])
+    np.add.at(positive, person, (on & counted)[known])
+    negative = images - positive
+    pairs = images * (images - 1)
+    agreeing = positive * (positive - 1) + negative * (negative - 1)
+    shares = np.divide(agreeing, pairs, out=np.zeros_like(pairs), where=pairs > 0)
+    with np.errstate(invalid='ignore'):
+        return 100 * shares.sum(0) / (pairs > 0).sum(0)
+
+
 def make_report(
     scores: np.ndarray,
     targets: np.ndarray,
@@ -91,8 +120,13 @@ def make_report(
         thr: An attribute with at least this score is predicted.
         about: What else to say, such as protocol and split.
     """
-    values = attribute_scores(scores, targets, thr)
-    means = {name: mean_of_defined(values[name]) for name in PERCENTAGES}
+    known = targets >= 0
+    values = dict(
+        attribute_scores(scores, targets, thr),
+        agreement=agreement(scores >= thr, known, identity),
+        label_agreement=agreement(targets == 1, known, identity),
+    )
+    means = {name: mean_of_defined(values[name]) for name in (*PERCENTAGES, *AGREEMENTS)}
     accuracy = dict(zip(classes, values['accuracy']))
     return dict(
         mean_accuracy=means['accuracy'],

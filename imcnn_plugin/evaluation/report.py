@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import List
 
-from .attribute_scores import PERCENTAGES
+from .attribute_scores import AGREEMENTS, PERCENTAGES
 
 HEADINGS = dict(
     accuracy='acc',
@@ -48,6 +48,9 @@ def format_table(report: dict) -> str:
         f'{part or "part"}: {report["num_images"]} images of {report["num_identities"]} identities; mean '
         f'accuracy {report["mean_accuracy"]:.2f} %, majority label {report["means"]["majority_baseline"]:.2f} %',
     ]
+    if report['means']['agreement'] is not None:
+        predicted, labelled = (report['means'][key] for key in AGREEMENTS)
+        lines.append(f'Two images of one person agree: predictions {predicted:.2f} %, labels {labelled:.2f} %')
     return '\n'.join(lines)
 
 
@@ -55,10 +58,11 @@ def write_report(report: dict, folder: str) -> None:
     """Writes ``per_attribute.json`` and ``per_attribute.csv``, each at once or not at all."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator='\n')
-    writer.writerow(['attribute', *PERCENTAGES, 'num_labelled'])
+    columns = (*PERCENTAGES, *AGREEMENTS)
+    writer.writerow(['attribute', *columns, 'num_labelled'])
     for name, values in report['attributes'].items():
-        writer.writerow([name, *(values[key] for key in PERCENTAGES), values['num_labelled']])
-    writer.writerow(['mean', *(report['means'][key] for key in PERCENTAGES), ''])
+        writer.writerow([name, *(values[key] for key in columns), values['num_labelled']])
+    writer.writerow(['mean', *(report['means'][key] for key in columns), ''])
     for name, text in (
         ('per_attribute.json', json.dumps(report, indent=1) + '\n'),
         ('per_attribute.csv', table.getvalue()),

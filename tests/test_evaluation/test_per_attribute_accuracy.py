@@ -1,4 +1,5 @@
 import copy
+import itertools
 import json
 import warnings
 
@@ -9,7 +10,7 @@ from mmpretrain.registry import METRICS
 from sklearn import metrics as oracle
 
 from imcnn_plugin.errors import ConfigError
-from imcnn_plugin.evaluation.attribute_scores import attribute_scores
+from imcnn_plugin.evaluation.attribute_scores import agreement, attribute_scores
 from imcnn_plugin.evaluation.per_attribute_accuracy import interleave
 from imcnn_plugin.evaluation.report import differences, format_table, write_report
 
@@ -55,6 +56,19 @@ def test_what_is_undefined_is_nan_and_left_out_of_means():
     assert values['accuracy'][:2].tolist() == [100, 100] and np.isnan(values['accuracy'][2])
     assert np.isnan(values['recall'][0]) and np.isnan(values['average_precision'][0])
     assert values['num_labelled'].tolist() == [2, 2, 0]
+
+
+def test_agreement_is_that_of_pairs_of_images_of_one_person():
+    rng = np.random.default_rng(1)
+    on, counted, identity = rng.random((40, 3)) < 0.6, rng.random((40, 3)) < 0.8, rng.integers(-1, 9, 40)
+    for i in range(3):
+        shares = []
+        for person in range(9):
+            rows = np.flatnonzero((identity == person) & counted[:, i])
+            pairs = [on[a, i] == on[b, i] for a, b in itertools.combinations(rows, 2)]
+            shares += [np.mean(pairs)] if pairs else []
+        assert agreement(on, counted, identity)[i] == pytest.approx(100 * np.mean(shares))
+    assert np.isnan(agreement(on, counted, np.arange(40))).all()
 
 
 @pytest.mark.parametrize('size', [1, 4, 5, 6, 7])
