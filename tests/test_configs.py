@@ -11,6 +11,8 @@ from imcnn_plugin.attributes import ATTRIBUTES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((REPOSITORY / 'configs').glob('*.py'))
+# Drawn faces have CelebA's layout; test_lfwa.py builds LFWA's configs on files in LFWA's.
+ON_CELEBA = [path for path in CONFIGS if 'lfwa' not in path.stem]
 
 # Numbers of weights, from the layers' sizes in the paper's Table 2. Convolutions have no bias, batch normalisation two
 # numbers a channel.
@@ -37,6 +39,7 @@ def build(cfg, device='meta'):
 def test_config_builds(path, monkeypatch):
     """Full networks on the meta device, where 1.3 GB take no memory; mmpretrain's ResNet cannot be built there."""
     monkeypatch.setenv('CELEBA_ROOT', 'some/folder')
+    monkeypatch.setenv('LFWA_ROOT', 'some/folder')
     cfg = Config.fromfile(path)
     device = 'cpu' if path.stem.startswith('resnet') else 'meta'
     model = build(cfg, device)
@@ -57,7 +60,7 @@ def test_config_builds(path, monkeypatch):
             HOOKS.build(hook)
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', ON_CELEBA, ids=lambda path: path.stem)
 def test_training_starts_near_the_loss_of_a_coin(path, monkeypatch, faces):
     """40 ln 2 = 27.7, on images as the config reads and prepares them."""
     monkeypatch.setenv('CELEBA_ROOT', str(faces))

@@ -1,3 +1,4 @@
 from .celeba import CelebAIdentity
+from .lfwa import LFWA
 
-__all__ = ['CelebAIdentity']
+__all__ = ['CelebAIdentity', 'LFWA']

@@ -1,0 +1,317 @@
+import shutil
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.dataset import default_collate
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import DATASETS, MODELS
+from PIL import Image
+from scipy.io import savemat
+
+from imcnn_plugin.attributes import ATTRIBUTES
+from imcnn_plugin.datasets import LFWA
+from imcnn_plugin.errors import ConfigError, DataError
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+ATT, SPLIT = 'lfw_att_40.mat', 'indices_train_test.mat'
+# People in another order than that of their names; the last one is the only one with an image in each part.
+NAMES = [
+    'Zoe_B\\Zoe_B_0001.jpg',
+    'Zoe_B\\Zoe_B_0002.jpg',
+    'Aaron_C\\Aaron_C_0001.jpg',
+    'Bo_D\\Bo_D_0001.jpg',
+    'Mia\\Mia_0001.jpg',
+    'Mia\\Mia_0002.jpg',
+]
+IMAGES = [name.replace('\\', '/') for name in NAMES]
+LABELS = np.array([[(i * i + i + j) % 3 == 0 for j in range(40)] for i in range(len(NAMES))], dtype=float)
+TRAIN, TEST = [1, 2, 4, 6], [3, 5]
+
+
+def write_v73(path, row_cells=False, header=True, **variables):
+    """As MATLAB does: a header of its own, HDF5 after 512 bytes, arrays transposed, cells as references."""
+    with h5py.File(path, 'w', userblock_size=512 if header else 0) as file:
+        texts = file.create_group('#refs#')
+        for field, value in variables.items():
+            if isinstance(value, list):
+                references = []
+                for text in value:
+                    codes = np.frombuffer(text.encode('utf-16-le'), '<u2')[:, None]
+                    references.append(texts.create_dataset(f'{field}{len(references)}', data=codes).ref)
+                    texts[f'{field}{len(references) - 1}'].attrs['MATLAB_class'] = np.bytes_('char')
+                cells = file.create_dataset(
+                    field, (len(value), 1) if row_cells else (1, len(value)), dtype=h5py.ref_dtype
+                )
+                cells[...] = np.array(references, dtype=object).reshape(cells.shape)
+                cells.attrs['MATLAB_class'] = np.bytes_('cell')
+            else:
+                file.create_dataset(field, data=np.asarray(value).T).attrs['MATLAB_class'] = np.bytes_('double')
+    if header:
+        with path.open('r+b') as file:
+            file.write(b'MATLAB 7.3 MAT-file, Platform: PCWIN64, Created on: Mon Jan 1 HDF5 schema 1.00 .'.ljust(124))
+            file.write(b'\x00\x02IM')
+
+
+def write_v5(path, row_cells=False, **variables):
+    shape = (1, -1) if row_cells else (-1, 1)
+    savemat(
+        path,
+        {
+            field: np.array(value, dtype=object).reshape(shape) if isinstance(value, list) else value
+            for field, value in variables.items()
+        },
+    )
+
+
+WRITERS = dict(v73=write_v73, v5=write_v5)
+
+
+@pytest.fixture(params=WRITERS)
+def write(request):
+    return WRITERS[request.param]
+
+
+def write_att(folder, write, **changes):
+    variables = dict(name=NAMES, AttrName=[name.replace('_', ' ') for name in ATTRIBUTES], label=LABELS) | changes
+    write(folder / ATT, **{field: value for field, value in variables.items() if value is not None})
+
+
+def write_split(folder, write, train=TRAIN, test=TEST):
+    variables = dict(indices_img_train=train, indices_img_test=test)
+    write(folder / SPLIT, **{k: np.array(v, dtype=float)[:, None] for k, v in variables.items() if v is not None})
+
+
+@pytest.fixture
+def images(tmp_path):
+    for i, name in enumerate(IMAGES):
+        (tmp_path / 'lfw' / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (12, 12), (40 * i, 0, 0)).save(tmp_path / 'lfw' / name)
+    return tmp_path
+
+
+@pytest.fixture
+def root(images, write):
+    """Six images of four people, with the files in one version of MATLAB's format."""
+    write_att(images, write)
+    write_split(images, write)
+    return images
+
+
+def test_records(root):
+    dataset = DATASETS.build(dict(type='mmpretrain.LFWA', data_root=str(root)))
+    assert len(dataset) == 6
+    for i, record in enumerate(dataset):
+        assert record['img_path'] == str(root / 'lfw' / IMAGES[i])
+        assert record['gt_score'].tolist() == LABELS[i].tolist() and record['gt_score'].dtype == np.int8
+    assert [record['identity'] for record in dataset] == [3, 3, 0, 1, 2, 2]
+    assert [record['gt_identity'] for record in dataset] == [-1] * 6
+    assert dataset.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=0, protocol='lfwa', split='all').items()
+    assert 'lfwa, split all' in repr(dataset)
+
+
+def test_parts(root):
+    train, test = (LFWA(str(root), split=split) for split in ('train', 'test'))
+    assert [record['img_path'] for record in train] == [str(root / 'lfw' / IMAGES[i - 1]) for i in TRAIN]
+    assert [record['img_path'] for record in test] == [str(root / 'lfw' / IMAGES[i - 1]) for i in TEST]
+    assert [record['gt_score'].tolist() for record in test] == LABELS[[2, 4]].tolist()
+    # Mia is in both parts, and yet unknown in the test part.
+    assert [record['identity'] for record in train] == [3, 3, 1, 2]
+    assert [record['gt_identity'] for record in train] == [2, 2, 0, 1]
+    assert [record['identity'] for record in test] == [0, 2]
+    assert [record['gt_identity'] for record in test] == [-1, -1]
+    assert train.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=3, protocol='lfwa', split='train').items()
+    assert train.metainfo['checksums']['annotations'] == test.metainfo['checksums']['annotations']
+    assert train.metainfo['checksums']['images'] != test.metainfo['checksums']['images']
+    assert test.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=3, protocol='lfwa', split='test').items()
+
+
+def test_rare_identities_can_be_made_unknown(root):
+    dataset = LFWA(str(root), split='train', min_images_per_identity=2)
+    assert [record['gt_identity'] for record in dataset] == [0, 0, -1, -1]
+    assert dataset.metainfo['num_identities'] == 1
+
+
+def test_columns_go_by_name(root, write):
+    order = np.random.default_rng(0).permutation(40)
+    write_att(root, write, AttrName=[ATTRIBUTES[i] + ' ' for i in order], label=LABELS[:, order].astype(np.uint8))
+    assert [record['gt_score'].tolist() for record in LFWA(str(root))] == LABELS.tolist()
+
+
+@pytest.mark.parametrize('names', [IMAGES, [name + '  ' for name in NAMES]], ids=['slashes', 'blanks'])
+def test_forms_of_names_and_cells(root, write, names):
+    write_att(root, write, name=names, row_cells=True)
+    assert [record['img_path'] for record in LFWA(str(root))] == [str(root / 'lfw' / name) for name in IMAGES]
+
+
+def test_padded_characters_of_version_5(images):
+    write_att(images, write_v5, name=np.array(NAMES))
+    assert [record['img_path'] for record in LFWA(str(images))] == [str(images / 'lfw' / name) for name in IMAGES]
+
+
+def test_version_73_without_its_header(images):
+    write_att(images, write_v73, header=False)
+    assert len(LFWA(str(images))) == 6
+
+
+def test_indices_may_lie_in_a_row(root, write):
+    write(root / SPLIT, indices_img_train=np.array([TRAIN[::-1]], np.uint16), indices_img_test=np.array([TEST]))
+    assert [record['identity'] for record in LFWA(str(root), split='train')] == [3, 3, 1, 2]
+
+
+@pytest.mark.parametrize('folder', ['Anno', 'anno'])
+def test_layout_of_the_download(root, folder):
+    (root / folder).mkdir()
+    for name in (ATT, SPLIT):
+        shutil.move(root / name, root / folder / name)
+    assert len(LFWA(str(root), split='test')) == 2
+
+
+def test_other_folder_of_images(root):
+    shutil.move(root / 'lfw', root / 'lfw-deepfunneled')
+    record = LFWA(str(root), data_prefix='lfw-deepfunneled')[0]
+    assert record['img_path'] == str(root / 'lfw-deepfunneled' / IMAGES[0])
+
+
+def test_whole_set_needs_no_split(root):
+    (root / SPLIT).unlink()
+    assert len(LFWA(str(root))) == 6
+    with pytest.raises(DataError, match=rf'{SPLIT} not found, nor in Anno or anno: set the data root \(LFWA_ROOT'):
+        LFWA(str(root), split='train')
+    (root / ATT).unlink()
+    with pytest.raises(DataError, match=f'{ATT} not found'):
+        LFWA(str(root))
+
+
+def changed(labels, row, column, value):
+    labels = labels.copy()
+    labels[row, column] = value
+    return labels
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(name=None), "has no variable 'name'"),
+        (dict(label=None), "has no variable 'label'"),
+        (dict(name=np.arange(6.0)[:, None]), 'expected name and AttrName to be cells of text'),
+        (dict(AttrName=['Smile', *ATTRIBUTES[1:]]), r"AttrName has 'Smile', which is none of .* \(1 such names\)"),
+        (dict(AttrName=[*ATTRIBUTES[:-1], 'Bald']), 'AttrName has Bald 2 times'),
+        (dict(AttrName=list(ATTRIBUTES[:-1]), label=LABELS[:, :-1]), 'AttrName has Young 0 times'),
+        (dict(label=LABELS[:5]), 'label is 5 x 40, expected 6 x 40'),
+        (dict(label=LABELS.T), 'label is 40 x 6, expected 6 x 40'),
+        (dict(label=changed(LABELS, 2, 4, -1)), r'row 3: Bald is -1, expected 0 or 1 \(1 such labels\)'),
+        (dict(label=changed(LABELS, 5, 39, np.nan)), 'row 6: Young is nan'),
+        (dict(name=[*NAMES[:5], 'Mia_0002.jpg']), "row 6: expected a person's folder and a file in it, found 'Mia_0"),
+        (dict(name=[*NAMES[:5], 'lfw\\Mia\\Mia_0002.jpg']), "row 6: expected a person's folder"),
+        (
+            dict(name=[*NAMES[:5], 'Zoe_B/Zoe_B_0002.jpg']),
+            r"row 6: 'Zoe_B/Zoe_B_0002\.jpg' is listed already in row 2",
+        ),
+        (dict(name=[*NAMES[:3], 'Bo_D\\x.jpg', *NAMES[4:]]), r'row 4: Bo_D/x\.jpg is not in .*lfw \(1 of 6 images'),
+        (dict(name=[], label=LABELS[:0]), "no image is in split 'all'"),
+    ],
+)
+def test_bad_attribute_files_are_named(root, write, changes, message):
+    write_att(root, write, **changes)
+    with pytest.raises(DataError, match=message) as error:
+        LFWA(str(root))
+    assert str(root / ATT) in str(error.value) and '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'train, test, message',
+    [
+        (None, TEST, "has no variable 'indices_img_train'"),
+        ([0, 1], TEST, 'indices_img_train has 0.0, expected the number of one of the 6 images'),
+        (TRAIN, [7, 3], 'indices_img_test has 7.0, expected'),
+        ([1.5], TEST, 'indices_img_train has 1.5, expected'),
+        ([np.nan], TEST, 'indices_img_train has nan, expected'),
+        ([1, 2, 2], TEST, 'indices_img_train has 2 2 times'),
+        ([1, 2, 3, 5], TEST, '3 is in both indices_img_train and indices_img_test, and so are 1 more'),
+        ([], TEST, "no image is in split 'train'"),
+    ],
+)
+def test_bad_splits_are_named(root, write, train, test, message):
+    write_split(root, write, train, test)
+    with pytest.raises(DataError, match=message) as error:
+        LFWA(str(root), split='train')
+    assert str(root / SPLIT) in str(error.value) and '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (b'<!DOCTYPE html><html>', r"version 5 or 7\.3, found one that begins with '<!DOCTYPE html><html>'"),
+        (b'', "found one that begins with ''"),
+        (b'MATLAB 5.0 MAT-file, cut off', 'cannot be read .* download it again'),
+        (b'MATLAB 7.3 MAT-file, cut off', 'cannot be read .* download it again'),
+    ],
+)
+@pytest.mark.parametrize('name', [ATT, SPLIT])
+def test_other_files_are_refused(root, name, content, message):
+    (root / name).write_bytes(content)
+    with pytest.raises(DataError, match=message) as error:
+        LFWA(str(root), split='test')
+    assert str(root / name) in str(error.value) and '\n' not in str(error.value)
+
+
+def test_files_that_were_cut_off_are_refused(root):
+    content = (root / ATT).read_bytes()
+    (root / ATT).write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=rf'{ATT} cannot be read .* download it again'):
+        LFWA(str(root))
+
+
+@pytest.mark.parametrize('write, package, other', [(write_v73, 'h5py', 'scipy.io'), (write_v5, 'scipy.io', 'h5py')])
+def test_packages_are_needed_for_their_version_only(images, monkeypatch, write, package, other):
+    write_att(images, write)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, other, None)
+        assert len(LFWA(str(images))) == 6
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(DataError, match=rf"{package}.*: pip install 'imcnn_plugin\[analysis\]'") as error:
+        LFWA(str(images))
+    assert str(images / ATT) in str(error.value) and '\n' not in str(error.value)
+
+
+def test_missing_images_are_named(root):
+    (root / 'lfw' / IMAGES[4]).unlink()
+    shutil.rmtree(root / 'lfw' / 'Zoe_B')
+    with pytest.raises(DataError, match=rf"{ATT}, row 1: {IMAGES[0]} is not in .*lfw \(3 of 6 images of split 'all'"):
+        LFWA(str(root))
+    with pytest.raises(DataError, match=rf"row 5: {IMAGES[4]} is not in .*lfw \(1 of 2 images of split 'test'"):
+        LFWA(str(root), split='test')
+    shutil.rmtree(root / 'lfw')
+    with pytest.raises(DataError, match='lfw not found: unpack the images there'):
+        LFWA(str(root))
+
+
+def test_unknown_split(root):
+    with pytest.raises(ConfigError, match="LFWA has no split 'val', only 'all', 'train' and 'test'"):
+        LFWA(str(root), split='val')
+
+
+@pytest.mark.parametrize(
+    'name, sizes',
+    [
+        ('imcnn_lfwa', dict(test_dataloader=6)),
+        ('imcnn_lfwa_finetune', dict(train_dataloader=4, val_dataloader=2, test_dataloader=2)),
+    ],
+)
+def test_configs(root, monkeypatch, name, sizes):
+    monkeypatch.setenv('LFWA_ROOT', str(root))
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        preprocessor = MODELS.build(cfg.model.data_preprocessor)
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            assert (cfg.get(loader) is not None) == (loader in sizes)
+            if loader in sizes:
+                dataset = DATASETS.build(cfg[loader].dataset)
+                assert len(dataset) == sizes[loader]
+                batch = preprocessor(default_collate(list(dataset)))
+                assert batch['inputs'].shape == (sizes[loader], 3, 112, 112)
+    assert cfg.model.head.id_head is None
