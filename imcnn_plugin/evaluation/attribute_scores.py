@@ -119,6 +119,9 @@ def make_report(
         groups: Dicts of ``name`` and ``labels``, whose mean accuracies are reported too.
         thr: An attribute with at least this score is predicted.
         about: What else to say, such as protocol and split.
+
+    ``by_identity`` lists the persons (-1 is all unknown ones), and for each the labels that were predicted right and
+    those that are known, over all attributes.
     """
     known = targets >= 0
     values = dict(
@@ -127,6 +130,8 @@ def make_report(
         label_agreement=agreement(targets == 1, known, identity),
     )
     means = {name: mean_of_defined(values[name]) for name in (*PERCENTAGES, *AGREEMENTS)}
+    persons, person = np.unique(identity, return_inverse=True)
+    correct = known & ((scores >= thr) == (targets == 1))
     accuracy = dict(zip(classes, values['accuracy']))
     return dict(
         mean_accuracy=means['accuracy'],
@@ -136,6 +141,12 @@ def make_report(
         means=means,
         groups={group['name']: mean_of_defined([accuracy[label] for label in group['labels']]) for group in groups},
         attributes={name: {key: plain(value[i]) for key, value in values.items()} for i, name in enumerate(classes)},
+        # Images of one person are not independent: intervals need the figures of each.
+        by_identity=dict(
+            identity=persons.tolist(),
+            correct=np.bincount(person, correct.sum(1)).astype(int).tolist(),
+            labelled=np.bincount(person, known.sum(1)).astype(int).tolist(),
+        ),
     )
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 from pathlib import Path
 from typing import List
 
@@ -64,13 +65,30 @@ def write_report(report: dict, folder: str) -> None:
         writer.writerow([name, *(values[key] for key in columns), values['num_labelled']])
     writer.writerow(['mean', *(report['means'][key] for key in columns), ''])
     for name, text in (
-        ('per_attribute.json', json.dumps(report, indent=1) + '\n'),
+        ('per_attribute.json', compact_json(report)),
         ('per_attribute.csv', table.getvalue()),
     ):
         path = Path(folder, name)
         temporary = path.with_suffix(path.suffix + '.tmp')
         temporary.write_text(text)
         os.replace(temporary, path)
+
+
+def compact_json(report: dict) -> str:
+    """Indented JSON with one line for each list, of which some are long."""
+    lists = {}
+
+    def set_aside(node):
+        if isinstance(node, dict):
+            return {key: set_aside(value) for key, value in node.items()}
+        if isinstance(node, (list, tuple)):
+            key = f'@{len(lists)}@'
+            lists[f'"{key}"'] = json.dumps(node)
+            return key
+        return node
+
+    text = json.dumps(set_aside(report), indent=1)
+    return re.sub('"@[0-9]+@"', lambda match: lists[match.group()], text) + '\n'
 
 
 def differences(report: dict, expected: dict, tolerance: float) -> List[str]:

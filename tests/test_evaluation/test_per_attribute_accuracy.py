@@ -114,6 +114,11 @@ def test_metrics_and_report(predictions, stacked):
     assert report['groups']['vowels'] == pytest.approx(accuracy[[0, 4]].mean())
     assert (report['num_images'], report['num_identities'], report['split']) == (200, 50, 'test')
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+    persons = report['by_identity']
+    right = (targets >= 0) & ((scores >= 0.5) == (targets == 1))
+    assert persons['identity'] == list(range(50))
+    assert persons['correct'] == [right[4 * i : 4 * i + 4].sum() for i in range(50)]
+    assert sum(persons['labelled']) == (targets >= 0).sum()
 
 
 def test_refuses_a_model_of_other_attributes(predictions):
