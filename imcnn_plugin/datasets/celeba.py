@@ -247,7 +247,8 @@ class CelebAIdentity(BaseDataset):
     ):
         self.split = split
         self.protocol = protocol
-        self.fold = fold
+        # An environment variable in a config is text.
+        self.fold = int(fold)
         self.num_folds = num_folds
         self.num_train_identities = num_train_identities
         self.seed = seed

@@ -401,3 +401,20 @@ def test_id_net_from_training_to_table(faces, tmp_path):
     assert (result['split'], result['num_images'], result['num_identities']) == ('test', 16, 4)
     depths = {values['depth'] for values in result['attributes'].values()}
     assert depths <= {'conv_3x3', 'conv_1x1', 'fc1', 'fc2'} and len(depths) > 1
+
+
+@pytest.mark.parametrize(
+    'name, identities, about',
+    [
+        ('paper', 14, dict(protocol='paper', split='test', num_identities=6)),
+        ('kfold', 16, dict(protocol='kfold', split='test', fold=3, num_identities=4)),
+    ],
+)
+def test_other_protocols_train_and_test(faces, tmp_path, name, identities, about):
+    """On 20 identities; the fold comes from the environment."""
+    options = [*TINY, f'model.head.id_head.num_identities={identities}', 'train_cfg.max_epochs=1']
+    if name == 'paper':
+        options += [f'{part}_dataloader.dataset.num_train_identities=14' for part in ('train', 'val', 'test')]
+    run('tools/train.py', f'configs/imcnn_celeba_mini_{name}.py', '--work-dir', tmp_path, '--data-root', faces,
+        '--cfg-options', *options, FOLD='3')  # fmt: skip
+    assert report(tmp_path).items() >= about.items()

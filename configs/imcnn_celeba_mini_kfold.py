@@ -1,0 +1,11 @@
+# Five-fold cross-validation by identity on a subset of CelebA with 4,926 identities; FOLD=0 to FOLD=4 is tested.
+_base_ = './imcnn_celeba_mini.py'
+
+protocol = dict(protocol='kfold', fold='{{$FOLD:0}}', num_folds=5, seed=0)
+train_dataloader = dict(dataset=protocol)
+val_dataloader = dict(dataset=dict(split='test', **protocol))
+test_dataloader = dict(dataset=protocol)
+default_hooks = dict(checkpoint=dict(save_best=None))
+
+# Fold 0 tests 986 identities, each of the others 985.
+model = dict(head=dict(id_head=dict(num_identities=3940)))
