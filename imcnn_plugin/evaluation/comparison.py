@@ -1,7 +1,6 @@
 """The paper's Table 3 beside measured accuracies, for a console, as Markdown and as LaTeX."""
 
 import json
-import os
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -285,20 +284,3 @@ def escape_latex(text: str) -> str:
 
 
 FORMATS = dict(text=format_text, markdown=format_markdown, latex=format_latex)
-
-
-def write_text(path: str, text: str) -> None:
-    """Writes a file at once or not at all; its folder is made.
-
-    Raises:
-        DataError: It cannot be written.
-    """
-    temporary = Path(f'{path}.tmp')
-    try:
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding='utf-8')
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary.is_file():
-            temporary.unlink()
-        raise DataError(f'{path} cannot be written ({error.strerror})') from error

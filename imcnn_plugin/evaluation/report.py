@@ -3,11 +3,11 @@
 import csv
 import io
 import json
-import os
 import re
 from pathlib import Path
 from typing import List
 
+from ..files import write_text
 from .attribute_scores import AGREEMENTS, PERCENTAGES
 
 HEADINGS = dict(
@@ -64,14 +64,8 @@ def write_report(report: dict, folder: str) -> None:
     for name, values in report['attributes'].items():
         writer.writerow([name, *(values[key] for key in columns), values['num_labelled']])
     writer.writerow(['mean', *(report['means'][key] for key in columns), ''])
-    for name, text in (
-        ('per_attribute.json', compact_json(report)),
-        ('per_attribute.csv', table.getvalue()),
-    ):
-        path = Path(folder, name)
-        temporary = path.with_suffix(path.suffix + '.tmp')
-        temporary.write_text(text)
-        os.replace(temporary, path)
+    write_text(Path(folder, 'per_attribute.json'), compact_json(report))
+    write_text(Path(folder, 'per_attribute.csv'), table.getvalue())
 
 
 def compact_json(report: dict) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.evaluation.comparison import FORMATS, NOTES, compare, read_runs, write_text
+from imcnn_plugin.evaluation.comparison import FORMATS, NOTES, compare, read_runs
 from imcnn_plugin.evaluation.published import read_published
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -220,16 +220,6 @@ def test_a_folder_may_have_an_equals_sign(numbers, tmp_path):
     path = write_report(tmp_path / 'lr=0.01' / 'per_attribute.json', numbers[0][0], numbers[1])
     assert [run.name for run in read_runs([str(path)])] == ['lr=0.01']
     assert [run.name for run in read_runs([f'ours={path}'])] == ['ours']
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    write_text(tmp_path / 'new' / 'table.md', '90 ± 1\n')
-    assert (tmp_path / 'new' / 'table.md').read_text(encoding='utf-8') == '90 ± 1\n'
-    # A folder, and a file in a file.
-    for path in (tmp_path / 'new', tmp_path / 'new' / 'table.md' / 'x'):
-        with pytest.raises(DataError, match=f'{path} cannot be written'):
-            write_text(path, '')
-    assert [path.name for path in tmp_path.iterdir()] == ['new']
 
 
 def run_tool(*arguments, folder):
