@@ -19,21 +19,21 @@ train_dataloader = dict(
     collate_fn=dict(type='default_collate'),
     dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='train', pipeline=pipeline),
 )
-val_dataloader = dict(
+evaluation = dict(
     batch_size=256,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='default_collate'),
+)
+val_dataloader = dict(
     dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='val', pipeline=pipeline),
+    **evaluation,
 )
 test_dataloader = dict(
-    batch_size=256,
-    num_workers=4,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
     dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='test', pipeline=pipeline),
+    **evaluation,
 )
 
 val_evaluator = dict(type='PerAttributeAccuracy', groups=NINE_GROUPS)
 test_evaluator = dict(type='PerAttributeAccuracy', groups=NINE_GROUPS)
-del NINE_GROUPS
+del NINE_GROUPS, evaluation

@@ -19,23 +19,23 @@ train_dataloader = dict(
     collate_fn=dict(type='default_collate'),
     dataset=dict(type='LFWA', data_root=data_root, split='train', pipeline=pipeline),
 )
-# LFWA has no validation part.
-val_dataloader = dict(
+evaluation = dict(
     batch_size=256,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='default_collate'),
+)
+# LFWA has no validation part.
+val_dataloader = dict(
     dataset=dict(type='LFWA', data_root=data_root, split='test', pipeline=pipeline),
+    **evaluation,
 )
 # The paper tests on the whole of it (section 4.1).
 test_dataloader = dict(
-    batch_size=256,
-    num_workers=4,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
     dataset=dict(type='LFWA', data_root=data_root, split='all', pipeline=pipeline),
+    **evaluation,
 )
 
 val_evaluator = dict(type='PerAttributeAccuracy', groups=NINE_GROUPS)
 test_evaluator = dict(type='PerAttributeAccuracy', groups=NINE_GROUPS)
-del NINE_GROUPS
+del NINE_GROUPS, evaluation
