@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.utils import ProgressBar
-from mmpretrain import get_model
 from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import DATASETS
 from torch.utils.data import DataLoader
 
 from ..errors import ConfigError
 from ..evaluation.attribute_scores import attribute_scores, make_report
+from .loading import load_model
 
 
 def describe(model: ImageClassifier, inputs: torch.Tensor) -> Dict[str, torch.Tensor]:
@@ -106,7 +106,7 @@ def fit_attributes(cfg: Config, checkpoint: str) -> dict:
     except ImportError:
         raise ConfigError("ID Net needs scikit-learn: pip install 'imcnn_plugin[analysis]'") from None
 
-    model = get_model(cfg, pretrained=checkpoint)
+    model = load_model(cfg, checkpoint)
     loader = cfg.train_dataloader
     descriptors, targets = {}, {}
     for split in ('train', 'val', 'test'):

@@ -3,11 +3,8 @@ from typing import List, Sequence, Tuple
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmpretrain import get_model
-from mmpretrain.registry import DATASETS
-from PIL import Image
 
-from .runner import drop_identity_head
+from .loading import load_model, open_part, prepare_batch, read_image
 
 
 def predict_samples(
@@ -23,20 +20,24 @@ def predict_samples(
     Returns:
         The images as they are on disk, uint8 RGB ``(H, W, 3)``; probabilities ``(num, L)``; targets ``(num, L)``; the
         L names of the labels.
+
+    Raises:
+        DataError: There is no such checkpoint.
     """
-    drop_identity_head(cfg)
-    model = get_model(cfg, pretrained=checkpoint)
-    dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    records = [dataset[i] for i in np.linspace(0, len(dataset) - 1, min(num, len(dataset))).astype(int)]
+    dataset = open_part(cfg)
+    rows = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).astype(int)
+    records = [dataset.data_list[row] for row in rows]
+    images = [read_image(record['img_path']) for record in records]
+    targets = np.stack([record['gt_score'] for record in records])
+    return images, predict_records(cfg, checkpoint, records), targets, dataset.metainfo['classes']
+
+
+def predict_records(cfg: Config, checkpoint: str, records: Sequence[dict], batch_size: int = 128) -> np.ndarray:
+    """Probabilities ``(N, L)`` of N records."""
+    model = load_model(cfg, checkpoint)
+    scores = []
     with torch.inference_mode():
-        samples = model.test_step(
-            dict(
-                inputs=[record['inputs'] for record in records],
-                data_samples=[record['data_samples'] for record in records],
-            )
-        )
-    images = [np.asarray(Image.open(sample.img_path).convert('RGB')) for sample in samples]
-    scores, targets = (
-        np.stack([sample.get(key).cpu().numpy() for sample in samples]) for key in ('pred_score', 'gt_score')
-    )
-    return images, scores, targets, dataset.metainfo['classes']
+        for start in range(0, len(records), batch_size):
+            samples = model.test_step(prepare_batch(cfg, records[start : start + batch_size]))
+            scores += [sample.pred_score.cpu().numpy() for sample in samples]
+    return np.stack(scores)

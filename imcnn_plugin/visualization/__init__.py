@@ -1,3 +1,17 @@
+from .attribute_correlation import choose_images, draw_attribute_correlation
+from .feature_maps import draw_feature_maps, layer_maps
+from .lambda_curves import draw_lambda_curves, read_curves
+from .person_predictions import draw_person_predictions, find_torn_person
 from .prediction_sheet import draw_prediction_sheet
 
-__all__ = ['draw_prediction_sheet']
+__all__ = [
+    'choose_images',
+    'draw_attribute_correlation',
+    'draw_feature_maps',
+    'draw_lambda_curves',
+    'draw_person_predictions',
+    'draw_prediction_sheet',
+    'find_torn_person',
+    'layer_maps',
+    'read_curves',
+]

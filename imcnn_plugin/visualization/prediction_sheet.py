@@ -3,7 +3,7 @@ from typing import Sequence, Union
 
 import numpy as np
 
-RIGHT, WRONG, MISSED = '#1a7f37', '#cf222e', '#8c959f'
+from .figure_file import RIGHT, UNKNOWN, WRONG, save_figure
 
 
 def draw_prediction_sheet(
@@ -16,7 +16,7 @@ def draw_prediction_sheet(
 ) -> None:
     """A picture of faces, each beside its predicted and its true attributes.
 
-    Green is predicted and true, red predicted but not true, grey true but not predicted. Attributes that are neither
+    Blue is predicted and true, orange predicted but not true, grey true but not predicted. Attributes that are neither
     are left out.
 
     Args:
@@ -44,7 +44,7 @@ def draw_prediction_sheet(
         listed = [i for i in np.argsort(-score) if score[i] >= 0.5 or target[i] == 1]
         for place, i in enumerate(listed):
             on = score[i] >= 0.5
-            colour = MISSED if not on else WRONG if target[i] == 0 else RIGHT
+            colour = UNKNOWN if not on else WRONG if target[i] == 0 else RIGHT
             axis.text(
                 width / height + 0.04,
                 1 - (place + 0.5) / max(len(listed), 16),
@@ -53,6 +53,7 @@ def draw_prediction_sheet(
                 color=colour,
                 va='center',
             )
-    figure.suptitle('predicted with probability: green true, red not true; grey: true but not predicted', fontsize=11)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    figure.suptitle(
+        'predicted with probability: blue true, orange not; grey: true but not predicted', fontsize=11
+    )
+    save_figure(figure, path, dpi=110)

@@ -19,6 +19,6 @@ def test_shows_each_face_and_colours_its_attributes(tmp_path):
 
     for colour in colours:
         assert area(colour) > 5000
-    # Green, red and grey of the text, most of whose pixels are blended with white.
-    for colour in ((26, 127, 55), (207, 34, 46), (140, 149, 159)):
+    # Blue, orange and grey of the text, most of whose pixels are blended with white.
+    for colour in ((0, 114, 178), (213, 94, 0), (140, 149, 159)):
         assert area(colour) > 10

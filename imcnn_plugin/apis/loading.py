@@ -1,0 +1,83 @@
+"""From a command line to models, records and arrays: what the tools in ``tools/analysis`` share."""
+
+from pathlib import Path
+from typing import Iterable, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmpretrain import get_model
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import DATASETS, TRANSFORMS
+from PIL import Image
+
+from ..errors import ConfigError, DataError
+from .runner import drop_identity_head
+
+
+def split_names(arguments: Sequence[str], form: str) -> List[Tuple[str, ...]]:
+    """Splits arguments at the first '=', and what follows at the first ',' where the form has one.
+
+    Args:
+        arguments: What a user wrote.
+        form: What is expected, such as 'NAME=CONFIG,CHECKPOINT'.
+
+    Raises:
+        ConfigError: An argument has another form.
+    """
+    found = []
+    for argument in arguments:
+        name, _, value = argument.partition('=')
+        parts = (name, *value.split(',', 1)) if ',' in form else (name, value)
+        if not all(parts) or len(parts) != form.count(',') + 2:
+            raise ConfigError(f"expected {form}, found '{argument}'")
+        found.append(parts)
+    return found
+
+
+def open_part(cfg: Config, split: Optional[str] = None):
+    """The data set of a config's test part, or of another split of the same data and protocol."""
+    return DATASETS.build(dict(cfg.test_dataloader.dataset, **(dict(split=split) if split else {})))
+
+
+def load_model(cfg: Config, checkpoint: str) -> ImageClassifier:
+    """A model for predictions, on a GPU where there is one.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    drop_identity_head(cfg)
+    try:
+        return get_model(cfg, pretrained=checkpoint, device='cuda' if torch.cuda.is_available() else 'cpu')
+    except FileNotFoundError:
+        raise DataError(f'{checkpoint} not found: give the file of a checkpoint') from None
+
+
+def choose_record(cfg: Config, image: Optional[str], index: int) -> dict:
+    """The record of an image file or, without one, of the image of this number in the test part.
+
+    Raises:
+        DataError: There is no such file or number.
+    """
+    if image:
+        if not Path(image).is_file():
+            raise DataError(f'{image} not found: give the file of an image')
+        return dict(img_path=image)
+    records = open_part(cfg).data_list
+    if not 0 <= index < len(records):
+        raise DataError(f'there is no image {index}: the test part has {len(records)}, from 0')
+    return records[index]
+
+
+def prepare_batch(cfg: Config, records: Iterable[dict]) -> dict:
+    """Records, of which ``img_path`` is enough, after the config's own test pipeline, for ``model.test_step``."""
+    pipeline = Compose([TRANSFORMS.build(transform) for transform in cfg.test_dataloader.dataset.pipeline])
+    prepared = [pipeline(dict(record)) for record in records]
+    return {key: [record[key] for record in prepared] for key in ('inputs', 'data_samples')}
+
+
+def read_image(path: str) -> np.ndarray:
+    """An image as it is on disk, uint8 RGB ``(H, W, 3)``."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert('RGB'))

@@ -1,0 +1,56 @@
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+from mmengine.config import Config
+
+from ..errors import ConfigError, DataError
+from ..visualization.person_predictions import find_torn_person
+from .loading import open_part, read_image
+from .samples import predict_records
+
+
+def predict_person(
+    cfgs: Sequence[Config],
+    checkpoints: Sequence[str],
+    attribute: str,
+    person: Optional[int] = None,
+    max_images: int = 8,
+    split: str = 'test',
+) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray, int]:
+    """Predicts one attribute in one person's images by several networks.
+
+    Args:
+        cfgs: A config for each network; the first one's data set counts, and each one's own test pipeline.
+        checkpoints: The weights' files.
+        attribute: The attribute's name.
+        person: An identity; None: that of
+            :func:`~imcnn_plugin.visualization.person_predictions.find_torn_person` for the first network.
+        max_images: The person's first images.
+        split: The part of the data set.
+
+    Returns:
+        N images as they are on disk, uint8 RGB ``(H, W, 3)``; labels ``(N, )``; probabilities ``(networks, N)``; the
+        identity.
+
+    Raises:
+        ConfigError: There is no such attribute.
+        DataError: There is no image of the person, or no person to choose.
+    """
+    dataset = open_part(cfgs[0], split)
+    records, classes = dataset.data_list, list(dataset.metainfo['classes'])
+    if attribute not in classes:
+        raise ConfigError(f"there is no attribute '{attribute}', only {', '.join(classes)}")
+    column = classes.index(attribute)
+    labels = records.gt_score[:, column]
+
+    def predict(rows: np.ndarray, network: int = 0) -> np.ndarray:
+        chosen = [records[row] for row in rows]
+        return predict_records(cfgs[network], checkpoints[network], chosen)[:, column]
+
+    if person is None:
+        person = find_torn_person(labels, records.identity, predict, max_images)
+    rows = np.flatnonzero(records.identity == person)[:max_images]
+    if not len(rows) or person < 0:
+        raise DataError(f"no image of identity {person} is in split '{split}'")
+    images = [read_image(records[row]['img_path']) for row in rows]
+    return images, labels[rows], np.stack([predict(rows, i) for i in range(len(cfgs))]), person

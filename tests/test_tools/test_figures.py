@@ -1,0 +1,140 @@
+"""The tools that draw the paper's figures, as a user runs them: real processes on drawn faces."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmpretrain.registry import MODELS
+from PIL import Image
+
+from imcnn_plugin.apis import choose_record, load_config, open_part, predict_person, predict_samples, split_names
+from imcnn_plugin.attributes import ATTRIBUTES
+from imcnn_plugin.errors import ConfigError, DataError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def run(tool, *arguments, ok=True):
+    """Runs a tool in the repository, on CPUs, and returns what it printed, standard error last."""
+    process = subprocess.run(
+        [sys.executable, f'tools/analysis/{tool}.py', *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (process.returncode == 0) == ok, process.stdout + process.stderr
+    return process.stdout + process.stderr
+
+
+def is_drawn(path):
+    return len(np.unique(np.asarray(Image.open(path).convert('RGB')).reshape(-1, 3), axis=0)) > 50
+
+
+@pytest.fixture(scope='module')
+def tiny(tmp_path_factory):
+    """A config and two untrained checkpoints of it."""
+    folder = tmp_path_factory.mktemp('tiny')
+    model = dict(backbone=dict(width=0.0625), head=dict(attr_head=dict(in_channels=192, hidden_dims=(8, 8))))
+    model['head']['id_head'] = dict(in_channels=192, embedding_dims=8)
+    config = folder / 'tiny.py'
+    config.write_text(f'_base_ = {str(REPOSITORY / "configs" / "imcnn_celeba_mini.py")!r}\nmodel = {model!r}\n')
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        network = MODELS.build(load_config(config).model)
+        network.init_weights()
+        torch.save(dict(state_dict=network.state_dict()), folder / f'{seed}.pth')
+    return str(config), str(folder / '0.pth'), str(folder / '1.pth')
+
+
+def test_attribute_correlation(tiny, faces, tmp_path):
+    output = run(
+        'attribute_correlation', tiny[0], '--data-root', faces, '--split', 'val', '--out', tmp_path / 'a.png', ok=False
+    )
+    # Two of the drawn identities validate.
+    assert output.splitlines()[-1].startswith('error: 4 images of identity ')
+    output = run(
+        'attribute_correlation', tiny[0], '--data-root', faces, '--identity', '3', '--out', tmp_path / 'a.png'
+    )
+    assert '4 images of identity 3 (35 were asked for, the train part has no more) beside one image each' in output
+    assert is_drawn(tmp_path / 'a.png')
+
+
+def test_feature_maps(tiny, faces, tmp_path):
+    config, first, second = tiny
+    image = next((faces / 'img_align_celeba').iterdir())
+    common = ['feature_maps', config, f'0={first}', f'1={second}', '--image', image, '--out', tmp_path / 'a.png']
+    assert f'backbone.layers.conv3 of 2 networks for {image} drawn' in run(*common)
+    assert is_drawn(tmp_path / 'a.png')
+    output = run(*common, '--layer', 'backbone.layers.conv9', ok=False)
+    assert output.splitlines()[-1] == (
+        "error: there is no layer 'backbone.layers.conv9': backbone.layers has "
+        'conv1, pool1, conv2a, conv2, pool2, conv3a, conv3, pool3, conv_attr'
+    )
+
+
+def test_person_predictions(tiny, faces, tmp_path):
+    config, first, second = tiny
+    networks = [f'A={config},{first}', f'B={config},{second}']
+    output = run(
+        'person_predictions', *networks, '--attribute', 'Male', '--data-root', faces, '--out', tmp_path / 'a.png'
+    )
+    assert '4 images of identity' in output and is_drawn(tmp_path / 'a.png')
+
+
+def test_lambda_curves(tmp_path):
+    for name in ('0', '1'):
+        path = tmp_path / name / '20260101_000000' / 'vis_data' / 'scalars.json'
+        path.parent.mkdir(parents=True)
+        lines = [dict(loss_attr=15.5, epoch=1, step=50), {'attr/mean_accuracy': 85.5, 'step': 1}]
+        path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    runs = [f'{name}={tmp_path / name}' for name in ('0', '1')]
+    assert '2 trainings drawn' in run('lambda_curves', *runs, '--out', tmp_path / 'a.png')
+    assert is_drawn(tmp_path / 'a.png')
+
+
+def test_predictions_of_a_person_are_those_of_each_network(tiny, faces):
+    config, *checkpoints = tiny
+    cfg = load_config(config, str(faces))
+    records = open_part(cfg).data_list
+    person = int(records.identity[-1])
+    rows = np.flatnonzero(records.identity == person)[:3]
+    images, labels, probabilities, found = predict_person([cfg, cfg], checkpoints, 'Male', person, max_images=3)
+    male = ATTRIBUTES.index('Male')
+    assert found == person and labels.tolist() == records.gt_score[rows, male].tolist()
+    np.testing.assert_array_equal(images[2], np.asarray(Image.open(records[rows[2]]['img_path'])))
+    # What show_predictions gets for the same images of the whole test part.
+    for checkpoint, values in zip(checkpoints, probabilities):
+        np.testing.assert_allclose(values, predict_samples(cfg, checkpoint, len(records))[1][rows, male], rtol=1e-4)
+    assert not np.allclose(*probabilities)
+    with pytest.raises(DataError, match="no image of identity 9999 is in split 'test'"):
+        predict_person([cfg], checkpoints, 'Male', 9999)
+    with pytest.raises(ConfigError, match="there is no attribute 'Tall', only 5_o_Clock_Shadow, "):
+        predict_person([cfg], checkpoints, 'Tall', person)
+    with pytest.raises(DataError, match='nowhere.pth not found'):
+        predict_person([cfg], ['nowhere.pth'], 'Male', person)
+
+
+def test_chooses_an_image_by_file_or_number(tiny, faces):
+    cfg = load_config(tiny[0], str(faces))
+    records = open_part(cfg).data_list
+    assert choose_record(cfg, None, 2)['img_path'] == records[2]['img_path']
+    assert choose_record(cfg, records[5]['img_path'], 2) == dict(img_path=records[5]['img_path'])
+    with pytest.raises(DataError, match=f'no image {len(records)}: the test part has {len(records)}, from 0'):
+        choose_record(cfg, None, len(records))
+    with pytest.raises(DataError, match='nowhere.jpg not found'):
+        choose_record(cfg, 'nowhere.jpg', 0)
+
+
+def test_splits_names_from_what_they_name():
+    assert split_names(['0.1=a=b', 'x=c,d'], 'NAME=FILE') == [('0.1', 'a=b'), ('x', 'c,d')]
+    assert split_names(['x=c,d,e'], 'NAME=CONFIG,CHECKPOINT') == [('x', 'c', 'd,e')]
+    for argument in ('a', '=a', 'a=', 'a=b', 'a=b,'):
+        with pytest.raises(ConfigError, match=f"expected NAME=CONFIG,CHECKPOINT, found '{argument}'"):
+            split_names([argument], 'NAME=CONFIG,CHECKPOINT')
