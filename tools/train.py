@@ -1,6 +1,7 @@
 """Trains a model and, where the config has a test part, tests the best checkpoint on it."""
 
 import argparse
+from pathlib import Path
 
 from mmengine.config import DictAction
 
@@ -34,9 +35,12 @@ def parse_args():
 def main():
     args = parse_args()
     cfg = load_config(args.config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.resume == 'auto':
+        # With nothing to go on from, a run starts from the weights that its config may name.
+        cfg.resume = Path(cfg.work_dir, 'last_checkpoint').is_file()
+        cfg.load_from = None if cfg.resume else cfg.get('load_from')
+    elif args.resume:
+        cfg.resume, cfg.load_from = True, args.resume
     if args.amp:
         cfg.optim_wrapper.type = 'BF16OptimWrapper'
     if args.auto_scale_lr:

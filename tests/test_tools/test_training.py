@@ -380,8 +380,9 @@ def test_second_stage_of_mcnn_aux_needs_the_first(faces, tmp_path):
     common = ['--data-root', faces, '--cfg-options', *tiny, 'train_cfg.max_epochs=1']
     run('tools/train.py', 'configs/mcnn_celeba_mini.py', '--work-dir', tmp_path / 'first', *common)
     first = torch.load(tmp_path / 'first' / 'epoch_1.pth', weights_only=True)['state_dict']
-    run('tools/train.py', 'configs/mcnn_aux_celeba_mini.py', '--work-dir', tmp_path / 'second', *common,
+    run('tools/train.py', 'configs/mcnn_aux_celeba_mini.py', '--work-dir', tmp_path / 'second', '--resume', *common,
         f'load_from={tmp_path}/first/epoch_1.pth')  # fmt: skip
+    # With nothing to resume, it still starts from the first stage.
     second = torch.load(tmp_path / 'second' / 'epoch_1.pth', weights_only=True)['state_dict']
     aux = second.pop('head.attr_head.aux.weight')
     torch.testing.assert_close(second, first, rtol=0, atol=0)

@@ -1,0 +1,83 @@
+"""The results file of a sweep: one JSON object a line, appended to, which a crash cannot spoil."""
+
+import errno
+import json
+import os
+import sys
+from pathlib import Path
+from typing import List, Union
+
+from ..errors import DataError
+
+# Of a row, what says that it is there already.
+KEY = ('name', 'config_hash', 'seed')
+
+
+def read_rows(path: Union[str, Path], mend: bool = False) -> List[dict]:
+    """The rows of a results file, of those with one name, config and seed the first; none where there is no file.
+
+    A last line that was cut off is left out with a warning.
+
+    Args:
+        mend: Also remove that line, so that rows can be appended.
+
+    Raises:
+        DataError: The file or a line of it cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    rows = {}
+    try:
+        *lines, last = path.read_bytes().split(b'\n')
+        if last and is_json(last):
+            # An editor may have left out the end of the line.
+            lines.append(last)
+            if mend:
+                write_at_once(path, b'\n')
+        elif last:
+            todo = 'removed' if mend else 'left out'
+            print(f'warning: {path}: the last line was cut off and is {todo}: {last[:60]!r}', file=sys.stderr)
+            if mend:
+                os.truncate(path, path.stat().st_size - len(last))
+    except OSError as error:
+        raise DataError(f'{path} cannot be read ({error.strerror})') from error
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            rows.setdefault(tuple(row[key] for key in KEY), row)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f'{path}, line {number}: not a row of a sweep ({error!r})') from error
+    return list(rows.values())
+
+
+def is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def append_row(path: Union[str, Path], row: dict) -> None:
+    """Adds a line, whole or not at all.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_at_once(path, json.dumps(row, separators=(',', ':')).encode() + b'\n')
+    except OSError as error:
+        raise DataError(f'{path} cannot be written ({error.strerror})') from error
+
+
+def write_at_once(path: Union[str, Path], text: bytes) -> None:
+    """Appends in one write, on the disk when this returns, so that neither a crash nor another sweep cuts a line."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        if os.write(file, text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file)
+    finally:
+        os.close(file)

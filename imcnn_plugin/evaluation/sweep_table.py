@@ -1,0 +1,114 @@
+"""The table of a sweep: accuracy of each variant, and its difference to the baseline with an interval over persons."""
+
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from .paired_bootstrap import paired_interval
+
+HEADINGS = (
+    'variant',
+    'seeds',
+    'accuracy (%)',
+    'deviation',
+    'difference',
+    '95 % interval',
+    'agreement (%)',
+    'minutes',
+)
+
+
+def make_table(groups: Dict[str, List[dict]], baseline: Optional[str] = None) -> Tuple[List[Tuple], List[str]]:
+    """The cells of the table of a sweep, and remarks on it.
+
+    Args:
+        groups: Of :func:`group_rows`.
+        baseline: What the others are compared with; the first by default.
+
+    Returns:
+        Rows of cells, headings first, and lines.
+    """
+    if not groups:
+        return [HEADINGS], ['No run has ended well yet.']
+    baseline = baseline or next(iter(groups))
+    compared, remarks = baseline in groups, []
+    if not compared:
+        remarks.append(f"There is no row of the baseline '{baseline}', so nothing is compared.")
+    first = groups[baseline if compared else next(iter(groups))][0]
+    others = {
+        name: [row['seed'] for row in rows if tested_on(row) != tested_on(first)] for name, rows in groups.items()
+    }
+    cells = [HEADINGS]
+    for name, rows in groups.items():
+        accuracy = np.array([row['mean_accuracy'] for row in rows])
+        minutes = [row['seconds'] / 60 for row in rows if not row['resumed']]
+        difference = interval = '-'
+        if compared and others[name]:
+            remarks.append(
+                f'{name} is not compared with {baseline}: tested on other images (seed {join(others[name])})'
+            )
+        elif compared and name != baseline and not others[baseline]:
+            labelled = np.array(first['by_identity']['labelled'])
+            value, low, high = paired_interval(correct_labels(rows), correct_labels(groups[baseline]), labelled)
+            difference = f'{value:+.2f}'
+            interval = '-' if np.isnan(low) else f'{low:+.2f} to {high:+.2f}'
+        cells.append(
+            (
+                name,
+                str(len(rows)),
+                f'{accuracy.mean():.2f}',
+                f'{accuracy.std(ddof=1):.2f}' if len(rows) > 1 else '-',
+                difference,
+                interval,
+                mean_cell([row['agreement'] for row in rows], '.2f'),
+                mean_cell(minutes, '.1f'),
+            )
+        )
+    part = ', '.join(f'{key} {first[key]}' for key in ('protocol', 'split', 'fold') if key in first)
+    persons = sum(identity >= 0 for identity in first['by_identity']['identity'])
+    labels = mean_cell([first['label_agreement']], '.2f')
+    remarks.append(
+        f'{first["name"]} was tested on {part}: {first["num_images"]} images of {persons} persons, whose labels agree '
+        f'to {labels} %.'
+    )
+    if compared:
+        remarks.append(f'Differences are to {baseline}, in points; their intervals are over persons, not over seeds.')
+    return cells, remarks
+
+
+def correct_labels(rows: Sequence[dict]) -> np.ndarray:
+    """Of each seed and person, ``(S, P)``."""
+    return np.array([row['by_identity']['correct'] for row in rows])
+
+
+def tested_on(row: dict) -> tuple:
+    """What two rows must have in common to be compared."""
+    persons = row['by_identity']
+    return row['checksums'], persons['identity'], persons['labelled']
+
+
+def mean_cell(values: Sequence[Optional[float]], form: str) -> str:
+    values = [value for value in values if value is not None]
+    return format(np.mean(values), form) if values else '-'
+
+
+def join(values: Sequence) -> str:
+    return ', '.join(map(str, values))
+
+
+def format_text(cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
+    """Aligned columns for a console."""
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    lines = [
+        '  '.join(f'{cell:>{width}}' if i else f'{cell:<{width}}' for i, (cell, width) in enumerate(zip(row, widths)))
+        for row in cells
+    ]
+    lines.insert(1, '-' * len(lines[0]))
+    return '\n'.join([*lines, *remarks]) + '\n'
+
+
+def format_markdown(cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
+    """A table with a pipe at both ends of a row, and a list."""
+    lines = ['| ' + ' | '.join(cell.replace('|', '\\|') for cell in row) + ' |' for row in cells]
+    lines.insert(1, '|---|' + '---:|' * (len(HEADINGS) - 1))
+    return '\n'.join([*lines, '', *(f'- {line}' for line in remarks)]) + '\n'

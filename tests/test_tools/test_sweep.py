@@ -1,0 +1,328 @@
+"""A sweep as a user runs it, with real trainings of a tiny network on drawn faces."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from imcnn_plugin.apis import sweep, sweep_rows
+from imcnn_plugin.attributes import ATTRIBUTES
+from imcnn_plugin.errors import ConfigError, DataError
+from imcnn_plugin.evaluation import sweep_table
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIG = 'configs/imcnn_demo.py'
+# 14 of the 20 drawn identities are trained on.
+TINY = [
+    'model.backbone.width=0.0625',
+    'model.head.attr_head.in_channels=192',
+    'model.head.attr_head.hidden_dims=(8,8)',
+    'model.head.id_head.in_channels=192',
+    'model.head.id_head.embedding_dims=8',
+    'model.head.id_head.num_identities=14',
+    'train_dataloader.batch_size=16',
+    'train_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0',
+    'test_dataloader.num_workers=0',
+    'train_cfg.max_epochs=1',
+    'param_scheduler.T_max=1',
+]
+ATTR_NET = f'ATTR Net={CONFIG} model.head.id_head=None'
+IMCNN = f'IMCNN 0.3={CONFIG} model.head.loss.id_weight=0.3'
+
+
+def run(out, faces, *arguments):
+    """A sweep's exit status and what it printed."""
+    process = subprocess.run(
+        [sys.executable, 'tools/sweep.py', *arguments, '--out', out, '--results', out / 'results.jsonl']
+        + ['--data-root', faces, '--cfg-options', *TINY],
+        cwd=REPOSITORY,
+        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    return process.returncode, process.stdout
+
+
+@pytest.fixture(scope='module')
+def swept(faces, tmp_path_factory):
+    """A folder after a sweep of two variants and one that cannot be trained, and how it ended."""
+    folder = tmp_path_factory.mktemp('sweep')
+    broken = f'broken={CONFIG} train_dataloader.dataset.split=nothing'
+    return folder, *run(folder, faces, ATTR_NET, broken, IMCNN, '--seeds', '0', '1', '--markdown', folder / 'table.md')
+
+
+def rows_of(folder):
+    return [json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines()]
+
+
+def in_process(folder, faces, monkeypatch):
+    """The sweep of the two good variants once more."""
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    variants = [sweep.parse_variant(text, TINY) for text in (ATTR_NET, IMCNN)]
+    script = REPOSITORY / 'tools' / 'train.py'
+    return sweep.Sweep(variants, (0, 1), folder, folder / 'results.jsonl', script, str(faces)), variants
+
+
+def test_a_row_has_what_tables_and_intervals_need(swept):
+    folder, _, _ = swept
+    rows = rows_of(folder)
+    assert [(row['name'], row['seed']) for row in rows] == [(n, s) for n in ('ATTR Net', 'IMCNN 0.3') for s in (0, 1)]
+    assert len({row['config_hash'] for row in rows}) == 2
+    for row in rows:
+        report = json.loads((folder / f'{row["name"].lower().replace(" ", "_")}-seed{row["seed"]}' /
+                             'per_attribute.json').read_text())  # fmt: skip
+        assert report['seed'] == row['seed'] and ('id_weight=0.3' in row['options'][-1]) == ('0.3' in row['name'])
+        assert row['mean_accuracy'] == pytest.approx(report['mean_accuracy'], abs=1e-4)
+        assert tuple(row['accuracy']) == ATTRIBUTES
+        for key in ('by_identity', 'checksums', 'split', 'num_images', 'versions'):
+            assert row[key] == report[key]
+        assert row['agreement'] == report['means']['agreement'] and row['seconds'] > 1 and not row['resumed']
+    assert str(folder) not in (folder / 'results.jsonl').read_text() and '"/' not in json.dumps(rows)
+    assert len({row['mean_accuracy'] for row in rows}) > 1
+
+
+def test_what_fails_is_named_and_stops_nothing(swept):
+    folder, status, output = swept
+    assert status == 1
+    said = "protocol 'official' has no split 'nothing', only ['test', 'train', 'trainval', 'val']"
+    end = output.splitlines()[-3:]
+    assert end[0] == 'Failed:'
+    for line, seed in zip(end[1:], (0, 1)):
+        assert line.startswith(f'broken, seed {seed}: ') and said in line
+        assert line.endswith(f'(exit status 1, {folder}/broken-seed{seed}/train.log)')
+    for count in range(1, 7):
+        assert f'[{count}/6] ' in output
+    assert 'left' in output and '[6/6] IMCNN 0.3, seed 1: ' in output
+
+
+def test_ends_in_a_table(swept):
+    folder, _, output = swept
+    lines = [line for line in output.splitlines() if line.startswith(('variant ', 'ATTR Net  ', 'IMCNN 0.3  '))]
+    attr_net, imcnn = [[row for row in rows_of(folder) if row['name'] == name] for name in ('ATTR Net', 'IMCNN 0.3')]
+    first, second = attr_net[0]['mean_accuracy'], attr_net[1]['mean_accuracy']
+    cells = lines[1].split()
+    assert cells[2:6] == ['2', f'{(first + second) / 2:.2f}', f'{abs(first - second) / 2**0.5:.2f}', '-']
+    cells = lines[2].split()
+    difference = (sum(row['mean_accuracy'] for row in imcnn) - first - second) / 2
+    assert float(cells[5]) == pytest.approx(difference, abs=0.006)
+    assert float(cells[6]) <= float(cells[5]) <= float(cells[8])
+    markdown = (folder / 'table.md').read_text().splitlines()
+    assert [cell.strip() for cell in markdown[3].strip('|').split('|')][:2] == ['IMCNN 0.3', '2']
+    assert cells[5] in markdown[3]
+
+
+def test_what_is_there_is_not_trained_again(swept, faces, monkeypatch, capsys):
+    folder, _, _ = swept
+    before = (folder / 'results.jsonl').read_bytes()
+    logs = {path: path.stat().st_mtime_ns for path in folder.glob('*/train.log')}
+    runs, variants = in_process(folder, faces, monkeypatch)
+    monkeypatch.setattr(subprocess, 'Popen', None)
+    assert runs.run() == {}
+    assert f'Runs: 4, of which {folder}/results.jsonl has 4' in capsys.readouterr().out
+    assert (folder / 'results.jsonl').read_bytes() == before
+    assert {path: path.stat().st_mtime_ns for path in folder.glob('*/train.log')} == logs
+
+
+def test_a_row_that_is_missing_or_cut_off_is_made_from_its_work_folder(swept, faces, monkeypatch, capsys):
+    folder, _, _ = swept
+    path = folder / 'results.jsonl'
+    before = path.read_bytes()
+    old = rows_of(folder)
+    path.write_bytes(before[: -len(before.splitlines()[-1]) // 2])
+    assert len(sweep_rows.read_rows(path)) == 3 and 'is left out' in capsys.readouterr().err
+    runs, _ = in_process(folder, faces, monkeypatch)
+    assert runs.run() == {}
+    printed = capsys.readouterr()
+    assert 'the last line was cut off and is removed' in printed.err
+    assert 'results.jsonl has 3' in printed.out and '[1/1] IMCNN 0.3, seed 1' in printed.out
+    new = rows_of(folder)
+    assert new[:3] == old[:3]
+    assert new[3] == old[3] | dict(resumed=True, seconds=new[3]['seconds'])
+    log = (folder / 'imcnn_0.3-seed1' / 'train.log').read_text()
+    assert 'resumed epoch: 1' in log and log.count('Epoch(train)') == 1
+    # The minutes of a run that was only finished say nothing.
+    cells, _ = sweep_table.make_table(sweep.group_rows(new[3:]))
+    assert cells[1][:2] == ('IMCNN 0.3', '1') and cells[1][-1] == '-'
+
+
+def test_another_config_is_another_row_and_does_not_go_on_from_this_ones_weights(swept, faces, monkeypatch):
+    folder, _, _ = swept
+    monkeypatch.chdir(REPOSITORY)
+    changed = sweep.parse_variant(ATTR_NET, [*TINY, 'optim_wrapper.optimizer.lr=0.5'])
+    runs = sweep.Sweep([changed], (0,), folder, folder / 'results.jsonl', 'none.py', str(faces))
+    with pytest.raises(ConfigError, match='attr_net-seed0 has checkpoints of another config'):
+        runs.run()
+
+
+def test_a_folder_is_trained_in_once_at_a_time(faces, tmp_path, monkeypatch):
+    script = tmp_path / 'train.py'
+    script.write_text('import time\ntime.sleep(60)\n')
+    monkeypatch.chdir(REPOSITORY)
+    variant = sweep.parse_variant(ATTR_NET, TINY)
+    first, second = (sweep.Sweep([variant], (0,), tmp_path, tmp_path / 'rows', script) for _ in range(2))
+    (tmp_path / 'attr_net-seed0').mkdir()
+    with open(tmp_path / 'attr_net-seed0' / 'train.log', 'ab') as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        [said] = first.run().values()
+    assert 'is being trained in by another process' in said
+    # What stops a sweep stops its trainings.
+    monkeypatch.setattr(sweep, 'as_completed', lambda futures: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(second, '_stop', lambda stop=second._stop: (wait_for(lambda: second.running), stop()))
+    with pytest.raises(KeyboardInterrupt):
+        second.run()
+    assert not second.running and not (tmp_path / 'rows').exists()
+
+
+def wait_for(condition, seconds=20):
+    for _ in range(seconds * 100):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+def test_hash_is_that_of_what_is_trained(monkeypatch, tmp_path):
+    monkeypatch.chdir(REPOSITORY)
+    same = sweep.hash_config(CONFIG, [])
+    # The last two are what a machine with a GPU sets by itself, and what the config has already.
+    for option in (
+        'randomness.seed=3',
+        f'data_root={tmp_path}',
+        'work_dir=x',
+        'train_dataloader.pin_memory=True',
+        'param_scheduler.T_max=8',
+    ):
+        assert sweep.hash_config(CONFIG, [option]) == same
+    monkeypatch.setenv('CELEBA_ROOT', str(tmp_path))
+    assert sweep.hash_config(str(REPOSITORY / CONFIG), []) == same
+    assert sweep.hash_config(CONFIG, ['model.head.loss.id_weight=0.3']) != same
+    assert sweep.hash_config(CONFIG, ['train_dataloader.batch_size=32']) != same
+    assert sweep.hash_config(CONFIG, ['optim_wrapper.type=BF16OptimWrapper']) != same
+
+
+def test_lambdas_are_variants(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    zero, third = sweep.lambda_variants(['0', '0.3'], CONFIG, TINY)
+    assert zero.name == 'lambda 0' and zero.options == (*TINY, 'model.head.id_head=None')
+    assert third.name == 'lambda 0.3' and third.options == (*TINY, 'model.head.loss.id_weight=0.3')
+    # Names say nothing of what is trained.
+    assert zero.config_hash == sweep.parse_variant(ATTR_NET, TINY).config_hash
+    assert third.config_hash == sweep.parse_variant(IMCNN, TINY).config_hash
+    with pytest.raises(ConfigError, match="lambda 'x' is not a number"):
+        sweep.lambda_variants(['x'], CONFIG)
+
+
+@pytest.mark.parametrize(
+    'text', ['', 'name', 'name=', f'={CONFIG}', f'a={CONFIG} lr', f'a={CONFIG} b c=d', f'a={CONFIG} "lr=1', 'a=no.py']
+)
+def test_variants_that_cannot_be_read_are_refused(text, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    with pytest.raises(ConfigError, match='expected NAME=CONFIG|cannot be read'):
+        sweep.parse_variant(text)
+
+
+def test_two_runs_of_one_folder_are_refused():
+    variants = [sweep.Variant('lambda 1', CONFIG), sweep.Variant('Lambda_1', CONFIG)]
+    with pytest.raises(ConfigError, match='lambda_1-seed0'):
+        sweep.Sweep(variants, (0,), 'out', 'rows', 'train.py')
+    with pytest.raises(ConfigError, match='lambda_1-seed0'):
+        sweep.Sweep(variants[:1], (0, 0), 'out', 'rows', 'train.py')
+
+
+def row(name, seed, correct, **changes):
+    """A row of three persons with 40 labels each."""
+    by_identity = dict(identity=[3, 5, 8], correct=correct, labelled=[40, 40, 40])
+    values = dict(name=name, config_hash='a', seed=seed, mean_accuracy=sum(correct) / 1.2, agreement=80.0, seconds=90)
+    values |= dict(label_agreement=85.0, resumed=False, split='test', num_images=3, checksums=dict(images='x'))
+    return values | dict(by_identity=by_identity) | changes
+
+
+def test_runs_tested_on_other_images_are_not_compared():
+    rows = [
+        row('A', 0, [30, 31, 32]),
+        row('B', 0, [31, 32, 33]),
+        row('C', 0, [33, 33, 33], checksums=dict(images='y')),
+    ]
+    other = dict(identity=[3, 5, 8], correct=[20, 30, 30], labelled=[20, 40, 40])
+    rows += [row('D', 0, [30, 31, 33]), row('D', 1, [], by_identity=other, mean_accuracy=80)]
+    cells, remarks = sweep_table.make_table(sweep.group_rows(rows))
+    assert [cell[4:6] for cell in cells[1:]] == [('-', '-'), ('+2.50', '+2.50 to +2.50'), ('-', '-'), ('-', '-')]
+    assert remarks[:2] == [
+        'C is not compared with A: tested on other images (seed 0)',
+        'D is not compared with A: tested on other images (seed 1)',
+    ]
+    assert remarks[2] == 'A was tested on split test: 3 images of 3 persons, whose labels agree to 85.00 %.'
+    assert [cell[4] for cell in sweep_table.make_table(sweep.group_rows(rows), 'B')[0][1:]] == ['-2.50', '-', '-', '-']
+    cells, remarks = sweep_table.make_table(sweep.group_rows(rows), 'E')
+    assert {cell[4] for cell in cells[1:]} == {'-'}
+    assert remarks[0] == "There is no row of the baseline 'E', so nothing is compared." and len(remarks) == 2
+    # A baseline that was itself tested on two sets of images is compared with nothing.
+    cells, remarks = sweep_table.make_table(sweep.group_rows(rows), 'D')
+    assert {cell[4] for cell in cells[1:]} == {'-'} and 'D is not compared with D' in ' '.join(remarks)
+
+
+def test_the_baseline_is_the_first_variant_also_where_it_failed():
+    variants = [sweep.Variant('A', CONFIG), sweep.Variant('B', CONFIG)]
+    assert sweep.choose_baseline(None, variants) == 'A' and sweep.choose_baseline('B', variants) == 'B'
+    assert sweep.choose_baseline(None, []) is None and sweep.choose_baseline('C', []) == 'C'
+    with pytest.raises(ConfigError, match="the baseline 'C' is none of the variants"):
+        sweep.choose_baseline('C', variants)
+
+
+def test_rows_of_two_configs_of_one_name_are_kept_apart():
+    rows = [row('A', 0, [30, 31, 32]), row('A', 0, [1, 2, 3], config_hash='b'), row('B', 0, [31, 32, 33])]
+    assert {name: len(group) for name, group in sweep.group_rows(rows).items()} == {'A (a)': 1, 'A (b)': 1, 'B': 1}
+    variants = [sweep.Variant('B', CONFIG, (), 'a'), sweep.Variant('A', CONFIG, (), 'b')]
+    assert sweep.group_rows(rows, variants) == {'B': rows[2:], 'A': rows[1:2]}
+
+
+def test_a_results_file_is_whole_lines(tmp_path, capsys):
+    path = tmp_path / 'new' / 'rows.jsonl'
+    assert sweep_rows.read_rows(path) == []
+    first, second = row('A', 0, [30, 31, 32]), row('A', 1, [30, 31, 33])
+    for value in (first, first | dict(seconds=1), second):
+        sweep_rows.append_row(path, value)
+    assert path.read_bytes().count(b'\n') == 3 and sweep_rows.read_rows(path, mend=True) == [first, second]
+    # An editor's missing end of line costs no row.
+    path.write_bytes(path.read_bytes().rstrip())
+    assert sweep_rows.read_rows(path) == [first, second]
+    assert sweep_rows.read_rows(path, mend=True) == [first, second] and path.read_bytes().endswith(b'}\n')
+    assert capsys.readouterr().err == ''
+    path.write_bytes(b'{"name":1}\n' + path.read_bytes())
+    with pytest.raises(DataError, match='rows.jsonl, line 1: not a row of a sweep'):
+        sweep_rows.read_rows(path)
+    with pytest.raises(DataError, match='cannot be written'):
+        sweep_rows.append_row(tmp_path, first)
+
+
+def test_a_row_of_549_persons_is_small_and_names_no_folders(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    options = ('load_from=/home/me/runs/first.pth', 'files=["/mnt/a/b.txt","c/d.txt"]', 'p=work_dirs/x.pth', 'q=~/x/y')
+    values = dict(accuracy=100 / 3)
+    report = dict(
+        mean_accuracy=100 / 3,
+        means=dict(agreement=200 / 3, label_agreement=200 / 3),
+        protocol='official',
+        split='test',
+        num_images=1530,
+        attributes={name: values for name in ATTRIBUTES},
+        by_identity=dict(identity=list(range(9600, 10149)), correct=[100] * 549, labelled=[120] * 549),
+        checksums=dict(annotations='0' * 64, images='0' * 64),
+        versions=dict(torch='2.11.0', mmengine='0.10.7', mmcv='2.2.0', mmpretrain='1.2.0', numpy='2.4.6'),
+    )
+    job = sweep.Job(sweep.Variant('A', str(tmp_path / 'configs' / 'a.py'), options, '0' * 16), 0, tmp_path)
+    made = sweep.make_row(job, report, 1234.5678, False)
+    assert made['config'] == 'configs/a.py' and made['accuracy']['Male'] == 33.3333
+    assert made['options'] == ['load_from=first.pth', 'files=["b.txt","c/d.txt"]', 'p=work_dirs/x.pth', 'q=y']
+    sweep_rows.append_row('rows', made)
+    assert (tmp_path / 'rows').stat().st_size < 10000

@@ -1,0 +1,61 @@
+"""Trains variants with several seeds, keeps a row of figures for each run, and prints one table."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from imcnn_plugin.apis import sweep, sweep_rows
+from imcnn_plugin.errors import IMCNNError
+from imcnn_plugin.evaluation import sweep_table
+from imcnn_plugin.files import write_text
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'variants', nargs='*', metavar='NAME=CONFIG [KEY=VALUE ...]', help='one argument a variant; options override'
+    )
+    parser.add_argument('--results', required=True, metavar='FILE', help='the rows, one a line; appended to')
+    parser.add_argument('--out', default='work_dirs/sweep', help='folder of the work folders; default %(default)s')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='default 0')
+    parser.add_argument('--lambdas', nargs='+', default=[], metavar='X', help='variants of --config; 0: no identities')
+    parser.add_argument('--config', default='configs/imcnn_celeba_mini.py', help='of --lambdas; default %(default)s')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for all variants')
+    parser.add_argument('--data-root', help="the data set's folder, in place of the configs'")
+    parser.add_argument('--amp', action='store_true', help='train in bfloat16, on a GPU or a CPU')
+    parser.add_argument('--jobs', type=int, default=1, help='trainings at once, which share the cores; default 1')
+    parser.add_argument('--baseline', metavar='NAME', help='what the others are compared with; default the first')
+    parser.add_argument('--table-only', action='store_true', help='train nothing; without variants all rows are shown')
+    parser.add_argument('--markdown', metavar='FILE', help='write the table there, too')
+    args = parser.parse_intermixed_args()
+    if not args.variants and not args.lambdas and not args.table_only:
+        parser.error('no variants; after an option of several values, put -- before them')
+    return args
+
+
+def main():
+    args = parse_args()
+    options = [*args.cfg_options, *(['optim_wrapper.type=BF16OptimWrapper'] if args.amp else [])]
+    failed = {}
+    try:
+        variants = [sweep.parse_variant(text, options) for text in args.variants]
+        variants += sweep.lambda_variants(args.lambdas, args.config, options)
+        baseline = sweep.choose_baseline(args.baseline, variants)
+        if not args.table_only:
+            script = Path(__file__).with_name('train.py')
+            runs = sweep.Sweep(variants, args.seeds, args.out, args.results, script, args.data_root, args.jobs)
+            failed = runs.run()
+        table = sweep_table.make_table(sweep.group_rows(sweep_rows.read_rows(args.results), variants), baseline)
+        print('\n' + sweep_table.format_text(*table), end='')
+        if args.markdown:
+            write_text(args.markdown, sweep_table.format_markdown(*table))
+    except IMCNNError as error:
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit('\nstopped: the same command goes on from here')
+    if failed:
+        sys.exit('\n'.join(['\nFailed:', *(f'{job}: {said}' for job, said in failed.items())]))
+
+
+if __name__ == '__main__':
+    main()
