@@ -54,13 +54,14 @@ def describe_part(model: ImageClassifier, loader: DataLoader) -> Tuple[Dict[str,
     return depths, np.stack(targets), np.array(identities)
 
 
-def fit_depth(x: Dict[str, np.ndarray], targets: np.ndarray, c: float = 1e-3) -> Tuple[np.ndarray, np.ndarray]:
+def fit_depth(x: Dict[str, np.ndarray], targets: np.ndarray, c: float = 0.1) -> Tuple[np.ndarray, np.ndarray]:
     """Fits a linear SVM for each attribute on the training part.
 
     Args:
         x: Descriptors ``(N, D)`` of each part.
         targets: Labels of the training part ``(N, L)``, 1, 0, or -1 for unknown.
-        c: Inverse strength of the regularisation, for descriptors of zero mean and unit variance.
+        c: Inverse strength of the regularisation times D, for descriptors of zero mean and unit variance, whose inner
+            products grow with D.
 
     Returns:
         Signed distances ``(N, L)`` of the val and the test part.
@@ -76,7 +77,7 @@ def fit_depth(x: Dict[str, np.ndarray], targets: np.ndarray, c: float = 1e-3) ->
             # An attribute that all images have, or none, needs no fit.
             val[:, i] = test[:, i] = 1 if (labels == 1).any() else -1
         else:
-            svm = LinearSVC(C=c, dual='auto', tol=1e-3)
+            svm = LinearSVC(C=c / x['train'].shape[1], dual='auto', tol=1e-2)
             with warnings.catch_warnings():
                 # Stopped at the limit of iterations, its accuracy on validation still says whether it is any good.
                 warnings.simplefilter('ignore', ConvergenceWarning)
