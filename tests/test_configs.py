@@ -66,6 +66,9 @@ def test_training_starts_near_the_loss_of_a_coin(path, monkeypatch, faces):
     monkeypatch.setenv('CELEBA_ROOT', str(faces))
     cfg = Config.fromfile(path)
     cfg.train_dataloader.dataset.indices = 8
+    if 'num_train_identities' in cfg.train_dataloader.dataset:
+        # More than these were not drawn.
+        cfg.train_dataloader.dataset.num_train_identities = 10
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(cfg.model)
