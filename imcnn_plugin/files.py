@@ -1,8 +1,27 @@
 import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Union
+from typing import Iterator, Union
 
 from .errors import DataError
+
+
+@contextmanager
+def replacing(path: Union[str, Path]) -> Iterator[Path]:
+    """A temporary name to write to, which becomes ``path`` at the end: whole or not at all. The folder is made.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    temporary = Path(f'{path}.tmp')
+    try:
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary.is_file():
+            temporary.unlink()
+        raise DataError(f'{path} cannot be written ({error.strerror})') from error
 
 
 def write_text(path: Union[str, Path], text: str) -> None:
@@ -11,12 +30,5 @@ def write_text(path: Union[str, Path], text: str) -> None:
     Raises:
         DataError: It cannot be written.
     """
-    temporary = Path(f'{path}.tmp')
-    try:
-        temporary.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary.is_file():
-            temporary.unlink()
-        raise DataError(f'{path} cannot be written ({error.strerror})') from error

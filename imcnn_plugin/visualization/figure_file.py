@@ -1,8 +1,8 @@
-import os
 from pathlib import Path
 from typing import Union
 
 from ..errors import DataError
+from ..files import replacing
 
 # Blue, orange, green, purple, sky blue, vermilion, black: Okabe & Ito's palette, which colour-blind eyes tell apart,
 # less the yellow that white paper swallows.
@@ -24,12 +24,5 @@ def save_figure(figure, path: Union[str, Path], dpi: int = 150) -> None:
     kind, kinds = path.suffix[1:].lower(), figure.canvas.get_supported_filetypes()
     if kind not in kinds:
         raise DataError(f"{path}: a picture's name ends in one of {', '.join(sorted(kinds))}")
-    temporary = path.with_name(path.name + '.tmp')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
         figure.savefig(temporary, dpi=dpi, format=kind)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary.is_file():
-            temporary.unlink()
-        raise DataError(f'{path} cannot be written ({error.strerror})') from error
