@@ -2,7 +2,9 @@ default_scope = 'mmpretrain'
 custom_imports = dict(imports=['imcnn_plugin'], allow_failed_imports=False)
 
 default_hooks = dict(
-    timer=dict(type='IterTimerHook'),
+    # The lean ones cost the same at any step; a logged number is the mean since the last line.
+    runtime_info=dict(type='LeanRuntimeInfoHook'),
+    timer=dict(type='LeanIterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # A checkpoint of the full network is 2.7 GB: the last two and the best on the validation part are kept.
@@ -10,6 +12,7 @@ default_hooks = dict(
         type='RunCheckpointHook', interval=1, max_keep_ckpts=2, save_best='attr/mean_accuracy', rule='greater'
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    speed=dict(type='ModelSpeedHook'),
 )
 custom_hooks = [
     dict(type='FitCheckHook'),
@@ -23,7 +26,7 @@ sync_bn = 'torch'
 env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='UniversalVisualizer', vis_backends=vis_backends)
-log_processor = dict(type='BriefLogProcessor')
+log_processor = dict(type='BriefLogProcessor', window_size=1)
 log_level = 'INFO'
 load_from = None
 resume = False

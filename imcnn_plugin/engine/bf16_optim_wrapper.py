@@ -1,14 +1,15 @@
 from contextlib import contextmanager
 
 import torch
-from mmengine.optim import OptimWrapper
 from mmengine.runner.amp import autocast
 from mmpretrain.registry import OPTIM_WRAPPERS
 from torch import nn
 
+from .lean_optim_wrapper import LeanOptimWrapper
+
 
 @OPTIM_WRAPPERS.register_module()
-class BF16OptimWrapper(OptimWrapper):
+class BF16OptimWrapper(LeanOptimWrapper):
     """Trains in bfloat16 on whatever device there is.
 
     mmengine's ``AmpOptimWrapper`` refuses to run without a GPU, and its gradient scaler, which bfloat16 does not need,

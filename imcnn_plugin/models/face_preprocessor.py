@@ -43,8 +43,8 @@ class FacePreprocessor(BaseDataPreprocessor):
                 'FacePreprocessor mixes no images: remove train_cfg from the model, or use '
                 'ClsDataPreprocessor and no identity head'
             )
-        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.to_rgb = to_rgb
         self.flip_prob = flip_prob
         self.crop_size = crop_size
@@ -63,23 +63,35 @@ class FacePreprocessor(BaseDataPreprocessor):
         x = data['inputs']
         if isinstance(x, (list, tuple)):
             x = torch.stack(x)
-        if self.crop_size is not None:
-            x = self._crop(x, training)
-        if training and self.flip_prob:
-            flipped = torch.rand(len(x), 1, 1, 1, device=x.device) < self.flip_prob
-            x = torch.where(flipped, x.flip(3), x)
-        if self.to_rgb:
-            x = x.flip(1)
-        return {**data, 'inputs': (x.float() - self.mean) / self.std}
+        size = (self.crop_size, self.crop_size) if self.crop_size is not None else x.shape[2:]
+        if min(x.shape[2:]) < min(size):
+            raise ConfigError(
+                f'crop_size is {self.crop_size}, but the images are {x.size(2)}x{x.size(3)}: resize them to more'
+            )
+        if training and (self.flip_prob or self.crop_size is not None):
+            x = self._augment(x, size)
+        else:
+            top, left = ((have - want) // 2 for have, want in zip(x.shape[2:], size))
+            x = x[:, :, top : top + size[0], left : left + size[1]]
+            if self.to_rgb:
+                x = x.flip(1)
+        return {**data, 'inputs': (x - self.mean).div_(self.std)}
 
-    def _crop(self, x: torch.Tensor, training: bool) -> torch.Tensor:
-        n, size = len(x), self.crop_size
-        if min(x.shape[2:]) < size:
-            raise ConfigError(f'crop_size is {size}, but the images are {x.size(2)}x{x.size(3)}: resize them to more')
-        spare = torch.tensor([x.size(2) - size, x.size(3) - size], device=x.device)
-        offset = (torch.rand(n, 2, device=x.device) * (spare + 1)).long() if training else (spare // 2).expand(n, 2)
-        steps = torch.arange(size, device=x.device)
-        rows, columns = offset[:, :1] + steps, offset[:, 1:] + steps
-        image = torch.arange(n, device=x.device).view(n, 1, 1)
-        # The indexed axes come out first, the channels last.
-        return x[image, :, rows.unsqueeze(2), columns.unsqueeze(1)].permute(0, 3, 1, 2)
+    def _augment(self, x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+        """Crops at random places, flips at random and orders the channels, all by one look-up of pixels."""
+        n, channels = x.shape[:2]
+        steps = [torch.arange(length, device=x.device) for length in size]
+        rows, columns = (step.expand(n, -1) for step in steps)
+        if self.crop_size is not None:
+            spare = torch.tensor([have - want + 1 for have, want in zip(x.shape[2:], size)], device=x.device)
+            offset = (torch.rand(n, 2, device=x.device) * spare).long()
+            rows, columns = rows + offset[:, :1], columns + offset[:, 1:]
+        if self.flip_prob:
+            flipped = torch.rand(n, 1, device=x.device) < self.flip_prob
+            columns = torch.where(flipped, columns.flip(1), columns)
+        channel = torch.arange(channels, device=x.device)
+        if self.to_rgb:
+            channel = channel.flip(0)
+        image = torch.arange(n, device=x.device).view(n, 1, 1, 1)
+        # With the channels innermost, as convolutions like it.
+        return x[image, channel, rows[:, :, None, None], columns[:, None, :, None]].permute(0, 3, 1, 2)

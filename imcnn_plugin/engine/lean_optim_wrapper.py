@@ -1,0 +1,29 @@
+from typing import Optional
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmpretrain.registry import OPTIM_WRAPPERS
+
+
+@OPTIM_WRAPPERS.register_module()
+class LeanOptimWrapper(OptimWrapper):
+    """mmengine's ``OptimWrapper``, but clipping the gradient does not wait for the GPU, and any layout can be resumed.
+
+    :attr:`grad_norm`, of the last step and before clipping, stays on the device; :class:`LeanRuntimeInfoHook` logs it.
+    """
+
+    grad_norm: Optional[torch.Tensor] = None
+
+    def _clip_grad(self) -> None:
+        params = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
+        if params:
+            self.grad_norm = self.clip_func(params, **self.clip_grad_kwargs)
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        super().load_state_dict(state_dict)
+        # Fused optimisers take a weight and its state for arrays of one layout and do not look: a run that was begun
+        # without channels_last and goes on with it would mix up its momentum.
+        for param, state in self.optimizer.state.items():
+            for key, value in state.items():
+                if torch.is_tensor(value) and value.shape == param.shape and value.stride() != param.stride():
+                    state[key] = torch.empty_like(param, dtype=value.dtype).copy_(value)

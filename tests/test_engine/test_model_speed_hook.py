@@ -1,0 +1,87 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from mmengine.model import MMDistributedDataParallel
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import HOOKS, MODELS
+from torch import nn
+
+HEAD = dict(
+    type='GroupedMultiLabelHead',
+    classes=['a', 'b', 'c'],
+    groups=[dict(name='first', labels=['a', 'b']), dict(name='second', labels=['c'])],
+    in_channels=96,
+)
+JOINT = dict(
+    type='JointHead',
+    attr_head=HEAD,
+    id_head=dict(type='IdentityHead', num_identities=4, in_channels=96, embedding_dims=2),
+)
+
+
+def build(head):
+    torch.manual_seed(0)
+    return MODELS.build(
+        dict(
+            type='mmpretrain.ImageClassifier',
+            data_preprocessor=dict(type='FacePreprocessor'),
+            backbone=dict(type='IMCNN', width=1 / 32),
+            head=head,
+        )
+    )
+
+
+def run_hook(model, **kwargs):
+    hook = HOOKS.build(dict(type='mmpretrain.ModelSpeedHook', **kwargs))
+    hook.before_run(SimpleNamespace(model=model, logger=MMLogger.get_instance('test')))
+    return model
+
+
+def is_channels_last(model):
+    return [
+        module.weight.is_contiguous(memory_format=torch.channels_last)
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1)
+    ]
+
+
+def test_does_nothing_unless_asked():
+    model = run_hook(build(JOINT))
+    assert not any(is_channels_last(model))
+    assert all(module._compiled_call_impl is None for module in model.modules())
+
+
+def test_channels_last_changes_the_layout_and_not_the_weights():
+    plain, model = build(JOINT), run_hook(build(JOINT), channels_last=True)
+    assert all(is_channels_last(model))
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name])
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(model(x), plain(x))
+    assert model.backbone(x)[-1].is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    'head, parts', [(JOINT, ['backbone', 'head.attr_head', 'head.id_head']), (HEAD, ['backbone', 'head'])]
+)
+def test_compiles_the_backbone_and_the_heads(head, parts):
+    model = run_hook(build(head), compile=dict(backend='eager'))
+    compiled = [name for name, module in model.named_modules() if module._compiled_call_impl is not None]
+    assert compiled == parts
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(model.head(model.backbone(x)), build(head).head(build(head).backbone(x)))
+    # A checkpoint is that of a model that is not compiled.
+    assert model.state_dict().keys() == build(head).state_dict().keys()
+
+
+def test_looks_inside_a_distributed_wrapper(tmp_path):
+    torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
+    try:
+        model = MMDistributedDataParallel(build(JOINT), device_ids=None)
+        run_hook(model, channels_last=True)
+        assert isinstance(model.module, ImageClassifier)
+        assert all(is_channels_last(model))
+    finally:
+        torch.distributed.destroy_process_group()
