@@ -10,6 +10,8 @@ from .errors import DataError
 def replacing(path: Union[str, Path]) -> Iterator[Path]:
     """A temporary name to write to, which becomes ``path`` at the end: whole or not at all. The folder is made.
 
+    What was written is on the disk before it gets its name, so that a power cut leaves the old file or the new one.
+
     Raises:
         DataError: It cannot be written.
     """
@@ -17,11 +19,22 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
     try:
         temporary.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        sync(temporary)
         os.replace(temporary, path)
+        sync(temporary.parent)
     except OSError as error:
         if temporary.is_file():
             temporary.unlink()
         raise DataError(f'{path} cannot be written ({error.strerror})') from error
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the list of names of a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Union[str, Path], text: str) -> None:

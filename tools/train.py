@@ -1,11 +1,10 @@
 """Trains a model and, where the config has a test part, tests the best checkpoint on it."""
 
 import argparse
-from pathlib import Path
 
 from mmengine.config import DictAction
 
-from imcnn_plugin.apis import build_runner, load_config, train_and_test
+from imcnn_plugin.apis import build_runner, load_config, newest_checkpoint, train_and_test
 
 
 def parse_args():
@@ -37,8 +36,8 @@ def main():
     cfg = load_config(args.config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
     if args.resume == 'auto':
         # With nothing to go on from, a run starts from the weights that its config may name.
-        cfg.resume = Path(cfg.work_dir, 'last_checkpoint').is_file()
-        cfg.load_from = None if cfg.resume else cfg.get('load_from')
+        newest = newest_checkpoint(cfg.work_dir)
+        cfg.resume, cfg.load_from = newest is not None, newest or cfg.get('load_from')
     elif args.resume:
         cfg.resume, cfg.load_from = True, args.resume
     if args.amp:

@@ -15,6 +15,9 @@ default_hooks = dict(
     speed=dict(type='ModelSpeedHook'),
 )
 custom_hooks = [
+    # A step draws the same whether or not the run was stopped before it; asked to stop, the run saves a checkpoint.
+    dict(type='StepSeedHook'),
+    dict(type='InterruptHook'),
     dict(type='FitCheckHook'),
     dict(type='AttributeReportHook'),
     # Without synchronised batch normalisation each process has running statistics of its own: take their mean.

@@ -1,3 +1,4 @@
+from .checkpoints import newest_checkpoint
 from .id_net import fit_attributes
 from .loading import (
     choose_record,
@@ -17,6 +18,7 @@ __all__ = [
     'fit_attributes',
     'load_config',
     'load_model',
+    'newest_checkpoint',
     'open_part',
     'predict_person',
     'predict_samples',

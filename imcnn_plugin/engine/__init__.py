@@ -2,21 +2,29 @@ from .attribute_report_hook import AttributeReportHook
 from .bf16_optim_wrapper import BF16OptimWrapper
 from .brief_log_processor import BriefLogProcessor
 from .fit_check_hook import FitCheckHook
+from .interrupt_hook import InterruptHook
 from .lean_hooks import LeanIterTimerHook, LeanRuntimeInfoHook
 from .lean_optim_wrapper import LeanOptimWrapper
 from .model_speed_hook import ModelSpeedHook
+from .resumable_train_loop import ResumableTrainLoop
 from .run_checkpoint_hook import RunCheckpointHook
 from .safe_globals import allow_mmengine_checkpoints
+from .step_seed_hook import StepSeedHook
+from .whole_file_backend import WholeFileBackend
 
 __all__ = [
     'AttributeReportHook',
     'BF16OptimWrapper',
     'BriefLogProcessor',
     'FitCheckHook',
+    'InterruptHook',
     'LeanIterTimerHook',
     'LeanOptimWrapper',
     'LeanRuntimeInfoHook',
     'ModelSpeedHook',
+    'ResumableTrainLoop',
     'RunCheckpointHook',
+    'StepSeedHook',
+    'WholeFileBackend',
     'allow_mmengine_checkpoints',
 ]

@@ -15,7 +15,7 @@ train_dataloader = dict(
     # Of one process. The paper's batch is 64 in all (section 4.1).
     batch_size=64,
     num_workers=4,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='ResumableSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
     dataset=dict(type='CelebAIdentity', data_root=data_root, protocol='official', split='train', pipeline=pipeline),
 )

@@ -5,7 +5,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, T_max=12, convert_to_iter_based=True)
-train_cfg = dict(by_epoch=True, max_epochs=12, val_interval=1)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=12, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=64, enable=False)

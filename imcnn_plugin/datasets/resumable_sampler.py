@@ -1,0 +1,18 @@
+from itertools import islice
+from typing import Iterator
+
+from mmengine.dataset import DefaultSampler
+from mmpretrain.registry import DATA_SAMPLERS
+
+
+@DATA_SAMPLERS.register_module()
+class ResumableSampler(DefaultSampler):
+    """mmengine's ``DefaultSampler``, which can leave out what a stopped epoch has seen already.
+
+    :attr:`first` is the number of this process's samples that are left out; its length stays that of a whole epoch.
+    """
+
+    first = 0
+
+    def __iter__(self) -> Iterator[int]:
+        return islice(super().__iter__(), self.first, None)

@@ -1,0 +1,69 @@
+import torch
+from mmengine.runner import EpochBasedTrainLoop
+from mmpretrain.registry import LOOPS
+
+from ..datasets.resumable_sampler import ResumableSampler
+from ..errors import ConfigError
+
+
+@LOOPS.register_module()
+class ResumableTrainLoop(EpochBasedTrainLoop):
+    """Trains by epochs, and goes on exactly where a checkpoint was written, also within an epoch.
+
+    mmengine's loop begins the epoch anew and runs past the end, and it leaves out the validation in which a run was
+    stopped. The sampler must be a :class:`~imcnn_plugin.datasets.ResumableSampler`.
+
+    Raises:
+        ConfigError: A run is to go on within an epoch, but its sampler cannot.
+    """
+
+    def run(self) -> torch.nn.Module:
+        self.runner.call_hook('before_train')
+        self.first_step = self._steps_done()
+        if self._epoch and not self.first_step:
+            self.validate_if_due()
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self.validate_if_due()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def run_epoch(self) -> None:
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        self.dataloader.sampler.first = self.first_step * self.dataloader.batch_sampler.batch_size
+        for idx, data_batch in enumerate(self.dataloader, self.first_step):
+            self.run_iter(idx, data_batch)
+        self.first_step = 0
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def validate_if_due(self) -> None:
+        hub = self.runner.message_hub
+        self._decide_current_val_interval()
+        due = self._epoch >= self.val_begin and (
+            self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+        )
+        # The checkpoint of an epoch's end is written before this, and those of the validation itself after it.
+        if due and self.runner.val_loop is not None and hub.runtime_info.get('validated_epoch') != self._epoch:
+            hub.update_info('validated_epoch', self._epoch)
+            self.runner.val_loop.run()
+
+    def _steps_done(self) -> int:
+        """Steps of the current epoch that the checkpoint has behind it."""
+        hub, steps = self.runner.message_hub, len(self.dataloader)
+        before = hub.runtime_info.get('steps_per_epoch', steps)
+        hub.update_info('steps_per_epoch', steps)
+        done = self._iter - self._epoch * before
+        if done and before != steps:
+            self.runner.logger.warning(
+                f'The checkpoint was written within an epoch of {before} steps, which has {steps} now: the epoch '
+                'starts anew.'
+            )
+            return 0
+        if done and not isinstance(self.dataloader.sampler, ResumableSampler):
+            raise ConfigError(
+                f'train_dataloader.sampler is a {type(self.dataloader.sampler).__name__}, with which no run can go on '
+                "within an epoch: write sampler=dict(type='ResumableSampler', shuffle=True)"
+            )
+        return done

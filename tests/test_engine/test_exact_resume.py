@@ -1,0 +1,164 @@
+"""A run that is stopped and resumed ends as one that was not: the same weights to the last bit, the same best one."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from imcnn_plugin.apis import build_runner, load_config, newest_checkpoint
+from imcnn_plugin.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+STEPS = 7
+EPOCHS = 2
+
+
+class StopAfter(Hook):
+    """Sends the process a signal after a step, in a validation, or fails as if it were killed."""
+
+    priority = 'NORMAL'
+
+    def __init__(self, step=None, validation=None, number=signal.SIGTERM):
+        self.step, self.validation, self.number = step, validation, number
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.step:
+            self.stop()
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.epoch == self.validation:
+            self.stop()
+
+    def stop(self):
+        if self.number is None:
+            raise SystemExit(137)
+        os.kill(os.getpid(), self.number)
+
+
+def config(faces, work_dir, kind):
+    cfg = load_config(CONFIGS / 'imcnn_demo.py', data_root=str(faces), work_dir=str(work_dir))
+    cfg.model.backbone.width = 1 / 16
+    cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(16, 16))
+    cfg.model.head.id_head.update(in_channels=192, embedding_dims=8, num_identities=14)
+    cfg.model.data_preprocessor.flip_prob = 0.5
+    cfg.train_dataloader.batch_size = 8
+    for name in ('train', 'val'):
+        cfg[f'{name}_dataloader'].num_workers = 0
+        cfg[f'{name}_dataloader'].persistent_workers = False
+    cfg.test_dataloader = cfg.test_evaluator = cfg.test_cfg = None
+    cfg.train_cfg.max_epochs = EPOCHS
+    if kind == 'all':
+        cfg.model.head.attr_head.dropout = 0.5
+        cfg.optim_wrapper.type = 'BF16OptimWrapper'
+        cfg.optim_wrapper.optimizer.fused = True
+        cfg.default_hooks.speed.channels_last = True
+        cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
+        cfg.train_dataloader.num_workers = 2
+    return cfg
+
+
+def train(cfg, stop=None):
+    runner = build_runner(cfg)
+    if stop:
+        runner.register_hook(stop)
+    runner.train()
+    return runner
+
+
+def state(work_dir, name):
+    return torch.load(Path(work_dir, name))
+
+
+def assert_same(one, other):
+    """Weights, moving averages, optimiser and schedule of two checkpoints."""
+    for key in ('state_dict', 'ema_state_dict'):
+        assert (key in one) == (key in other)
+        for name, value in one.get(key, {}).items():
+            assert torch.equal(value, other[key][name]), name
+    assert one['meta']['epoch'] == other['meta']['epoch'] and one['meta']['iter'] == other['meta']['iter']
+    validated = [checkpoint['message_hub']['log_scalars'].get('val/attr/mean_accuracy') for checkpoint in (one, other)]
+    assert (validated[0] is None) == (validated[1] is None)
+    if validated[0]:
+        assert validated[0].data[0].tolist() == validated[1].data[0].tolist()
+    if 'optimizer' in one:
+        momenta = [list(checkpoint['optimizer']['state'].values()) for checkpoint in (one, other)]
+        assert len(momenta[0]) == len(momenta[1]) > 0
+        for mine, theirs in zip(*momenta):
+            assert torch.equal(mine['momentum_buffer'], theirs['momentum_buffer'])
+        assert one['param_schedulers'] == other['param_schedulers']
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """A run that is killed leaves its handlers."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield before
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope='module', params=['plain', 'all'])
+def uninterrupted(request, faces, tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp(f'whole_{request.param}')
+    runner = train(config(faces, work_dir, request.param))
+    assert len(runner.train_dataloader) == STEPS
+    return request.param, work_dir
+
+
+@pytest.mark.parametrize(
+    'stop',
+    [
+        dict(step=3),
+        dict(step=STEPS),
+        dict(step=STEPS + 5, number=signal.SIGINT),
+        dict(step=STEPS + 5, number=None),
+        dict(validation=1),
+        dict(validation=1, number=None),
+    ],
+    ids=['within', 'epoch_end', 'second_epoch', 'killed', 'validation', 'killed_in_validation'],
+)
+def test_ends_as_if_it_had_not_been_stopped(uninterrupted, faces, tmp_path, handlers, stop):
+    kind, whole = uninterrupted
+    with pytest.raises(SystemExit) as exit:
+        train(config(faces, tmp_path, kind), StopAfter(**stop))
+    number = stop.get('number', signal.SIGTERM)
+    assert exit.value.code == (137 if number is None else 128 + number)
+    assert number is None or signal.getsignal(number) == handlers[number]
+
+    cfg = config(faces, tmp_path, kind)
+    cfg.load_from, cfg.resume = newest_checkpoint(tmp_path), True
+    if number is not None:
+        assert Path(cfg.load_from).name == 'interrupted.pth'
+        expected = stop.get('step', STEPS)
+        assert state(tmp_path, 'interrupted.pth')['meta']['iter'] == expected
+    train(cfg)
+
+    names = sorted(path.name for path in Path(whole).glob('*.pth'))
+    assert sorted(path.name for path in tmp_path.glob('*.pth')) == names
+    assert any(name.startswith('best_') for name in names)
+    for name in names:
+        assert_same(state(whole, name), state(tmp_path, name))
+    assert Path((tmp_path / 'last_checkpoint').read_text()).name == f'epoch_{EPOCHS}.pth'
+
+
+def test_a_sampler_that_cannot_leave_out_what_was_seen_is_refused(faces, tmp_path):
+    with pytest.raises(SystemExit):
+        train(config(faces, tmp_path, 'plain'), StopAfter(step=3))
+    cfg = config(faces, tmp_path, 'plain')
+    cfg.train_dataloader.sampler.type = 'DefaultSampler'
+    cfg.load_from, cfg.resume = newest_checkpoint(tmp_path), True
+    with pytest.raises(ConfigError, match='write sampler='):
+        train(cfg)
+
+
+def test_another_batch_size_begins_the_epoch_anew(faces, tmp_path, caplog):
+    with pytest.raises(SystemExit):
+        train(config(faces, tmp_path, 'plain'), StopAfter(step=3))
+    cfg = config(faces, tmp_path, 'plain')
+    cfg.train_dataloader.batch_size = 16
+    cfg.load_from, cfg.resume = newest_checkpoint(tmp_path), True
+    runner = train(cfg)
+    assert runner.iter == 3 + EPOCHS * len(runner.train_dataloader)
