@@ -11,10 +11,6 @@ model = dict(
         embedding_dims=128,
     )
 )
-val_dataloader = None
-val_evaluator = None
-val_cfg = None
-test_dataloader = None
-test_evaluator = None
-test_cfg = None
+val_dataloader = val_evaluator = val_cfg = None
+test_cfg = dict(type='DescriptorSVMLoop')
 default_hooks = dict(checkpoint=dict(save_best=None))

@@ -11,3 +11,7 @@ class DataError(IMCNNError):
 
 class ConfigError(IMCNNError):
     """A setting that does not fit the data or the model."""
+
+
+class TrainingError(IMCNNError):
+    """A training cannot go on: its numbers are not finite."""

@@ -4,7 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from imcnn_plugin.apis import sweep, sweep_rows
+from imcnn_plugin.apis.sweep import Sweep
+from imcnn_plugin.apis.sweep_rows import group_rows, read_rows
+from imcnn_plugin.apis.sweep_variants import choose_baseline, lambda_variants, parse_variant
 from imcnn_plugin.errors import IMCNNError
 from imcnn_plugin.evaluation import sweep_table
 from imcnn_plugin.files import write_text
@@ -38,14 +40,14 @@ def main():
     options = [*args.cfg_options, *(['optim_wrapper.type=BF16OptimWrapper'] if args.amp else [])]
     failed = {}
     try:
-        variants = [sweep.parse_variant(text, options) for text in args.variants]
-        variants += sweep.lambda_variants(args.lambdas, args.config, options)
-        baseline = sweep.choose_baseline(args.baseline, variants)
+        variants = [parse_variant(text, options) for text in args.variants]
+        variants += lambda_variants(args.lambdas, args.config, options)
+        baseline = choose_baseline(args.baseline, variants)
         if not args.table_only:
             script = Path(__file__).with_name('train.py')
-            runs = sweep.Sweep(variants, args.seeds, args.out, args.results, script, args.data_root, args.jobs)
+            runs = Sweep(variants, args.seeds, args.out, args.results, script, args.data_root, args.jobs)
             failed = runs.run()
-        table = sweep_table.make_table(sweep.group_rows(sweep_rows.read_rows(args.results), variants), baseline)
+        table = sweep_table.make_table(group_rows(read_rows(args.results), variants), baseline)
         print('\n' + sweep_table.format_text(*table), end='')
         if args.markdown:
             write_text(args.markdown, sweep_table.format_markdown(*table))

@@ -1,10 +1,12 @@
 """Trains a model and, where the config has a test part, tests the best checkpoint on it."""
 
 import argparse
+import sys
 
 from mmengine.config import DictAction
 
 from imcnn_plugin.apis import build_runner, load_config, newest_checkpoint, train_and_test
+from imcnn_plugin.errors import IMCNNError
 
 
 def parse_args():
@@ -33,6 +35,13 @@ def parse_args():
 
 def main():
     args = parse_args()
+    try:
+        run(args)
+    except IMCNNError as error:
+        sys.exit(f'error: {error}')
+
+
+def run(args):
     cfg = load_config(args.config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
     if args.resume == 'auto':
         # With nothing to go on from, a run starts from the weights that its config may name.

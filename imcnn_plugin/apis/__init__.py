@@ -1,5 +1,5 @@
 from .checkpoints import newest_checkpoint
-from .id_net import fit_attributes
+from .fast_inference import AttributePredictor, optimize_for_inference
 from .loading import (
     choose_record,
     load_model,
@@ -12,14 +12,15 @@ from .runner import build_runner, drop_identity_head, load_config, train_and_tes
 from .samples import predict_samples
 
 __all__ = [
+    'AttributePredictor',
     'build_runner',
     'choose_record',
     'drop_identity_head',
-    'fit_attributes',
     'load_config',
     'load_model',
     'newest_checkpoint',
     'open_part',
+    'optimize_for_inference',
     'predict_person',
     'predict_samples',
     'prepare_batch',

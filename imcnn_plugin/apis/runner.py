@@ -48,7 +48,8 @@ def load_config(
             if not loader.get('num_workers'):
                 loader.persistent_workers = False
             loader.setdefault('persistent_workers', True)
-            loader.setdefault('pin_memory', torch.cuda.is_available())
+            # What is on the device already cannot be pinned.
+            loader.setdefault('pin_memory', torch.cuda.is_available() and not loader.dataset.get('device'))
     return cfg
 
 

@@ -3,14 +3,46 @@
 import errno
 import json
 import os
+import re
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import List, Union
+from typing import Dict, List, Sequence, Union
 
 from ..errors import DataError
+from .sweep_job import Job
+from .sweep_variants import Variant
 
 # Of a row, what says that it is there already.
 KEY = ('name', 'config_hash', 'seed')
+# The folders of an absolute path, which name a machine and its user.
+FOLDERS = re.compile(r'(?<![\w.*~-])~?/(?:[^/\s,\'")\]]+/)*')
+
+
+def make_row(job: Job, report: dict, seconds: float, resumed: bool) -> dict:
+    """What is kept of a run: figures, what its intervals need and what it was made with; no absolute paths."""
+    config = Path(job.variant.config)
+    if config.is_absolute():
+        config = config.relative_to(Path.cwd()) if config.is_relative_to(Path.cwd()) else Path(config.name)
+    return dict(
+        name=job.variant.name,
+        config=str(config),
+        options=[FOLDERS.sub('', option) for option in job.variant.options],
+        config_hash=job.variant.config_hash,
+        seed=job.seed,
+        **{key: report[key] for key in ('protocol', 'split', 'fold', 'num_images') if key in report},
+        mean_accuracy=round(report['mean_accuracy'], 4),
+        **{key: report['means'][key] for key in ('agreement', 'label_agreement')},
+        accuracy={
+            name: None if values['accuracy'] is None else round(values['accuracy'], 4)
+            for name, values in report['attributes'].items()
+        },
+        by_identity=report['by_identity'],
+        checksums=report['checksums'],
+        seconds=round(seconds, 1),
+        resumed=resumed,
+        versions=report['versions'],
+    )
 
 
 def read_rows(path: Union[str, Path], mend: bool = False) -> List[dict]:
@@ -81,3 +113,18 @@ def write_at_once(path: Union[str, Path], text: bytes) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def group_rows(rows: Sequence[dict], variants: Sequence[Variant] = ()) -> Dict[str, List[dict]]:
+    """Rows by variant, in the order of ``variants`` or, without any, of the file.
+
+    Where the file has several configs of one name, the name is followed by the config's hash.
+    """
+    if variants:
+        keys = {(variant.name, variant.config_hash): variant.name for variant in variants}
+    else:
+        keys = {(row['name'], row['config_hash']): row['name'] for row in rows}
+        names = Counter(keys.values())
+        keys = {key: name if names[name] == 1 else f'{name} ({key[1]})' for key, name in keys.items()}
+    groups = {name: [row for row in rows if (row['name'], row['config_hash']) == key] for key, name in keys.items()}
+    return {name: group for name, group in groups.items() if group}

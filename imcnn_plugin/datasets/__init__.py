@@ -1,5 +1,6 @@
 from .celeba import CelebAIdentity
 from .lfwa import LFWA
+from .packed_faces import PackedFaces
 from .resumable_sampler import ResumableSampler
 
-__all__ = ['CelebAIdentity', 'LFWA', 'ResumableSampler']
+__all__ = ['CelebAIdentity', 'LFWA', 'PackedFaces', 'ResumableSampler']

@@ -158,6 +158,11 @@ def checksum(parts: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
+def lists_checksum(root: Union[str, Path]) -> str:
+    """SHA-256 of CelebA's three lists."""
+    return checksum(find_list(root, name).read_bytes() for name in FOLDERS)
+
+
 def show(text: bytes) -> str:
     """Bytes of a file, safe and short enough for a message."""
     text = text.strip()
@@ -189,15 +194,17 @@ class FaceRecords(abc.Sequence):
 
     def __getitem__(self, index: Union[int, slice]) -> Union[dict, 'FaceRecords']:
         if isinstance(index, slice):
-            return FaceRecords(
-                self.folder, self.names[index], self.gt_score[index], self.gt_identity[index], self.identity[index]
-            )
+            return self.take(index)
         return dict(
             img_path=os.path.join(self.folder, self.names[index].decode()),
             gt_score=self.gt_score[index],
             gt_identity=int(self.gt_identity[index]),
             identity=int(self.identity[index]),
         )
+
+    def take(self, rows: Union[slice, np.ndarray]) -> 'FaceRecords':
+        fields = (self.names, self.gt_score, self.gt_identity, self.identity)
+        return FaceRecords(self.folder, *(field[rows] for field in fields))
 
 
 @DATASETS.register_module()
@@ -265,11 +272,36 @@ class CelebAIdentity(BaseDataset):
 
     def load_data_list(self) -> FaceRecords:
         annotations = read_annotations(self.data_root)
+        attributes, partition = (str(find_list(self.data_root, name)) for name in (ATTRIBUTE_LIST, PARTITION_LIST))
+        rows, gt_identity = self._select(annotations, attributes, partition, lists_checksum(self.data_root))
+        folder, names = self._find_images(annotations.names, rows)
+        return FaceRecords(folder, names, annotations.labels[rows], gt_identity, annotations.identity[rows])
+
+    def _select(
+        self,
+        annotations: Annotations,
+        images_source: str,
+        parts_source: str,
+        annotations_checksum: str,
+        usable: Union[np.ndarray, bool] = True,
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        """Selects the part's images, and says in ``metainfo`` what it is.
+
+        Args:
+            annotations: Of all N images.
+            images_source: The file that lists the images, for messages.
+            parts_source: The file that sets the parts, for messages.
+            annotations_checksum: For ``metainfo``.
+            usable: Mask ``(N, )`` of the images that may be selected. Parts and identities are those of all N.
+
+        Returns:
+            Rows of the n selected images ``(n, )`` and their ``gt_identity`` ``(n, )``.
+        """
         identity = annotations.identity
         parts = self._parts(annotations)
         if self.split not in parts:
             raise ConfigError(f"protocol '{self.protocol}' has no split '{self.split}', only {sorted(parts)}")
-        check_disjoint(parts, identity, annotations.names, str(find_list(self.data_root, PARTITION_LIST)))
+        check_disjoint(parts, identity, annotations.names, parts_source)
 
         # The part that is trained on sets the labels, so that every part of a protocol agrees on them.
         train = parts['trainval' if self.split == 'trainval' else 'train'] & (identity >= 0)
@@ -279,25 +311,18 @@ class CelebAIdentity(BaseDataset):
         is_known = np.isin(identity, known)
         gt_identity[is_known] = np.searchsorted(known, identity[is_known])
 
-        rows = np.flatnonzero(parts[self.split])
+        rows = np.flatnonzero(parts[self.split] & usable)
         if not len(rows):
-            raise DataError(
-                f"{find_list(self.data_root, ATTRIBUTE_LIST)}: no image is in split '{self.split}' of "
-                f"protocol '{self.protocol}'"
-            )
-        folder, names = self._find_images(annotations.names, rows)
+            raise DataError(f"{images_source}: no image is in split '{self.split}' of protocol '{self.protocol}'")
         self._metainfo.update(
             num_identities=len(known),
             protocol=self.protocol,
             split=self.split,
-            checksums=dict(
-                annotations=checksum(find_list(self.data_root, name).read_bytes() for name in FOLDERS),
-                images=checksum(annotations.names[rows].tolist()),
-            ),
+            checksums=dict(annotations=annotations_checksum, images=checksum(annotations.names[rows].tolist())),
         )
         if self.protocol == 'kfold':
             self._metainfo.update(fold=self.fold)
-        return FaceRecords(folder, names, annotations.labels[rows], gt_identity[rows], identity[rows])
+        return rows, gt_identity[rows]
 
     def _parts(self, annotations: Annotations) -> dict:
         if self.protocol == 'official':
@@ -309,24 +334,9 @@ class CelebAIdentity(BaseDataset):
         raise ConfigError(f"there is no protocol '{self.protocol}', only 'official', 'paper' and 'kfold'")
 
     def _find_images(self, all_names: np.ndarray, rows: np.ndarray) -> Tuple[str, np.ndarray]:
-        """The folder of images and the names in it, .png where CelebA's lossless version was downloaded."""
+        """The folder of images and the names in it of the part's images."""
         prefix = os.path.relpath(self.img_prefix, self.data_root)
-        folders = [
-            os.path.join(self.data_root, sub, prefix + suffix) for sub in ('', 'Img') for suffix in ('', '_png')
-        ]
-        folder = next((folder for folder in folders if os.path.isdir(folder)), None)
-        if folder is None:
-            raise DataError(
-                f'{folders[0]} not found, nor {prefix} in Img: unpack the images there, or name their '
-                'folder in data_prefix'
-            )
-        present = np.sort(np.array([entry.name.encode() for entry in os.scandir(folder)] or [b''], dtype=bytes))
-        names = all_names[rows]
-        missing = missing_from(present, names)
-        if len(missing) == len(names):
-            png = np.array([name.rsplit(b'.', 1)[0] + b'.png' for name in names.tolist()], dtype=bytes)
-            if not len(missing_from(present, png)):
-                return folder, png
+        folder, names, missing = find_images(self.data_root, prefix, all_names[rows])
         if len(missing):
             raise DataError(
                 f'{find_list(self.data_root, ATTRIBUTE_LIST)}, line {rows[missing[0]] + 3}: '
@@ -337,6 +347,37 @@ class CelebAIdentity(BaseDataset):
 
     def extra_repr(self) -> List[str]:
         return [f'Protocol: \t{self.protocol}, split {self.split}', f'Data root: \t{self.data_root}']
+
+
+def find_images(data_root: Union[str, Path], prefix: str, names: np.ndarray) -> Tuple[str, np.ndarray, np.ndarray]:
+    """The folder of images, the names in it, .png where CelebA's lossless version was downloaded, and what is missing.
+
+    Args:
+        data_root: CelebA's folder.
+        prefix: The folder of images in it, or in its ``Img``.
+        names: Names ``(N, )`` of the lists.
+
+    Returns:
+        The folder; the names ``(N, )`` in it; indices of those that are not there.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    folders = [os.path.join(data_root, sub, prefix + suffix) for sub in ('', 'Img') for suffix in ('', '_png')]
+    folder = next((folder for folder in folders if os.path.isdir(folder)), None)
+    if folder is None:
+        raise DataError(
+            f'{folders[0]} not found, nor {prefix} in Img: unpack the images there, or name their '
+            'folder in data_prefix'
+        )
+    present = np.sort(np.array([entry.name.encode() for entry in os.scandir(folder)] or [b''], dtype=bytes))
+    missing = missing_from(present, names)
+    if len(missing) == len(names):
+        png = np.array([name.rsplit(b'.', 1)[0] + b'.png' for name in names.tolist()], dtype=bytes)
+        missing_png = missing_from(present, png)
+        if len(missing_png) < len(names):
+            return folder, png, missing_png
+    return folder, names, missing
 
 
 def missing_from(present: np.ndarray, names: np.ndarray) -> np.ndarray:

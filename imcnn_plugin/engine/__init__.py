@@ -1,6 +1,8 @@
 from .attribute_report_hook import AttributeReportHook
 from .bf16_optim_wrapper import BF16OptimWrapper
 from .brief_log_processor import BriefLogProcessor
+from .descriptor_svm_loop import DescriptorSVMLoop
+from .finite_loss_hook import FiniteLossHook
 from .fit_check_hook import FitCheckHook
 from .interrupt_hook import InterruptHook
 from .lean_hooks import LeanIterTimerHook, LeanRuntimeInfoHook
@@ -16,6 +18,8 @@ __all__ = [
     'AttributeReportHook',
     'BF16OptimWrapper',
     'BriefLogProcessor',
+    'DescriptorSVMLoop',
+    'FiniteLossHook',
     'FitCheckHook',
     'InterruptHook',
     'LeanIterTimerHook',

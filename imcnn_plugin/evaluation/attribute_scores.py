@@ -1,6 +1,6 @@
 """The mathematics of an evaluation, on arrays."""
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, Optional, Sequence, Union
 
 import numpy as np
 
@@ -20,13 +20,15 @@ PERCENTAGES = (
 AGREEMENTS = ('agreement', 'label_agreement')
 
 
-def attribute_scores(scores: np.ndarray, targets: np.ndarray, thr: float = 0.5) -> Dict[str, np.ndarray]:
+def attribute_scores(
+    scores: np.ndarray, targets: np.ndarray, thr: Union[float, np.ndarray] = 0.5
+) -> Dict[str, np.ndarray]:
     """How well each attribute is predicted.
 
     Args:
         scores: Probabilities ``(N, L)``.
         targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
-        thr: An attribute with at least this score is predicted.
+        thr: An attribute with at least this score is predicted; one for all, or ``(L, )``.
 
     Returns:
         Arrays ``(L, )``: ``num_labelled`` and, in percent, accuracy, balanced accuracy, precision, recall, F1, average
@@ -106,7 +108,7 @@ def make_report(
     identity: np.ndarray,
     classes: Sequence[str],
     groups: Sequence[dict] = (),
-    thr: float = 0.5,
+    thr: Union[float, np.ndarray] = 0.5,
     about: Optional[dict] = None,
 ) -> dict:
     """All there is to say of an evaluation, as a dict that JSON can hold, with None for what is undefined.
@@ -117,7 +119,7 @@ def make_report(
         identity: The data set's numbers of the persons ``(N, )``, -1 for unknown.
         classes: The L names.
         groups: Dicts of ``name`` and ``labels``, whose mean accuracies are reported too.
-        thr: An attribute with at least this score is predicted.
+        thr: An attribute with at least this score is predicted; one for all, or ``(L, )``.
         about: What else to say, such as protocol and split.
 
     ``by_identity`` lists the persons (-1 is all unknown ones), and for each the labels that were predicted right and
@@ -129,7 +131,8 @@ def make_report(
         agreement=agreement(scores >= thr, known, identity),
         label_agreement=agreement(targets == 1, known, identity),
     )
-    means = {name: mean_of_defined(values[name]) for name in (*PERCENTAGES, *AGREEMENTS)}
+    means = {name: mean_or_none(values[name]) for name in (*PERCENTAGES, *AGREEMENTS)}
+    thresholds = np.broadcast_to(thr, len(classes))
     persons, person = np.unique(identity, return_inverse=True)
     correct = known & ((scores >= thr) == (targets == 1))
     accuracy = dict(zip(classes, values['accuracy']))
@@ -139,8 +142,13 @@ def make_report(
         num_images=len(scores),
         num_identities=int(len(np.unique(identity[identity >= 0]))),
         means=means,
-        groups={group['name']: mean_of_defined([accuracy[label] for label in group['labels']]) for group in groups},
-        attributes={name: {key: plain(value[i]) for key, value in values.items()} for i, name in enumerate(classes)},
+        groups={group['name']: mean_or_none([accuracy[label] for label in group['labels']]) for group in groups},
+        attributes={
+            name: dict(
+                {key: plain(value[i]) for key, value in values.items()}, threshold=round(float(thresholds[i]), 6)
+            )
+            for i, name in enumerate(classes)
+        },
         # Images of one person are not independent: intervals need the figures of each.
         by_identity=dict(
             identity=persons.tolist(),
@@ -150,7 +158,7 @@ def make_report(
     )
 
 
-def mean_of_defined(values: Sequence[float]) -> Optional[float]:
+def mean_or_none(values: Sequence[float]) -> Optional[float]:
     """The mean of what is not NaN; None where nothing is."""
     values = np.asarray(values)
     return plain(values[~np.isnan(values)].mean()) if not np.isnan(values).all() else None

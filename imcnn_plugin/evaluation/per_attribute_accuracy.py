@@ -1,4 +1,4 @@
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ class PerAttributeAccuracy(BaseMetric):
 
     Args:
         groups: Groups of attributes, dicts of ``name`` and ``labels``, whose mean accuracies are reported too.
-        thr: An attribute with at least this score is predicted.
+        thr: An attribute with at least this score is predicted, where the samples bring no ``thresholds`` ``(L, )`` of
+            the model.
         prefix: Of the keys.
 
     :meth:`evaluate` gives ``attr/mean_accuracy``, ``attr/mean_balanced_accuracy``, ``attr/mean_f1``, ``attr/mAP``,
@@ -48,6 +49,7 @@ class PerAttributeAccuracy(BaseMetric):
         super().__init__(prefix=prefix)
         self.groups = groups
         self.thr = thr
+        self.thresholds: Union[float, np.ndarray] = thr
         self.report: Optional[dict] = None
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
@@ -55,6 +57,8 @@ class PerAttributeAccuracy(BaseMetric):
             score, target = torch.atleast_2d(sample['pred_score']), torch.atleast_2d(sample['gt_score'])
             identity = torch.atleast_1d(torch.as_tensor(sample.get('identity', -1))).expand(len(score))
             self.results.append((score.float(), target.to(torch.int8), identity))
+            # Those of the model, the same for all images.
+            self.thresholds = sample.get('thresholds', self.thr)
 
     def evaluate(self, size: int) -> dict:
         """Scores the ``size`` images of the data set.
@@ -90,7 +94,8 @@ class PerAttributeAccuracy(BaseMetric):
         """Metrics from scores ``(N, L)``, targets ``(N, L)`` and identities ``(N, )``."""
         meta = self.dataset_meta
         about = {key: meta[key] for key in ('protocol', 'split', 'fold') if key in meta}
-        self.report = make_report(*results, meta['classes'], self.groups, self.thr, about)
+        thresholds = torch.as_tensor(self.thresholds).cpu().numpy()
+        self.report = make_report(*results, meta['classes'], self.groups, thresholds, about)
         means = self.report['means']
         metrics = dict(
             mean_accuracy=means['accuracy'],

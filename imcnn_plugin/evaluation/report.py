@@ -43,16 +43,24 @@ def format_table(report: dict) -> str:
             line(name, ['-' if value is None else f'{value:.2f}'], '').rstrip()
             for name, value in report['groups'].items()
         ]
-    part = ', '.join(f'{key} {report[key]}' for key in ('protocol', 'split', 'fold') if key in report)
+    part = describe_part(report) or 'part'
     lines += [
         rule,
-        f'{part or "part"}: {report["num_images"]} images of {report["num_identities"]} identities; mean '
+        f'{part}: {report["num_images"]} images of {report["num_identities"]} identities; mean '
         f'accuracy {report["mean_accuracy"]:.2f} %, majority label {report["means"]["majority_baseline"]:.2f} %',
     ]
     if report['means']['agreement'] is not None:
         predicted, labelled = (report['means'][key] for key in AGREEMENTS)
         lines.append(f'Two images of one person agree: predictions {predicted:.2f} %, labels {labelled:.2f} %')
+    thresholds = [values['threshold'] for values in report['attributes'].values()]
+    low, high = min(thresholds), max(thresholds)
+    lines.append(f'Thresholds: {low:g}' + (f' to {high:g}, one for each attribute' if low < high else ''))
     return '\n'.join(lines)
+
+
+def describe_part(report: dict) -> str:
+    """The part of the data that was tested, in words."""
+    return ', '.join(f'{key} {report[key]}' for key in ('protocol', 'split', 'fold') if key in report)
 
 
 def write_report(report: dict, folder: str) -> None:
@@ -60,10 +68,10 @@ def write_report(report: dict, folder: str) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator='\n')
     columns = (*PERCENTAGES, *AGREEMENTS)
-    writer.writerow(['attribute', *columns, 'num_labelled'])
+    writer.writerow(['attribute', *columns, 'num_labelled', 'threshold'])
     for name, values in report['attributes'].items():
-        writer.writerow([name, *(values[key] for key in columns), values['num_labelled']])
-    writer.writerow(['mean', *(report['means'][key] for key in columns), ''])
+        writer.writerow([name, *(values[key] for key in columns), values['num_labelled'], values['threshold']])
+    writer.writerow(['mean', *(report['means'][key] for key in columns), '', ''])
     write_text(Path(folder, 'per_attribute.json'), compact_json(report))
     write_text(Path(folder, 'per_attribute.csv'), table.getvalue())
 

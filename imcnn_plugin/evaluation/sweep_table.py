@@ -5,6 +5,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from .paired_bootstrap import paired_interval
+from .report import describe_part
+from .tables import aligned_lines, markdown_lines
 
 HEADINGS = (
     'variant',
@@ -64,7 +66,7 @@ def make_table(groups: Dict[str, List[dict]], baseline: Optional[str] = None) ->
                 mean_cell(minutes, '.1f'),
             )
         )
-    part = ', '.join(f'{key} {first[key]}' for key in ('protocol', 'split', 'fold') if key in first)
+    part = describe_part(first)
     persons = sum(identity >= 0 for identity in first['by_identity']['identity'])
     labels = mean_cell([first['label_agreement']], '.2f')
     remarks.append(
@@ -98,17 +100,11 @@ def join(values: Sequence) -> str:
 
 def format_text(cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
     """Aligned columns for a console."""
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    lines = [
-        '  '.join(f'{cell:>{width}}' if i else f'{cell:<{width}}' for i, (cell, width) in enumerate(zip(row, widths)))
-        for row in cells
-    ]
+    lines = aligned_lines(cells)
     lines.insert(1, '-' * len(lines[0]))
     return '\n'.join([*lines, *remarks]) + '\n'
 
 
 def format_markdown(cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
-    """A table with a pipe at both ends of a row, and a list."""
-    lines = ['| ' + ' | '.join(cell.replace('|', '\\|') for cell in row) + ' |' for row in cells]
-    lines.insert(1, '|---|' + '---:|' * (len(HEADINGS) - 1))
-    return '\n'.join([*lines, '', *(f'- {line}' for line in remarks)]) + '\n'
+    """A table and a list."""
+    return '\n'.join([*markdown_lines(cells), '', *(f'- {line}' for line in remarks)]) + '\n'

@@ -79,12 +79,16 @@ class GroupedMultiLabelHead(BaseModule):
         loss: Any registered multi-label loss with ``avg_factor``. None is the paper's LOSS_ATTR, see
             :func:`~imcnn_plugin.models.joint_loss.multi_label_loss`. Unknown labels (-1) add nothing to that one, nor
             to any that is 0 for a label that is off and surely predicted off (cross-entropy, focal, asymmetric).
-        thr: Labels with at least this score are predicted.
+        thr: Labels with at least this probability are predicted, until the head is calibrated.
         layout: What a 3-D map means, see :func:`~imcnn_plugin.models.features.to_positions`.
         init_cfg: Defaults to the paper's Xavier filler, with which :class:`GroupedLinear` starts as well.
 
     Raises:
         ConfigError: The groups do not fit ``classes`` or the slices.
+
+    Two buffers ``(number of classes, )`` hold the calibration that ``tools/calibrate.py`` writes: the probability is
+    ``sigmoid(logit / temperature)``, and a label is predicted where it is at least its entry of ``thresholds``. They
+    start as 1 and ``thr``, and a checkpoint without them means these. The loss knows nothing of them.
     """
 
     def __init__(
@@ -127,6 +131,17 @@ class GroupedMultiLabelHead(BaseModule):
                 )
                 order += [self.classes.index(label) for group in members for label in group['labels']]
         self.register_buffer('order', torch.tensor(order).argsort(), persistent=False)
+        for name, value in self._uncalibrated().items():
+            self.register_buffer(name, value)
+
+    def _uncalibrated(self) -> Dict[str, torch.Tensor]:
+        size = (len(self.classes),)
+        return dict(thresholds=torch.full(size, float(self.thr)), temperature=torch.ones(size))
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        for name, value in self._uncalibrated().items():
+            state_dict.setdefault(prefix + name, value)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _check_groups(self, groups: Sequence[dict], num_slices: int) -> None:
         times = Counter(label for group in groups for label in group['labels'])
@@ -181,17 +196,24 @@ class GroupedMultiLabelHead(BaseModule):
     def predict(
         self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample], None] = None
     ) -> List[DataSample]:
-        """Sets ``pred_score``, the labels' probabilities.
+        """Sets ``pred_score``, the labels' probabilities, and ``thresholds``, from which on they are predicted.
 
         A list of single samples also gets ``pred_label``, the indices of the labels that are on. One sample with
         stacked fields gets ``pred_score`` ``(N, number of classes)`` and is returned as a list of one.
         """
-        scores = self(feats).float().sigmoid()
+        scores = self.probabilities(self(feats))
+        thresholds = self.thresholds.float()
         if isinstance(data_samples, DataSample):
             data_samples.pred_score = scores
+            data_samples.thresholds = thresholds
             return [data_samples]
         if data_samples is None:
             data_samples = [DataSample() for _ in scores]
         for sample, score in zip(data_samples, scores):
-            sample.set_pred_score(score).set_pred_label(torch.where(score >= self.thr)[0])
+            sample.set_pred_score(score).set_pred_label(torch.where(score >= thresholds)[0])
+            sample.thresholds = thresholds
         return data_samples
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Calibrated probabilities of logits ``(N, number of classes)``, in single precision."""
+        return (logits.float() / self.temperature.float()).sigmoid()

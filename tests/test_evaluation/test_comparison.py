@@ -10,7 +10,9 @@ import pytest
 
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.evaluation.comparison import FORMATS, NOTES, compare, read_runs
+from imcnn_plugin.evaluation.comparison import NOTES, compare
+from imcnn_plugin.evaluation.comparison_formats import FORMATS
+from imcnn_plugin.evaluation.measured_run import read_runs
 from imcnn_plugin.evaluation.published import read_published
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -84,15 +84,15 @@ def build_metric(**kwargs):
     return metric
 
 
-def evaluate(metric, scores, targets, stacked):
+def evaluate(metric, scores, targets, stacked, **shared):
     for rows in np.array_split(np.arange(len(scores)), 7):
         fields = dict(pred_score=torch.tensor(scores[rows]), gt_score=torch.tensor(targets[rows]))
         identity = torch.tensor(rows // 4)
         samples = (
-            [dict(fields, identity=identity)]
+            [dict(fields, identity=identity, **shared)]
             if stacked
             else [
-                dict({key: value[i] for key, value in fields.items()}, identity=int(identity[i]))
+                dict({key: value[i] for key, value in fields.items()}, identity=int(identity[i]), **shared)
                 for i in range(len(rows))
             ]
         )
@@ -121,6 +121,26 @@ def test_metrics_and_report(predictions, stacked):
     assert sum(persons['labelled']) == (targets >= 0).sum()
 
 
+@pytest.mark.parametrize('stacked', [False, True])
+def test_the_models_thresholds_take_the_place_of_the_metrics(predictions, stacked):
+    scores, targets = predictions
+    thresholds = np.array([0.1, 0.3, 0.5, 0.7, 0.9], np.float32)
+    metric = build_metric(thr=0.4)
+    evaluate(metric, scores, targets, stacked, thresholds=torch.from_numpy(thresholds))
+    predicted = scores.astype(np.float32) >= thresholds
+    for i, values in enumerate(metric.report['attributes'].values()):
+        known = targets[:, i] >= 0
+        assert values['f1'] == pytest.approx(100 * oracle.f1_score(targets[known, i], predicted[known, i]))
+        assert values['threshold'] == pytest.approx(thresholds[i])
+    right = (targets >= 0) & (predicted == (targets == 1))
+    assert sum(metric.report['by_identity']['correct']) == right.sum()
+    assert 'Thresholds: 0.1 to 0.9, one for each attribute' in format_table(metric.report)
+    # The next model has none.
+    evaluate(metric, scores, targets, stacked)
+    assert {values['threshold'] for values in metric.report['attributes'].values()} == {0.4}
+    assert format_table(metric.report).endswith('Thresholds: 0.4')
+
+
 def test_refuses_a_model_of_other_attributes(predictions):
     scores, targets = predictions
     with pytest.raises(ConfigError, match='predicts 4 attributes, the data set has 5'):
@@ -143,6 +163,7 @@ def test_files_and_table_show_the_report(predictions, tmp_path):
     rows = [line.split(',') for line in (tmp_path / 'per_attribute.csv').read_text().splitlines()]
     assert [row[0] for row in rows] == ['attribute', *'abcde', 'mean']
     assert float(rows[1][1]) == metric.report['attributes']['a']['accuracy']
+    assert [row[rows[0].index('threshold')] for row in rows[1:]] == ['0.5'] * 5 + ['']
     # Undefined for an attribute that no image has.
     assert rows[3][rows[0].index('recall')] == ''
     assert sorted(path.name for path in tmp_path.iterdir()) == ['per_attribute.csv', 'per_attribute.json']

@@ -5,6 +5,7 @@ from mmengine.config import ConfigDict
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
+from mmengine.runner import load_state_dict
 from mmpretrain.datasets import PackInputs
 from mmpretrain.evaluation import MultiLabelMetric
 from mmpretrain.registry import MODELS
@@ -134,6 +135,48 @@ def test_stacked_samples_and_a_list_give_the_same():
     assert torch.equal(whole.pred_score, torch.stack([sample.pred_score for sample in singles]))
     assert all(torch.equal(sample.pred_label, torch.where(sample.pred_score >= 0.5)[0]) for sample in singles)
     assert len(head.predict((x,))) == 3
+
+
+def calibrated(head):
+    head.thresholds.copy_(torch.tensor([0.2, 0.4, 0.5, 0.6, 0.8]))
+    head.temperature.copy_(torch.tensor([0.5, 1.0, 2.0, 1.0, 3.0]))
+    return head
+
+
+def test_predicts_with_temperature_and_thresholds():
+    torch.manual_seed(0)
+    head, x = calibrated(build_head()), torch.randn(20, 8)
+    probabilities = 1 / (1 + torch.exp(-head((x,)) / torch.tensor([0.5, 1.0, 2.0, 1.0, 3.0])))
+    samples = head.predict((x,))
+    for sample, probability in zip(samples, probabilities):
+        torch.testing.assert_close(sample.pred_score, probability)
+        expected = [i for i, thr in enumerate([0.2, 0.4, 0.5, 0.6, 0.8]) if probability[i] >= thr]
+        assert sample.pred_label.tolist() == expected
+    [whole] = head.predict((x,), DataSample())
+    torch.testing.assert_close(whole.pred_score, probabilities)
+    assert all(torch.equal(sample.thresholds, head.thresholds) for sample in (whole, *samples))
+
+
+def test_the_loss_knows_nothing_of_the_calibration():
+    head, x = build_head(), torch.randn(3, 8)
+    samples = [DataSample().set_gt_score(row) for row in torch.randint(0, 2, (3, 5))]
+    before = head.loss((x,), samples)['loss']
+    assert calibrated(head).loss((x,), samples)['loss'] == before
+    assert not [name for name, _ in head.named_parameters() if name in ('thresholds', 'temperature')]
+
+
+@pytest.mark.parametrize('load', [nn.Module.load_state_dict, load_state_dict])
+def test_a_checkpoint_holds_the_calibration_and_one_without_it_means_none(load, capsys):
+    head = build_head(thr=0.3)
+    assert head.thresholds.tolist() == pytest.approx([0.3] * 5) and head.temperature.tolist() == [1] * 5
+    old = {key: value.clone() for key, value in head.state_dict().items() if key not in ('thresholds', 'temperature')}
+    other = build_head()
+    load(other, calibrated(head).state_dict(), strict=True)
+    assert torch.equal(other.thresholds, head.thresholds) and torch.equal(other.temperature, head.temperature)
+    # Also into a head that is calibrated.
+    load(head, old, strict=True)
+    assert head.thresholds.tolist() == pytest.approx([0.3] * 5) and head.temperature.tolist() == [1] * 5
+    assert 'thresholds' not in old and capsys.readouterr().out == ''
 
 
 def test_takes_gt_label_where_there_is_no_gt_score():

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from imcnn_plugin.apis import sweep, sweep_rows
+from imcnn_plugin.apis import sweep
+from imcnn_plugin.apis.sweep_job import Job
+from imcnn_plugin.apis.sweep_rows import append_row, group_rows, make_row, read_rows
+from imcnn_plugin.apis.sweep_variants import Variant, choose_baseline, hash_config, lambda_variants, parse_variant
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.evaluation import sweep_table
@@ -68,7 +71,7 @@ def in_process(folder, faces, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
-    variants = [sweep.parse_variant(text, TINY) for text in (ATTR_NET, IMCNN)]
+    variants = [parse_variant(text, TINY) for text in (ATTR_NET, IMCNN)]
     script = REPOSITORY / 'tools' / 'train.py'
     return sweep.Sweep(variants, (0, 1), folder, folder / 'results.jsonl', script, str(faces)), variants
 
@@ -139,7 +142,7 @@ def test_a_row_that_is_missing_or_cut_off_is_made_from_its_work_folder(swept, fa
     before = path.read_bytes()
     old = rows_of(folder)
     path.write_bytes(before[: -len(before.splitlines()[-1]) // 2])
-    assert len(sweep_rows.read_rows(path)) == 3 and 'is left out' in capsys.readouterr().err
+    assert len(read_rows(path)) == 3 and 'is left out' in capsys.readouterr().err
     runs, _ = in_process(folder, faces, monkeypatch)
     assert runs.run() == {}
     printed = capsys.readouterr()
@@ -151,14 +154,14 @@ def test_a_row_that_is_missing_or_cut_off_is_made_from_its_work_folder(swept, fa
     log = (folder / 'imcnn_0.3-seed1' / 'train.log').read_text()
     assert 'resumed epoch: 1' in log and log.count('Epoch(train)') == 1
     # The minutes of a run that was only finished say nothing.
-    cells, _ = sweep_table.make_table(sweep.group_rows(new[3:]))
+    cells, _ = sweep_table.make_table(group_rows(new[3:]))
     assert cells[1][:2] == ('IMCNN 0.3', '1') and cells[1][-1] == '-'
 
 
 def test_another_config_is_another_row_and_does_not_go_on_from_this_ones_weights(swept, faces, monkeypatch):
     folder, _, _ = swept
     monkeypatch.chdir(REPOSITORY)
-    changed = sweep.parse_variant(ATTR_NET, [*TINY, 'optim_wrapper.optimizer.lr=0.5'])
+    changed = parse_variant(ATTR_NET, [*TINY, 'optim_wrapper.optimizer.lr=0.5'])
     runs = sweep.Sweep([changed], (0,), folder, folder / 'results.jsonl', 'none.py', str(faces))
     with pytest.raises(ConfigError, match='attr_net-seed0 has checkpoints of another config'):
         runs.run()
@@ -168,7 +171,7 @@ def test_a_folder_is_trained_in_once_at_a_time(faces, tmp_path, monkeypatch):
     script = tmp_path / 'train.py'
     script.write_text('import time\ntime.sleep(60)\n')
     monkeypatch.chdir(REPOSITORY)
-    variant = sweep.parse_variant(ATTR_NET, TINY)
+    variant = parse_variant(ATTR_NET, TINY)
     first, second = (sweep.Sweep([variant], (0,), tmp_path, tmp_path / 'rows', script) for _ in range(2))
     (tmp_path / 'attr_net-seed0').mkdir()
     with open(tmp_path / 'attr_net-seed0' / 'train.log', 'ab') as log:
@@ -193,7 +196,7 @@ def wait_for(condition, seconds=20):
 
 def test_hash_is_that_of_what_is_trained(monkeypatch, tmp_path):
     monkeypatch.chdir(REPOSITORY)
-    same = sweep.hash_config(CONFIG, [])
+    same = hash_config(CONFIG, [])
     # The last two are what a machine with a GPU sets by itself, and what the config has already.
     for option in (
         'randomness.seed=3',
@@ -202,24 +205,24 @@ def test_hash_is_that_of_what_is_trained(monkeypatch, tmp_path):
         'train_dataloader.pin_memory=True',
         'param_scheduler.T_max=8',
     ):
-        assert sweep.hash_config(CONFIG, [option]) == same
+        assert hash_config(CONFIG, [option]) == same
     monkeypatch.setenv('CELEBA_ROOT', str(tmp_path))
-    assert sweep.hash_config(str(REPOSITORY / CONFIG), []) == same
-    assert sweep.hash_config(CONFIG, ['model.head.loss.id_weight=0.3']) != same
-    assert sweep.hash_config(CONFIG, ['train_dataloader.batch_size=32']) != same
-    assert sweep.hash_config(CONFIG, ['optim_wrapper.type=BF16OptimWrapper']) != same
+    assert hash_config(str(REPOSITORY / CONFIG), []) == same
+    assert hash_config(CONFIG, ['model.head.loss.id_weight=0.3']) != same
+    assert hash_config(CONFIG, ['train_dataloader.batch_size=32']) != same
+    assert hash_config(CONFIG, ['optim_wrapper.type=BF16OptimWrapper']) != same
 
 
 def test_lambdas_are_variants(monkeypatch):
     monkeypatch.chdir(REPOSITORY)
-    zero, third = sweep.lambda_variants(['0', '0.3'], CONFIG, TINY)
+    zero, third = lambda_variants(['0', '0.3'], CONFIG, TINY)
     assert zero.name == 'lambda 0' and zero.options == (*TINY, 'model.head.id_head=None')
     assert third.name == 'lambda 0.3' and third.options == (*TINY, 'model.head.loss.id_weight=0.3')
     # Names say nothing of what is trained.
-    assert zero.config_hash == sweep.parse_variant(ATTR_NET, TINY).config_hash
-    assert third.config_hash == sweep.parse_variant(IMCNN, TINY).config_hash
+    assert zero.config_hash == parse_variant(ATTR_NET, TINY).config_hash
+    assert third.config_hash == parse_variant(IMCNN, TINY).config_hash
     with pytest.raises(ConfigError, match="lambda 'x' is not a number"):
-        sweep.lambda_variants(['x'], CONFIG)
+        lambda_variants(['x'], CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -228,11 +231,11 @@ def test_lambdas_are_variants(monkeypatch):
 def test_variants_that_cannot_be_read_are_refused(text, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     with pytest.raises(ConfigError, match='expected NAME=CONFIG|cannot be read'):
-        sweep.parse_variant(text)
+        parse_variant(text)
 
 
 def test_two_runs_of_one_folder_are_refused():
-    variants = [sweep.Variant('lambda 1', CONFIG), sweep.Variant('Lambda_1', CONFIG)]
+    variants = [Variant('lambda 1', CONFIG), Variant('Lambda_1', CONFIG)]
     with pytest.raises(ConfigError, match='lambda_1-seed0'):
         sweep.Sweep(variants, (0,), 'out', 'rows', 'train.py')
     with pytest.raises(ConfigError, match='lambda_1-seed0'):
@@ -255,54 +258,54 @@ def test_runs_tested_on_other_images_are_not_compared():
     ]
     other = dict(identity=[3, 5, 8], correct=[20, 30, 30], labelled=[20, 40, 40])
     rows += [row('D', 0, [30, 31, 33]), row('D', 1, [], by_identity=other, mean_accuracy=80)]
-    cells, remarks = sweep_table.make_table(sweep.group_rows(rows))
+    cells, remarks = sweep_table.make_table(group_rows(rows))
     assert [cell[4:6] for cell in cells[1:]] == [('-', '-'), ('+2.50', '+2.50 to +2.50'), ('-', '-'), ('-', '-')]
     assert remarks[:2] == [
         'C is not compared with A: tested on other images (seed 0)',
         'D is not compared with A: tested on other images (seed 1)',
     ]
     assert remarks[2] == 'A was tested on split test: 3 images of 3 persons, whose labels agree to 85.00 %.'
-    assert [cell[4] for cell in sweep_table.make_table(sweep.group_rows(rows), 'B')[0][1:]] == ['-2.50', '-', '-', '-']
-    cells, remarks = sweep_table.make_table(sweep.group_rows(rows), 'E')
+    assert [cell[4] for cell in sweep_table.make_table(group_rows(rows), 'B')[0][1:]] == ['-2.50', '-', '-', '-']
+    cells, remarks = sweep_table.make_table(group_rows(rows), 'E')
     assert {cell[4] for cell in cells[1:]} == {'-'}
     assert remarks[0] == "There is no row of the baseline 'E', so nothing is compared." and len(remarks) == 2
     # A baseline that was itself tested on two sets of images is compared with nothing.
-    cells, remarks = sweep_table.make_table(sweep.group_rows(rows), 'D')
+    cells, remarks = sweep_table.make_table(group_rows(rows), 'D')
     assert {cell[4] for cell in cells[1:]} == {'-'} and 'D is not compared with D' in ' '.join(remarks)
 
 
 def test_the_baseline_is_the_first_variant_also_where_it_failed():
-    variants = [sweep.Variant('A', CONFIG), sweep.Variant('B', CONFIG)]
-    assert sweep.choose_baseline(None, variants) == 'A' and sweep.choose_baseline('B', variants) == 'B'
-    assert sweep.choose_baseline(None, []) is None and sweep.choose_baseline('C', []) == 'C'
+    variants = [Variant('A', CONFIG), Variant('B', CONFIG)]
+    assert choose_baseline(None, variants) == 'A' and choose_baseline('B', variants) == 'B'
+    assert choose_baseline(None, []) is None and choose_baseline('C', []) == 'C'
     with pytest.raises(ConfigError, match="the baseline 'C' is none of the variants"):
-        sweep.choose_baseline('C', variants)
+        choose_baseline('C', variants)
 
 
 def test_rows_of_two_configs_of_one_name_are_kept_apart():
     rows = [row('A', 0, [30, 31, 32]), row('A', 0, [1, 2, 3], config_hash='b'), row('B', 0, [31, 32, 33])]
-    assert {name: len(group) for name, group in sweep.group_rows(rows).items()} == {'A (a)': 1, 'A (b)': 1, 'B': 1}
-    variants = [sweep.Variant('B', CONFIG, (), 'a'), sweep.Variant('A', CONFIG, (), 'b')]
-    assert sweep.group_rows(rows, variants) == {'B': rows[2:], 'A': rows[1:2]}
+    assert {name: len(group) for name, group in group_rows(rows).items()} == {'A (a)': 1, 'A (b)': 1, 'B': 1}
+    variants = [Variant('B', CONFIG, (), 'a'), Variant('A', CONFIG, (), 'b')]
+    assert group_rows(rows, variants) == {'B': rows[2:], 'A': rows[1:2]}
 
 
 def test_a_results_file_is_whole_lines(tmp_path, capsys):
     path = tmp_path / 'new' / 'rows.jsonl'
-    assert sweep_rows.read_rows(path) == []
+    assert read_rows(path) == []
     first, second = row('A', 0, [30, 31, 32]), row('A', 1, [30, 31, 33])
     for value in (first, first | dict(seconds=1), second):
-        sweep_rows.append_row(path, value)
-    assert path.read_bytes().count(b'\n') == 3 and sweep_rows.read_rows(path, mend=True) == [first, second]
+        append_row(path, value)
+    assert path.read_bytes().count(b'\n') == 3 and read_rows(path, mend=True) == [first, second]
     # An editor's missing end of line costs no row.
     path.write_bytes(path.read_bytes().rstrip())
-    assert sweep_rows.read_rows(path) == [first, second]
-    assert sweep_rows.read_rows(path, mend=True) == [first, second] and path.read_bytes().endswith(b'}\n')
+    assert read_rows(path) == [first, second]
+    assert read_rows(path, mend=True) == [first, second] and path.read_bytes().endswith(b'}\n')
     assert capsys.readouterr().err == ''
     path.write_bytes(b'{"name":1}\n' + path.read_bytes())
     with pytest.raises(DataError, match='rows.jsonl, line 1: not a row of a sweep'):
-        sweep_rows.read_rows(path)
+        read_rows(path)
     with pytest.raises(DataError, match='cannot be written'):
-        sweep_rows.append_row(tmp_path, first)
+        append_row(tmp_path, first)
 
 
 def test_a_row_of_549_persons_is_small_and_names_no_folders(monkeypatch, tmp_path):
@@ -320,9 +323,9 @@ def test_a_row_of_549_persons_is_small_and_names_no_folders(monkeypatch, tmp_pat
         checksums=dict(annotations='0' * 64, images='0' * 64),
         versions=dict(torch='2.11.0', mmengine='0.10.7', mmcv='2.2.0', mmpretrain='1.2.0', numpy='2.4.6'),
     )
-    job = sweep.Job(sweep.Variant('A', str(tmp_path / 'configs' / 'a.py'), options, '0' * 16), 0, tmp_path)
-    made = sweep.make_row(job, report, 1234.5678, False)
+    job = Job(Variant('A', str(tmp_path / 'configs' / 'a.py'), options, '0' * 16), 0, tmp_path)
+    made = make_row(job, report, 1234.5678, False)
     assert made['config'] == 'configs/a.py' and made['accuracy']['Male'] == 33.3333
     assert made['options'] == ['load_from=first.pth', 'files=["b.txt","c/d.txt"]', 'p=work_dirs/x.pth', 'q=y']
-    sweep_rows.append_row('rows', made)
+    append_row('rows', made)
     assert (tmp_path / 'rows').stat().st_size < 10000

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -395,13 +396,15 @@ def test_id_net_from_training_to_table(faces, tmp_path):
             'train_dataloader.batch_size=16']  # fmt: skip
     common = ['--work-dir', tmp_path, '--data-root', faces]
     output = run('tools/train.py', 'configs/id_net_celeba_mini.py', *common, '--cfg-options', *tiny,
-                 'train_cfg.max_epochs=1', 'param_scheduler.T_max=1')  # fmt: skip
+                 'train_cfg.max_epochs=1', 'param_scheduler.T_max=1', 'test_dataloader.num_workers=0')  # fmt: skip
     assert 'loss_attr' not in output and 'loss_id' in output
-    run('tools/analysis/id_net.py', tmp_path / 'id_net_celeba_mini.py', tmp_path / 'epoch_1.pth', *common)
-    result = report(tmp_path)
-    assert (result['split'], result['num_images'], result['num_identities']) == ('test', 16, 4)
-    depths = {values['depth'] for values in result['attributes'].values()}
+    trained = report(tmp_path)
+    assert (trained['split'], trained['num_images'], trained['num_identities']) == ('test', 16, 4)
+    depths = set(re.findall(r' (\w+)[,\n]', output[output.index('Depths: ') :].split('\n')[0] + '\n'))
     assert depths <= {'conv_3x3', 'conv_1x1', 'fc1', 'fc2'} and len(depths) > 1
+    tested = tmp_path / 'tested'
+    run('tools/test.py', tmp_path / 'id_net_celeba_mini.py', tmp_path / 'epoch_1.pth', '--work-dir', tested,
+        '--expect', tmp_path / 'per_attribute.json', '--tolerance', '0')  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ import argparse
 import sys
 
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.evaluation.comparison import FORMATS, compare, read_runs
+from imcnn_plugin.evaluation.comparison import compare
+from imcnn_plugin.evaluation.comparison_formats import FORMATS
+from imcnn_plugin.evaluation.measured_run import read_runs
 from imcnn_plugin.evaluation.published import SETS, read_published
 from imcnn_plugin.files import write_text
 

@@ -10,16 +10,16 @@ from typing import Dict, Tuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.utils import ProgressBar
 from mmpretrain.models import ImageClassifier
-from mmpretrain.registry import DATASETS
 from torch.utils.data import DataLoader
 
 from ..errors import ConfigError
-from ..evaluation.attribute_scores import attribute_scores, make_report
-from .loading import load_model
+from ..models.features import batch_field
+from .attribute_scores import attribute_scores
+
+# Of an image: label, and the data set's identity.
+FIELDS = ('gt_score', 'identity')
 
 
 def describe(model: ImageClassifier, inputs: torch.Tensor) -> Dict[str, torch.Tensor]:
@@ -41,17 +41,16 @@ def describe(model: ImageClassifier, inputs: torch.Tensor) -> Dict[str, torch.Te
 @torch.inference_mode()
 def describe_part(model: ImageClassifier, loader: DataLoader) -> Tuple[Dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Descriptors by depth ``(N, D)``, labels ``(N, L)`` and the data set's identities ``(N, )`` of one part."""
-    batches, targets, identities = [], [], []
+    batches, fields = [], []
     progress = ProgressBar(len(loader))
     for batch in loader:
         prepared = model.data_preprocessor(batch)
         batches.append({depth: x.float().cpu().numpy() for depth, x in describe(model, prepared['inputs']).items()})
-        targets += [sample.gt_score.cpu().numpy() for sample in prepared['data_samples']]
-        identities += [sample.identity for sample in prepared['data_samples']]
+        fields.append([batch_field(prepared['data_samples'], key, 'cpu').numpy() for key in FIELDS])
         progress.update()
     print()
     depths = {depth: np.concatenate([batch[depth] for batch in batches]) for depth in batches[0]}
-    return depths, np.stack(targets), np.array(identities)
+    return depths, *map(np.concatenate, zip(*fields))
 
 
 def fit_depth(x: Dict[str, np.ndarray], targets: np.ndarray, c: float = 0.1) -> Tuple[np.ndarray, np.ndarray]:
@@ -88,16 +87,17 @@ def fit_depth(x: Dict[str, np.ndarray], targets: np.ndarray, c: float = 0.1) -> 
     return val, test
 
 
-def fit_attributes(cfg: Config, checkpoint: str) -> dict:
-    """Fits the SVMs of all depths and scores, for each attribute, that of the best depth on the test part.
+def fit_attributes(
+    descriptors: Dict[str, Dict[str, np.ndarray]], targets: Dict[str, np.ndarray]
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Fits the SVMs of all depths, and predicts each attribute by that of the best depth.
 
     Args:
-        cfg: A config whose head is an ``IdentityHead``; its training data set is also opened with the splits val and
-            test.
-        checkpoint: The weights' file.
+        descriptors: Of the parts train, val and test, by depth ``(N, D)``; emptied on the way, since they are large.
+        targets: Labels ``(N, L)`` of the parts train and val, 1, 0, or -1 for unknown.
 
     Returns:
-        The report of :func:`~imcnn_plugin.evaluation.attribute_scores.make_report`, with ``depth`` for each attribute.
+        Scores ``(N, L)`` of the test part, a half where an image lies on the border; names of the depths ``(L, )``.
 
     Raises:
         ConfigError: scikit-learn is missing.
@@ -107,22 +107,9 @@ def fit_attributes(cfg: Config, checkpoint: str) -> dict:
     except ImportError:
         raise ConfigError("ID Net needs scikit-learn: pip install 'imcnn_plugin[analysis]'") from None
 
-    model = load_model(cfg, checkpoint)
-    loader = cfg.train_dataloader
-    descriptors, targets = {}, {}
-    for split in ('train', 'val', 'test'):
-        dataset = DATASETS.build(dict(loader.dataset, split=split))
-        print(f'Describing the {len(dataset)} images of the {split} part')
-        descriptors[split], targets[split], identity = describe_part(
-            model,
-            DataLoader(dataset, batch_size=256, num_workers=loader.num_workers, collate_fn=pseudo_collate),
-        )
-    # The last one is the test part.
-    meta = dataset.metainfo
-
-    depth_of = np.empty(len(meta['classes']), object)
+    depth_of = np.empty(targets['train'].shape[1], object)
     best = np.full(len(depth_of), -np.inf)
-    margins = np.empty(targets['test'].shape)
+    margins = np.empty((len(next(iter(descriptors['test'].values()))), len(depth_of)))
     for depth in list(descriptors['train']):
         scaler = StandardScaler().fit(descriptors['train'][depth])
         x = {split: scaler.transform(parts.pop(depth)) for split, parts in descriptors.items()}
@@ -132,11 +119,7 @@ def fit_attributes(cfg: Config, checkpoint: str) -> dict:
         # Without labels on validation every depth is as good as the first.
         better = np.nan_to_num(accuracy, nan=0.0) > best
         best[better], depth_of[better], margins[:, better] = accuracy[better], depth, test[:, better]
-    about = dict(protocol=meta['protocol'], split=meta['split'])
-    report = make_report(sigmoid(margins), targets['test'], identity, meta['classes'], about=about)
-    for name, depth in zip(meta['classes'], depth_of):
-        report['attributes'][name]['depth'] = depth
-    return report
+    return sigmoid(margins), depth_of
 
 
 def sigmoid(margin: np.ndarray) -> np.ndarray:

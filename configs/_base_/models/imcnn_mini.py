@@ -1,0 +1,12 @@
+# IMCNN at a quarter of the width on 64x64 pixels, for two cores; its F is 768 channels of 4x4.
+_base_ = './imcnn.py'
+
+model = dict(
+    data_preprocessor=dict(flip_prob=0.5, crop_size=64),
+    backbone=dict(width=0.25),
+    head=dict(
+        attr_head=dict(in_channels=768, in_size=(4, 4), hidden_dims=(256, 256)),
+        # The 3,947 training identities of a 14,174-image subset of CelebA.
+        id_head=dict(num_identities=3947, in_channels=768, in_size=(4, 4), embedding_dims=128),
+    ),
+)

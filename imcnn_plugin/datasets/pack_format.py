@@ -1,0 +1,135 @@
+"""The folder that ``tools/data/pack.py`` writes and :class:`~imcnn_plugin.datasets.PackedFaces` reads.
+
+``header.json`` says what the pack is and how it was made. ``images.npy`` holds all images of CelebA's lists in the
+lists' order, the other files of :data:`ARRAYS` what the lists say of them. Rows that are not ``present`` are images
+that could not be read; they are all zero.
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Union
+
+import numpy as np
+
+from ..attributes import ATTRIBUTES
+from ..errors import DataError
+from .celeba import Annotations
+
+FORMAT = 'imcnn_plugin packed faces'
+VERSION = 1
+HEADER = 'header.json'
+IMAGES = 'images.npy'
+# Of the small arrays, the kind of the values and the shape after the first axis.
+ARRAYS = {
+    'names.npy': ('S', ()),
+    'labels.npy': ('i1', (len(ATTRIBUTES),)),
+    'identity.npy': ('i4', ()),
+    'partition.npy': ('i1', ()),
+    'present.npy': ('b1', ()),
+}
+# What header.json must say, and of which type.
+KEYS = dict(
+    format=str,
+    version=int,
+    num_images=int,
+    size=list,
+    channel_order=str,
+    decoding=dict,
+    resizing=dict,
+    classes=list,
+    source=str,
+    versions=dict,
+    annotations_checksum=str,
+    skipped=dict,
+    checksums=dict,
+)
+
+
+@dataclass(frozen=True)
+class Pack:
+    """An open pack of N images."""
+
+    path: Path
+    header: dict
+    images: np.ndarray  # (N, H, W, 3) uint8, BGR, memory-mapped
+    annotations: Annotations
+    present: np.ndarray  # (N, ) bool
+
+
+def open_pack(path: Union[str, Path]) -> Pack:
+    """Opens a pack. All of it is checked but the images' bytes, which :func:`verify_pack` checks.
+
+    Raises:
+        DataError: Names the file and the key that is not as it should be.
+    """
+    path = Path(path)
+    header = read_header(path)
+    arrays = {}
+    for name, (kind, shape) in ARRAYS.items():
+        content = read_bytes(path / name)
+        check_sum(path / name, header, hashlib.sha256(content).hexdigest())
+        arrays[name] = read_array(path / name, io.BytesIO(content))
+        check_array(path / name, arrays[name], kind, (header['num_images'], *shape))
+    images = read_array(path / IMAGES)
+    check_array(path / IMAGES, images, 'u1', (header['num_images'], *header['size'], 3))
+    names, labels, identity, partition, present = arrays.values()
+    return Pack(path, header, images, Annotations(names, labels, identity, partition), present)
+
+
+def read_header(path: Path) -> dict:
+    """Reads ``header.json`` of a pack and refuses that of anything else."""
+    file = path / HEADER
+    if not path.is_dir():
+        raise DataError(f'{path} not found: make it with tools/data/pack.py, or set the data root (CELEBA_PACK) to it')
+    try:
+        header = json.loads(read_bytes(file))
+    except ValueError as error:
+        raise DataError(f'{file} is no JSON ({error}): pack the images again') from error
+    if not isinstance(header, dict) or header.get('format') != FORMAT:
+        raise DataError(f"{file}: format is not '{FORMAT}': this folder is no pack of tools/data/pack.py")
+    if header.get('version') != VERSION:
+        raise DataError(
+            f'{file}: version is {header.get("version")}, expected {VERSION}: pack the images again with this version '
+            'of imcnn_plugin'
+        )
+    for key, kind in KEYS.items():
+        if not isinstance(header.get(key), kind):
+            raise DataError(f'{file}: {key} is {header.get(key)!r}, expected a {kind.__name__}: pack the images again')
+    if header['classes'] != list(ATTRIBUTES):
+        raise DataError(f"{file}: classes are not CelebA's 40 attributes in their order: pack the images again")
+    return header
+
+
+def read_bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(f'{file} cannot be read ({error.strerror}): pack the images again') from error
+
+
+def read_array(path: Path, content: Union[BinaryIO, None] = None) -> np.ndarray:
+    """An array of a .npy file: its content's, or memory-mapped."""
+    try:
+        return np.load(content) if content else np.asarray(np.load(path, mmap_mode='r'))
+    # What a damaged file raises is up to NumPy, and is of many types.
+    except Exception as error:
+        raise DataError(f'{path} cannot be read ({error}): pack the images again') from error
+
+
+def check_array(path: Path, array: np.ndarray, kind: str, shape: tuple) -> None:
+    if array.dtype.str[1:] != kind and array.dtype.kind != kind:
+        raise DataError(f'{path}: the type is {array.dtype}, expected {np.dtype(kind)}: pack the images again')
+    if array.shape != shape:
+        raise DataError(f'{path}: the shape is {array.shape}, expected {shape} by {HEADER}: pack the images again')
+
+
+def check_sum(path: Path, header: dict, found: str) -> None:
+    expected = header['checksums'].get(path.name)
+    if found != expected:
+        raise DataError(
+            f'{path}: its SHA-256 is {found[:12]}..., expected {str(expected)[:12]}... by checksums of {HEADER}: it '
+            'was changed or damaged; pack the images again'
+        )

@@ -1,0 +1,90 @@
+"""Shares out the images of a pack among processes."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from ..errors import DataError
+from .face_file import UnreadableImage, read_face
+
+ROWS_A_TASK = 256
+# Fewer images than this are read sooner than another process has imported the package.
+ROWS_A_PROCESS = 2000
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some images, for one process."""
+
+    pack: Path
+    folder: str
+    size: int
+    rows: np.ndarray  # (n, )
+    names: List[bytes]  # of n files
+
+
+def read_faces(task: Task, bad: Dict[int, str]) -> Iterator[Tuple[int, np.ndarray]]:
+    """Yields rows and images, and notes in ``bad`` the rows of those that cannot be read with the reason."""
+    for row, name in zip(task.rows.tolist(), task.names):
+        try:
+            yield row, read_face(os.path.join(task.folder, name.decode()), task.size)
+        except UnreadableImage as error:
+            bad[row] = str(error)
+
+
+def make_tasks(pack: Path, folder: str, size: int, rows: np.ndarray, names: np.ndarray) -> List[Task]:
+    pieces = np.array_split(rows, np.arange(ROWS_A_TASK, len(rows), ROWS_A_TASK)) if len(rows) else []
+    return [Task(pack, folder, size, piece, names[piece].tolist()) for piece in pieces]
+
+
+def run_tasks(
+    function: Callable[[Task], Dict[int, str]], tasks: List[Task], jobs: Optional[int], title: str, total: int
+) -> Iterator[Tuple[Task, Dict[int, str]]]:
+    """Runs a function on all tasks and yields each with its result, with a progress bar of ``total`` images."""
+    from rich.progress import Progress
+
+    rows = sum(len(task.rows) for task in tasks)
+    if jobs is None:
+        jobs = max(1, min(os.cpu_count(), rows // ROWS_A_PROCESS))
+    with Progress() as progress:
+        bar = progress.add_task(title, total=total, completed=total - rows)
+        for task, result in zip(tasks, results(function, tasks, jobs)):
+            yield task, result
+            progress.advance(bar, len(task.rows))
+
+
+def results(function: Callable, tasks: List[Task], jobs: int) -> Iterator[dict]:
+    if jobs == 1:
+        yield from map(function, tasks)
+        return
+    # A forked child could inherit a lock that a thread of cv2 or torch holds.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn'), start_process) as pool:
+        try:
+            yield from pool.map(function, tasks)
+        except BrokenProcessPool as error:
+            raise DataError(
+                'a process was ended from outside, perhaps as memory ran out: the same command goes on from here, and '
+                'fewer --jobs take less memory'
+            ) from error
+
+
+def start_process() -> None:
+    cv2.setNumThreads(1)
+    # An interruption is the main process's to handle.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+
+
+def leave_with_parent() -> None:
+    """Ends a process whose parent was killed, and which would wait for tasks for ever."""
+    multiprocessing.parent_process().join()
+    os._exit(1)

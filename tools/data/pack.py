@@ -1,0 +1,53 @@
+"""Reads, resizes and packs CelebA's images once, so that a training reads them 50 times as fast; verifies a pack.
+
+  python tools/data/pack.py CELEBA_ROOT --out PACK --size 112
+  python tools/data/pack.py --verify PACK [CELEBA_ROOT]
+
+Interrupted, the same command goes on from where it was.
+"""
+
+import argparse
+import sys
+
+from imcnn_plugin.datasets.packing import PREFIX, verify_pack, write_pack
+from imcnn_plugin.errors import IMCNNError
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('root', nargs='?', metavar='CELEBA_ROOT', help='folder with the lists and images')
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument('--out', metavar='PACK', help='the new folder')
+    task.add_argument('--verify', metavar='PACK', help='check a pack, against the files where CELEBA_ROOT is given')
+    parser.add_argument('--size', type=int, default=112, help='side of the packed images (default: %(default)s)')
+    parser.add_argument('--data-prefix', default=PREFIX, help='the folder of images (default: %(default)s)')
+    parser.add_argument('--jobs', type=int, help='number of processes (default: all cores, or 1 for a small set)')
+    parser.add_argument('--skip-bad', action='store_true', help='leave out images that cannot be read')
+    args = parser.parse_args()
+    if args.out and not args.root:
+        parser.error('CELEBA_ROOT is missing: what is to be packed?')
+    return args
+
+
+def main():
+    args = parse_args()
+    try:
+        if args.verify:
+            pack = verify_pack(args.verify, args.root, args.jobs, args.data_prefix)
+        else:
+            pack = write_pack(args.root, args.out, args.size, args.jobs, args.skip_bad, args.data_prefix)
+    except IMCNNError as error:
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit('\nstopped' + ('' if args.verify else ': the same command goes on from here'))
+    height, width = pack.header['size']
+    skipped = len(pack.header['skipped'])
+    print(
+        f'{pack.path}: {pack.present.sum()} images of {width}x{height}, {pack.images.nbytes / 1e9:.2f} GB'
+        + (f'; {skipped} could not be read and are left out: see skipped in header.json' if skipped else '')
+        + ('; all as it should be' if args.verify else '')
+    )
+
+
+if __name__ == '__main__':
+    main()
