@@ -36,6 +36,9 @@ class FitCheckHook(Hook):
             f'{", ".join(f"{rate:g}" for rate in rates)}{note}.'
         )
 
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        check_checkpoint(runner.model, checkpoint)
+
     def before_test(self, runner: Runner) -> None:
         check_classes(runner.model, runner.test_dataloader.dataset.metainfo)
 
@@ -55,6 +58,18 @@ def check_classes(model: nn.Module, meta: dict) -> None:
         if list(classes) != list(meta.get('classes', classes)):
             raise ConfigError(
                 f'{key} are not the classes of the data set, in its order: write classes={list(meta["classes"])}'
+            )
+
+
+def check_checkpoint(model: nn.Module, checkpoint: dict) -> None:
+    """Refuses weights for other classes: where shapes agree they would be loaded, and mean something else."""
+    trained = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+    for key, classes in parts_with(model, 'classes'):
+        if trained is not None and list(classes) != list(trained):
+            raise ConfigError(
+                f'{key} are not those of the checkpoint, {list(trained)}: to train its backbone further on others, '
+                "name it in model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone'), not "
+                'in load_from'
             )
 
 

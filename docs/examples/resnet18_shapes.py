@@ -1,0 +1,62 @@
+# A ResNet-18 of mmpretrain with a grouped head on labels of your own. draw_shapes.py makes the data.
+default_scope = 'mmpretrain'
+custom_imports = dict(imports=['imcnn_plugin'], allow_failed_imports=False)
+
+data_root = 'shapes'
+classes = ['tilted', 'hollow', 'red', 'blue', 'striped', 'large']
+# Each label is in exactly one group; a group has layers of its own.
+groups = [
+    dict(name='form', labels=['tilted', 'hollow']),
+    dict(name='colour', labels=['red', 'blue']),
+    dict(name='rest', labels=['striped', 'large']),
+]
+
+model = dict(
+    type='ImageClassifier',
+    # Normalises, and flips in training.
+    data_preprocessor=dict(type='FacePreprocessor', flip_prob=0.5),
+    backbone=dict(type='ResNet', depth=18),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='GroupedMultiLabelHead', classes=classes, groups=groups, in_channels=512, hidden_dims=(64,)),
+)
+
+dataset = dict(
+    type='AttributeCSV',
+    data_root=data_root,
+    ann_file='labels.csv',
+    data_prefix='pictures',
+    classes=classes,
+    split_column='part',
+    pipeline=[
+        dict(type='LoadImageFromFile'),
+        dict(type='Resize', scale=(64, 64)),
+        dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
+    ],
+)
+loader = dict(num_workers=1, collate_fn=dict(type='default_collate'))
+train_dataloader = dict(
+    batch_size=32,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(split='train', **dataset),
+    **loader,
+)
+evaluation = dict(batch_size=128, sampler=dict(type='DefaultSampler', shuffle=False), **loader)
+val_dataloader = dict(dataset=dict(split='val', **dataset), **evaluation)
+test_dataloader = dict(dataset=dict(split='test', **dataset), **evaluation)
+val_evaluator = test_evaluator = dict(type='PerAttributeAccuracy', groups=groups)
+del dataset, loader, evaluation
+
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01))
+param_scheduler = dict(type='CosineAnnealingLR', T_max=5, by_epoch=True, convert_to_iter_based=True)
+train_cfg = dict(by_epoch=True, max_epochs=5, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+
+default_hooks = dict(
+    logger=dict(type='LoggerHook', interval=10),
+    checkpoint=dict(type='RunCheckpointHook', interval=1, max_keep_ckpts=1, save_best='attr/mean_accuracy'),
+)
+# Do the head's classes and the file's agree? And the table of labels at the end.
+custom_hooks = [dict(type='FitCheckHook'), dict(type='AttributeReportHook')]
+log_processor = dict(type='BriefLogProcessor')
+randomness = dict(seed=0)

@@ -1,0 +1,281 @@
+import csv
+import hashlib
+import pickle
+
+import numpy as np
+import pytest
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset
+from mmpretrain.registry import DATASETS
+from PIL import Image
+
+from imcnn_plugin.attributes import ATTRIBUTES
+from imcnn_plugin.datasets import AttributeCSV, CelebAIdentity
+from imcnn_plugin.errors import ConfigError, DataError
+
+LINES = [
+    'image,round,red,who,part',
+    'one/a.png,1,0,Zoë,train',
+    'one/b.png,0,,Ann,train',
+    'two/c.png,-1,1,Zoë,train',
+    'two/d.png,1,1,,val',
+    'e.png,0,0,Bob,test',
+    'two/f.png,1,0,Ann,train',
+]
+WITH_PEOPLE = dict(identity_column='who', split_column='part')
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Six images, of which a and c show one person, b and f another."""
+    for line in LINES[1:]:
+        path = tmp_path / line.split(',')[0]
+        path.parent.mkdir(exist_ok=True)
+        Image.new('RGB', (8, 10)).save(path)
+    write(tmp_path)
+    return tmp_path
+
+
+def write(root, lines=LINES, encoding='utf-8', end='\n'):
+    (root / 'labels.csv').write_bytes(end.join([*lines, '']).encode(encoding))
+
+
+def edited(line, old, new):
+    return [text.replace(old, new) if number == line else text for number, text in enumerate(LINES, 1)]
+
+
+def test_records(root):
+    dataset = DATASETS.build(
+        dict(type='mmpretrain.AttributeCSV', ann_file='labels.csv', data_root=str(root), **WITH_PEOPLE)
+    )
+    assert [record['img_path'] for record in dataset] == [
+        str(root / f'{name}.png') for name in ('one/a', 'one/b', 'two/c', 'two/f')
+    ]
+    assert [record['gt_score'].tolist() for record in dataset] == [[1, 0], [0, -1], [-1, 1], [1, 0]]
+    assert [record['gt_identity'] for record in dataset] == [0, 1, 0, 1]
+    assert [record['identity'] for record in dataset] == [0, 1, 0, 1]
+    checksums = dict(
+        annotations=hashlib.sha256((root / 'labels.csv').read_bytes() + b'\n').hexdigest(),
+        images=hashlib.sha256(b'one/a.png\none/b.png\ntwo/c.png\ntwo/f.png\n').hexdigest(),
+    )
+    assert dataset.metainfo == dict(
+        classes=('round', 'red'), num_identities=2, protocol='official', split='train', checksums=checksums
+    )
+    assert (dataset.CLASSES, dataset.class_to_idx['red']) == (('round', 'red'), 1)
+    assert str(root / 'labels.csv') in repr(dataset)
+
+
+def test_a_csv_of_celebas_lists_gives_the_records_of_celeba(faces, tmp_path):
+    lists = {
+        name: [line.split() for line in (faces / f'{name}.txt').read_text().splitlines()]
+        for name in ('list_attr_celeba', 'identity_CelebA', 'list_eval_partition')
+    }
+    identity, part = dict(lists['identity_CelebA']), dict(lists['list_eval_partition'])
+    with (tmp_path / 'celeba.csv').open('w', newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(['identity', *ATTRIBUTES, 'split', 'image'])
+        for name, *labels in lists['list_attr_celeba'][2:]:
+            writer.writerow([identity[name], *labels, ['train', 'val', 'test'][int(part[name])], name])
+    options = dict(
+        data_root=str(faces), data_prefix='img_align_celeba', identity_column='identity', split_column='split'
+    )
+    for kwargs in (
+        dict(split='train', min_images_per_identity=4),
+        dict(split='test'),
+        dict(split='trainval'),
+        dict(split='test', protocol='kfold', fold=1),
+    ):
+        mine = AttributeCSV(str(tmp_path / 'celeba.csv'), negative=-1, **options, **kwargs)
+        celeba = CelebAIdentity(str(faces), **kwargs)
+        assert len(mine) == len(celeba) > 0
+        for one, other in zip(mine, celeba):
+            np.testing.assert_equal(one, other)
+        meta, other = mine.metainfo, celeba.metainfo
+        assert meta.pop('checksums')['images'] == other.pop('checksums')['images'] and meta == other
+
+
+@pytest.mark.parametrize(
+    'text, label',
+    [
+        *[(text, 1) for text in ('1', '1.0', 'true', 'True', 'TRUE', ' 1 ')],
+        *[(text, 0) for text in ('0', '0.0', 'false', 'False', 'FALSE')],
+        *[(text, -1) for text in ('-1', '-1.0', '')],
+    ],
+)
+def test_labels(root, text, label):
+    write(root, edited(2, ',1,0,', f',{text},0,'))
+    assert AttributeCSV('labels.csv', str(root), **WITH_PEOPLE)[0]['gt_score'].tolist() == [label, 0]
+
+
+def test_minus_one_can_mean_no(root):
+    write(root, ['image,round,red', 'one/a.png,1,-1', 'one/b.png,0,'])
+    dataset = AttributeCSV('labels.csv', str(root), negative=-1)
+    assert [record['gt_score'].tolist() for record in dataset] == [[1, 0], [-1, -1]]
+
+
+@pytest.mark.parametrize('no, negative', [('-1', 0), ('0', -1)])
+def test_labels_of_which_none_is_no_are_refused(root, no, negative):
+    write(root, ['image,round,red', f'one/a.png,1,{no}', f'one/b.png,{no},'])
+    with pytest.raises(
+        DataError, match=f'labels are 1 and {no} and never {negative}: set negative={no} if {no} means no'
+    ):
+        AttributeCSV('labels.csv', str(root), negative=negative)
+    with pytest.raises(ConfigError, match="negative is '0', expected 0 or -1"):
+        AttributeCSV('labels.csv', str(root), negative='0')
+
+
+@pytest.mark.parametrize(
+    'encoding, end, mark',
+    [('utf-8-sig', '\r\n', ','), ('utf-8', '\n', ';'), ('utf-8', '\r', '\t'), ('utf-8', '\n\n', ',')],
+)
+def test_what_spreadsheets_write(root, encoding, end, mark):
+    write(root, [line.replace(',', mark) for line in LINES], encoding, end)
+    dataset = AttributeCSV('labels.csv', str(root), **WITH_PEOPLE)
+    assert dataset.CLASSES == ('round', 'red')
+    assert [record['gt_score'].tolist() for record in dataset] == [[1, 0], [0, -1], [-1, 1], [1, 0]]
+
+
+def test_columns_of_choice(root):
+    """Other columns may hold anything, even line ends; lines are still counted right."""
+    write(
+        root,
+        [
+            ',,file, "red, or so",tall,note',
+            '0,1,./one//a.png,0,-1,"two\nlines"',
+            r'1,0,two\c.png,1,0,""',
+            '2,1,no.png,0,0,',
+        ],
+    )
+    options = dict(ann_file=str(root / 'labels.csv'), image_column='file', classes=['tall', 'red, or so'])
+    with pytest.raises(DataError, match=r'line 5: no\.png is not in .* \(1 of 3 images'):
+        AttributeCSV(data_prefix=str(root), **options)
+    Image.new('RGB', (8, 10)).save(root / 'no.png')
+    dataset = AttributeCSV(data_prefix=str(root), **options)
+    assert dataset.CLASSES == ('tall', 'red, or so')
+    assert [record['gt_score'].tolist() for record in dataset] == [[-1, 0], [0, 1], [0, 0]]
+    assert [record['img_path'] for record in dataset] == [
+        str(root / name) for name in ('one/a.png', 'two/c.png', 'no.png')
+    ]
+
+
+def test_without_parts_the_file_is_one_part(root):
+    write(root, [line.rsplit(',', 1)[0] for line in LINES])
+    train = AttributeCSV('labels.csv', str(root), identity_column='who')
+    assert [record['gt_identity'] for record in train] == [0, 1, 0, -1, 2, 1]
+    test = AttributeCSV('labels.csv', str(root), identity_column='who', split='test')
+    assert [record['gt_identity'] for record in test] == [-1] * 6
+    assert (train.metainfo['num_identities'], test.metainfo['num_identities'], test.metainfo['split']) == (
+        3,
+        0,
+        'test',
+    )
+
+
+def test_a_folder_can_be_an_identity(root):
+    dataset = AttributeCSV('labels.csv', str(root), classes=['round'], identity_from_folder=True)
+    assert [record['identity'] for record in dataset] == [0, 0, 1, 1, -1, 1]
+    with pytest.raises(ConfigError, match="column 'who' or folders are: set one of the two"):
+        AttributeCSV('labels.csv', str(root), identity_from_folder=True, **WITH_PEOPLE)
+
+
+@pytest.mark.parametrize(
+    'people, expected',
+    [
+        (['12', '', '0', '12', '999999999'], [12, -1, 0, 12, 999999999]),
+        # As numbers these would be one, or too large.
+        (['7', '007', '7'], [0, 1, 0]),
+        (['1000000000', '5', ''], [0, 1, -1]),
+        (['b', 'a', '', ' b '], [0, 1, -1, 0]),
+    ],
+)
+def test_identities_are_numbers(root, people, expected):
+    names = ('one/a', 'one/b', 'two/c', 'two/d', 'two/f')
+    write(root, ['image,red,who', *(f'{name}.png,1,{person}' for name, person in zip(names, people))])
+    dataset = AttributeCSV('labels.csv', str(root), identity_column='who')
+    assert [record['identity'] for record in dataset] == expected
+
+
+def test_other_protocols_need_identities(root):
+    write(root, [line for line in LINES if 'two/d' not in line])
+    options = dict(ann_file='labels.csv', data_root=str(root), **WITH_PEOPLE)
+    folds = [AttributeCSV(protocol='kfold', num_folds=3, fold=fold, split='test', **options) for fold in range(3)]
+    assert sorted(record['img_path'][-5] for fold in folds for record in fold) == list('abcef')
+    paper = AttributeCSV(protocol='paper', num_train_identities=2, **options)
+    assert paper.metainfo['num_identities'] == 2
+    with pytest.raises(ConfigError, match=r"'paper' has no split 'val', only \['test', 'train'\]"):
+        AttributeCSV(protocol='paper', num_train_identities=2, split='val', **options)
+    with pytest.raises(DataError, match="5 images have no known identity, so only protocol 'official'"):
+        AttributeCSV('labels.csv', str(root), classes=['red'], protocol='kfold')
+
+
+def test_works_with_wrappers_workers_and_lazily(root):
+    options = dict(ann_file='labels.csv', data_root=str(root), **WITH_PEOPLE)
+    lazy = AttributeCSV(lazy_init=True, **options)
+    assert 'num_identities' not in lazy.metainfo and len(lazy) == 4
+    assert len(AttributeCSV(indices=3, **options)) == 3
+    parts = [AttributeCSV(split=split, **options) for split in ('train', 'val')]
+    assert len(ConcatDataset(parts, ignore_keys=['split', 'checksums'])) == 5
+    assert pickle.loads(pickle.dumps(AttributeCSV(**options)))[1]['gt_score'].tolist() == [0, -1]
+    # Red is there once among four, so its image is repeated: ceil(sqrt(0.5 / 0.25)) times.
+    balanced = ClassBalancedDataset(AttributeCSV(**options), oversample_thr=0.5)
+    assert [record['img_path'][-5] for record in balanced] == list('abccf')
+
+
+@pytest.mark.parametrize(
+    'lines, message',
+    [
+        ([], r'labels\.csv is empty: expected a header'),
+        (LINES[:1], r'labels\.csv lists no images'),
+        (edited(1, 'image', 'photo'), "line 1: no column 'image', only photo, round, .*: set image_column"),
+        (edited(1, 'who', 'person'), "line 1: no column 'who', .* set identity_column"),
+        (edited(1, 'part', 'phase'), "line 1: no column 'part', .* set split_column"),
+        (edited(1, 'red', 'round'), "line 1: column 'round' is there 2 times"),
+        (edited(1, 'red', ''), 'line 1: column 3 of 5 has no name: .* index=False'),
+        ([line.replace(',', '|') for line in LINES], r"line 1: no column 'image', only image\|round"),
+        (['image,who,part', 'e.png,Ann,train'], 'line 1: no column is left for labels: add one'),
+        (edited(3, ',0,,', ',0,'), "line 3: expected 5 fields separated by ',', as in the header, found 4"),
+        (edited(3, 'Ann', 'Ann, B.'), "line 3: expected 5 fields separated by ',', .* found 6: .* quote a field"),
+        (edited(3, 'Ann', '"Ann" B.'), r"line 3: ',' expected after .*: correct its quotes"),
+        (edited(3, 'Ann', '"Ann'), "line 3: .*: correct its quotes"),
+        (edited(4, '-1', 'yes'), "line 4: column 'round' is 'yes', expected 1, 0, true or false, or .* classes if"),
+        (edited(4, '-1', '2'), "line 4: column 'round' is '2', expected 1, 0"),
+        (edited(5, 'val', 'valid'), "line 5: column 'part' is 'valid', expected train, val or test"),
+        (edited(6, 'e.png', 'one/./a.png'), r'line 6: one/a\.png is listed already in line 2; remove one'),
+        (edited(6, 'e.png', ''), "line 6: column 'image' is '', expected a path in the folder of images"),
+        (edited(6, 'e.png', '/etc/passwd'), "line 6: column 'image' is '/etc/passwd', expected a path in the folder"),
+        (edited(6, 'e.png', '../e.png'), r"line 6: column 'image' is '\.\./e\.png', .* without \.\."),
+        (edited(6, 'e.png', r'one\..\..\e.png'), "line 6: column 'image' is .*, expected a path in the folder"),
+        (edited(6, 'e.png', r'C:\e.png'), r"line 6: column 'image' is .*, expected a path in the folder"),
+        (edited(6, 'e.png', 'http://a.b/e.png'), "line 6: column 'image' is 'http://a.b/e.png', expected a path"),
+        (edited(6, 'e.png', 'e\0.png'), "line 6: column 'image' is .*, expected a path in the folder"),
+        (edited(4, 'two/c', 'two/x'), r'line 4: two/x\.png is not in .* \(1 of 4 images .*: put them there'),
+        (edited(5, ',,val', ',Ann,val'), r'identity .* is in both train \(one/b\.png\) and val \(two/d\.png\)'),
+        ([line for line in LINES if 'train' not in line], "no image is in split 'train'"),
+    ],
+)  # fmt: skip
+def test_bad_files_are_refused(root, lines, message):
+    write(root, lines, end='\n' if lines else '')
+    with pytest.raises(DataError, match=message) as error:
+        AttributeCSV('labels.csv', str(root), **WITH_PEOPLE)
+    assert str(root / 'labels.csv') in str(error.value) and '\n' not in str(error.value)
+
+
+def test_other_encodings_and_missing_files_are_named(root):
+    options = dict(ann_file='labels.csv', data_root=str(root), **WITH_PEOPLE)
+    write(root, encoding='latin-1')
+    with pytest.raises(DataError, match=r"labels\.csv, line 2: this is not UTF-8: save the file as 'CSV UTF-8'"):
+        AttributeCSV(**options)
+    write(root, encoding='utf-16')
+    with pytest.raises(DataError, match=r'labels\.csv, line 1: this is not UTF-8'):
+        AttributeCSV(**options)
+    (root / 'labels.csv').unlink()
+    with pytest.raises(DataError, match=r'labels\.csv cannot be read \(No such file or directory\): set ann_file'):
+        AttributeCSV(**options)
+
+
+def test_missing_images_are_counted(root):
+    for path in (root / 'two').iterdir():
+        path.unlink()
+    (root / 'two').rmdir()
+    with pytest.raises(DataError, match=r"line 4: two/c\.png is not in .* \(2 of 4 images of split 'train' are not\)"):
+        AttributeCSV('labels.csv', str(root), **WITH_PEOPLE)
+    assert len(AttributeCSV('labels.csv', str(root), split='test', **WITH_PEOPLE)) == 1
