@@ -1,0 +1,1 @@
+"""What ``tools/benchmark`` measures with. Nothing else imports it."""

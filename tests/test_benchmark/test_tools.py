@@ -1,0 +1,71 @@
+"""Each tool from beginning to end, on a network and a number of images so small that its figures say nothing."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'benchmark'
+SMALL = ['--width', '0.03125', '--size', '32', '--batch-size', '4', '--rounds', '1']
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Runs a tool; what it wrote and what it printed."""
+
+    def run(name, *arguments):
+        out = tmp_path / 'out.json'
+        monkeypatch.setattr(sys, 'argv', [name, *arguments, '--out', str(out)])
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+        runpy.run_path(str(TOOLS / name), run_name='__main__')
+        return json.loads(out.read_text()), capsys.readouterr().out
+
+    return run
+
+
+def check(rows, printed, key):
+    """All figures are there and above 0, and each row is in the printed table."""
+    for row in rows:
+        assert all(value > 0 for value in row.values() if isinstance(value, float))
+        assert any(line.startswith(str(row[key])) for line in printed.splitlines())
+
+
+def test_train_speed(run):
+    found, printed = run('train_speed.py', *SMALL, '--identities', '20', '--loop-steps', '3', '--loop-rounds', '1')
+    check(found['variants'], printed, 'variant')
+    assert len(found['variants']) == 6 and found['variants'][0]['times_obvious'] == 1
+    assert found['variants'][-1]['share_of_synthetic'] == 1
+    assert [(row['loop'], row['step']) for row in found['loop']] == [
+        (name, step) for step in (6, 100000) for name in ('bare PyTorch', 'ours', 'stock hooks')
+    ]
+    assert found['limit'].keys() == {'bandwidth', 'float32', 'bfloat16'} and 'of (b)' in printed
+
+
+def test_data_speed(run):
+    found, printed = run('data_speed.py', '--images', '8', *SMALL[2:], '--workers', '1')
+    check(found['readers'], printed, 'reader')
+    assert len(found['readers']) == 4 and found['readers'][0]['times_stock'] == 1
+
+
+def test_infer_speed(run):
+    found, printed = run('infer_speed.py', *SMALL, '--latency-rounds', '1')
+    check(found['predictors'], printed, 'predictor')
+    assert [row['batch_size'] for row in found['predictors']] == [1] * 5 + [4] * 5
+    assert found['agreement']['ours, float32']['labels_agree'] == 1
+
+
+@pytest.mark.parametrize('name', ['train_speed.py', 'data_speed.py', 'infer_speed.py', 'scaling.py'])
+def test_no_round_is_refused(run, capsys, name):
+    with pytest.raises(SystemExit) as ended:
+        run(name, '--rounds', '0')
+    assert ended.value.code == 2 and "'0' is no whole number of at least 1" in capsys.readouterr().err
+
+
+def test_scaling(run):
+    base = ['4', '20', '0.03125']
+    options = ['--base', *base, '--batch-sizes', base[0], '--identities', base[1], '--widths', base[2]]
+    found, printed = run('scaling.py', *options, '--size', '32', '--rounds', '1')
+    check(found['points'], printed, 'batch_size')
+    assert len(found['points']) == 1 and 'error' not in found['points'][0]
