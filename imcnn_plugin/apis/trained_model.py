@@ -1,0 +1,66 @@
+"""A model from the file of a checkpoint alone."""
+
+import hashlib
+from pathlib import Path
+from typing import Union
+
+import torch
+from mmengine.utils import import_modules_from_strings
+from mmpretrain import get_model
+from mmpretrain.models import ImageClassifier
+from torch import nn
+
+from ..errors import ConfigError, DataError
+from ..models import GroupedMultiLabelHead
+from .checkpoint_file import read_checkpoint
+from .config_text import parse_config
+from .runner import drop_identity_head
+
+
+def load_trained(path: Union[str, Path], device: Union[str, torch.device] = 'cpu') -> ImageClassifier:
+    """A model for predictions with its config in ``_config``; the identity branch is left out.
+
+    Args:
+        path: A checkpoint of a training with mmengine, or a published one.
+        device: Where the model goes.
+
+    Raises:
+        DataError: There is no such file, or it is no checkpoint that says what its model is.
+        ConfigError: A module that the config imports is missing, or the model has no head of grouped labels.
+    """
+    checkpoint = read_checkpoint(path)
+    cfg = parse_config(checkpoint['meta']['cfg'], path)
+    try:
+        import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))
+    except ImportError as error:
+        raise ConfigError(f'the model of {path} needs a module that is missing ({error}): install it') from error
+    drop_identity_head(cfg)
+    model = get_model(cfg)
+    attribute_head(model)
+    try:
+        model.load_state_dict(checkpoint['state_dict'])
+    except RuntimeError as error:
+        reason = ' '.join(str(error).split())
+        raise DataError(f'{path}: its weights are not those of the model in its config ({reason[:200]})') from error
+    return model.to(device).eval()
+
+
+def attribute_head(model: ImageClassifier) -> GroupedMultiLabelHead:
+    """The head that predicts attributes.
+
+    Raises:
+        ConfigError: The model has another one.
+    """
+    head = getattr(model.head, 'attr_head', model.head)
+    if not isinstance(head, GroupedMultiLabelHead):
+        raise ConfigError(f'the model ends in {type(head).__name__}: attributes need a GroupedMultiLabelHead')
+    return head
+
+
+def weights_checksum(model: nn.Module) -> str:
+    """The start of the SHA-256 of the weights that logits depend on, which calibration and identity branch are not."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        if not name.endswith(('.thresholds', '.temperature')) and '.id_head.' not in name:
+            digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

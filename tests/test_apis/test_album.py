@@ -1,0 +1,121 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from imcnn_plugin.apis import Album, fit_album
+from imcnn_plugin.apis.album_fitting import album_gains
+from imcnn_plugin.apis.calibration import open_loader, predict_part
+from imcnn_plugin.apis.trained_model import load_trained, weights_checksum
+from imcnn_plugin.errors import ConfigError, DataError
+from imcnn_plugin.evaluation.album_pooling import agreement_beyond_chance, fit_pooling
+
+
+@pytest.fixture
+def album():
+    agreement, prevalence = np.array([0.9, 0.1, np.nan, 1.0]), np.array([0.4, 0.5, 0.0, 0.6])
+    theta = np.array([[0.6, 0.8, 0.1], [1, 0, 0], [1, 0, 0], [0.7, 0.5, -0.2]])
+    return Album(['a', 'b', 'c', 'd'], agreement, prevalence, theta, 'abc')
+
+
+def test_a_file_holds_all(album, tmp_path):
+    album.save(tmp_path / 'deep' / 'album.json')
+    found = Album.load(tmp_path / 'deep' / 'album.json')
+    assert found.classes == album.classes and found.checkpoint == 'abc'
+    for name in ('agreement', 'prevalence', 'theta', 'lasting'):
+        assert np.array_equal(getattr(found, name), getattr(album, name), equal_nan=name == 'agreement')
+    assert json.loads((tmp_path / 'deep' / 'album.json').read_text())['attributes']['c']['agreement'] is None
+
+
+@pytest.mark.parametrize('text', ['', '{"checkpoint": "abc"}', '[]', '{"checkpoint": "a", "attributes": {"a": 1}}'])
+def test_refuses_what_is_no_album(text, tmp_path):
+    (tmp_path / 'album.json').write_text(text)
+    with pytest.raises(DataError, match='album.json is not an album .* make it with tools/fit_album.py'):
+        Album.load(tmp_path / 'album.json')
+    with pytest.raises(DataError, match='none.json cannot be read'):
+        Album.load(tmp_path / 'none.json')
+
+
+def test_only_lasting_attributes_of_persons_with_others_change(album):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(6, 4)).astype(np.float32)
+    alone = rng.random((6, 4)).astype(np.float32)
+    identity = np.array([5, 5, 5, 8, -1, -1])
+    found = album.probabilities(logits, alone, identity)
+    assert np.array_equal(found[3:], alone[3:]) and np.array_equal(found[:, 1:3], alone[:, 1:3])
+    for label, agreement in ((0, 0.9), (3, 0.99)):
+        own, others, offset = album.theta[label]
+        strength, prevalence = 1 / agreement - 1, album.prevalence[label]
+        p = 1 / (1 + np.exp(-logits[:3, label].astype(float)))
+        share = (prevalence * strength + p.sum() - p) / (strength + 2)
+        evidence = np.log(share / (1 - share)) - np.log(prevalence / (1 - prevalence))
+        score = own * logits[:3, label] + others * evidence + offset
+        assert found[:3, label] == pytest.approx(1 / (1 + np.exp(-score)))
+    # Without identities all are one person.
+    assert np.array_equal(found[:3], album.probabilities(logits[:3], alone[:3]))
+
+
+def test_belongs_to_one_checkpoint(album):
+    album.check('abc')
+    with pytest.raises(ConfigError, match='fitted to the scores of another checkpoint'):
+        album.check('abd')
+
+
+def test_is_fitted_to_the_validation_part(best):
+
+    album, gains = fit_album(best)
+    model = load_trained(best)
+    assert album.checkpoint == weights_checksum(model) and 0 < album.lasting.sum() < 40
+    records = [record for record in train_records(model)]
+    agreement, prevalence = agreement_beyond_chance(
+        np.stack([record['gt_score'] for record in records]), np.array([record['identity'] for record in records])
+    )
+    assert np.array_equal(album.agreement, agreement, equal_nan=True)
+    logits, targets, identity = predict_part(model, open_loader(model._config, 'val_dataloader'))
+    lasting = agreement >= 0.35
+    used = np.where(lasting, agreement, 0.35).clip(max=0.99), np.where(lasting, prevalence, 0.5)
+    assert album.theta == pytest.approx(fit_pooling(logits, targets, identity, lasting, *used))
+
+    logits, targets, identity = predict_part(model, open_loader(model._config, 'test_dataloader'))
+    alone = torch.from_numpy(logits).sigmoid().numpy()
+    together = album.probabilities(logits, alone, identity)
+    assert [gain['min_images'] for gain in gains] == [2, 3]
+    for gain in gains:
+        assert (gain['images'], gain['persons']) == (len(logits), len(np.unique(identity)))
+        assert gain['alone'] == pytest.approx(100 * ((alone >= 0.5) == targets).mean())
+        assert gain['together'] == pytest.approx(100 * ((together >= 0.5) == targets).mean())
+        assert gain['difference'] == pytest.approx(gain['together'] - gain['alone'])
+        assert gain['low'] <= gain['difference'] <= gain['high']
+
+
+def train_records(model):
+    from mmpretrain.registry import DATASETS
+
+    return DATASETS.build(model._config.train_dataloader.dataset).data_list
+
+
+def test_gains_are_of_persons_with_so_many_images():
+    identity = np.array([0, 0, 1, 1, 1, 2, -1, -1, -1])
+    targets = np.ones((9, 2), int)
+    targets[4, 1] = -1
+    alone, together = np.zeros((2, 9, 2), bool)
+    together[[0, 2, 3, 4, 5, 6]] = True
+    two, three = album_gains(alone, together, targets, identity)
+    assert (two['persons'], two['images'], three['persons'], three['images']) == (2, 5, 1, 3)
+    assert (two['alone'], two['together']) == (0, pytest.approx(100 * 7 / 9))
+    assert (three['alone'], three['together'], three['difference']) == (0, 100, 100)
+    assert np.isnan(three['low'])
+
+
+def test_nothing_is_fitted_on_the_test_part(best, tmp_path):
+    checkpoint = torch.load(best)
+    checkpoint['meta']['cfg'] = checkpoint['meta']['cfg'].replace("split='val'", "split='test'")
+    torch.save(checkpoint, tmp_path / 'a.pth')
+    with pytest.raises(ConfigError, match='images of the test part'):
+        fit_album(tmp_path / 'a.pth')
+
+
+def test_data_may_lie_elsewhere(best, tmp_path):
+    with pytest.raises(DataError, match=str(tmp_path)):
+        fit_album(best, data_root=str(tmp_path))

