@@ -1,4 +1,5 @@
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -38,3 +39,16 @@ def faces(tmp_path_factory):
     folder = tmp_path_factory.mktemp('faces') / 'celeba'
     write_faces(folder, identities=20, images=4, seed=0)
     return folder
+
+
+@pytest.fixture(scope='module')
+def browser():
+    """Chromium, driven by playwright. Not for the session: while it is open, nothing else can use asyncio."""
+    chromium = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+    if chromium is None:
+        pytest.skip('there is no chromium: apt-get install chromium')
+    api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=chromium, args=['--no-sandbox'])
+        yield chromium
+        chromium.close()

@@ -1,0 +1,79 @@
+"""What mmengine logged of a training, by epochs or, of one that counts iterations alone, by iterations."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple, Union
+
+import numpy as np
+
+from ..errors import DataError
+from .lambda_curves import mean_by_key
+
+Curve = Tuple[np.ndarray, np.ndarray]
+METRICS = 'attr/'
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """Curves by their keys: numbers ``(E, )`` of epochs, which count from 1, and values ``(E, )``.
+
+    Args:
+        train: Losses, the means of an epoch's logged values.
+        val: What :class:`~imcnn_plugin.evaluation.PerAttributeAccuracy` gave, without ``attr/`` and single attributes.
+        starts: The folders of the training's starts, which are named by their times.
+        unit: 'epoch' or 'iteration'.
+    """
+
+    train: Dict[str, Curve]
+    val: Dict[str, Curve]
+    starts: Tuple[str, ...]
+    unit: str
+
+    @property
+    def last(self) -> int:
+        """The last epoch that was validated or, without a validation, of which something is logged; 0 for none."""
+        curves = [*self.val.values()] or [*self.train.values()]
+        return int(max((numbers[-1] for numbers, _ in curves), default=0))
+
+
+def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
+    """The log in ``<time>/vis_data/scalars.json``, of each epoch what the latest start logged; None without a file.
+
+    Raises:
+        DataError: A line of a file cannot be read.
+    """
+    files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    if not files:
+        return None
+    lines: List[Tuple[int, dict]] = []
+    for path in files:
+        new = read_lines(path)
+        # A training resumes with a whole epoch.
+        start = min((number for number, _ in new), default=np.inf)
+        lines = [line for line in lines if line[0] < start] + new
+    train, val = {}, {}
+    for number, values in lines:
+        for key, value in values.items():
+            if key.startswith(METRICS) and key.count('/') == 1:
+                val.setdefault(key.removeprefix(METRICS), []).append((number, value))
+            elif key.startswith('loss'):
+                train.setdefault(key, []).append((number, value))
+    curves = ({key: mean_by_key(pairs) for key, pairs in part.items()} for part in (train, val))
+    unit = 'epoch' if any('epoch' in values for _, values in lines) else 'iteration'
+    return TrainingLog(*curves, tuple(path.parents[1].name for path in files), unit)
+
+
+def read_lines(path: Path) -> List[Tuple[int, dict]]:
+    """The epoch, or what counts in its place, and the numbers of each line."""
+    found = []
+    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(keepends=True), 1):
+        # A line that a training is writing has no end yet.
+        if not line.strip() or not line.endswith('\n'):
+            continue
+        try:
+            values = {key: float(value) for key, value in json.loads(line).items()}
+            found.append((int(values.get('epoch', values['step'])), values))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(f"{path}, line {number}: expected a line of mmengine's scalars ({error!r})") from error
+    return found
