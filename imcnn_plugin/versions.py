@@ -1,4 +1,6 @@
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import List
 
 from packaging.requirements import Requirement
 
@@ -13,15 +15,29 @@ DEPENDENCIES = dict(
     PIL='pillow>=10',
     packaging='packaging>=23',
 )
+# Of these, one must be installed; two under one import name overwrite each other's files.
+DISTRIBUTIONS = dict(
+    mmengine=('mmengine', 'onedl-mmengine'),
+    mmcv=('mmcv-lite', 'mmcv', 'onedl-mmcv'),
+    mmpretrain=('mmpretrain', 'onedl-mmpretrain'),
+)
 
 
 def check_versions() -> None:
     """Checks that what this package builds on is there, in a supported version.
 
     Raises:
-        ImportError: Says which package is missing, broken or of which version, and what to do.
+        ImportError: Says which package is missing, broken, installed twice or of which version, and what to do.
     """
     for name, dependency in DEPENDENCIES.items():
+        found = installed(DISTRIBUTIONS.get(name, ()))
+        if len(found) > 1:
+            raise ImportError(
+                f'{" and ".join(found)} are both installed and overwrite each other: pip uninstall {" ".join(found)}, '
+                'then install one of them anew'
+            )
+        if found:
+            dependency = found[0] + str(Requirement(dependency).specifier)
         try:
             version = import_module(name).__version__
         except ModuleNotFoundError as error:
@@ -34,6 +50,17 @@ def check_versions() -> None:
             raise broken(name, dependency, error) from error
         if not Requirement(dependency).specifier.contains(version, prereleases=True):
             raise ImportError(f"imcnn_plugin does not support {name} {version}: pip install '{dependency}'")
+
+
+def installed(names) -> List[str]:
+    found = []
+    for name in names:
+        try:
+            distribution(name)
+        except PackageNotFoundError:
+            continue
+        found.append(name)
+    return found
 
 
 def broken(name: str, dependency: str, error: Exception) -> ImportError:

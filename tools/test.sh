@@ -1,5 +1,11 @@
 #!/usr/bin/env bash
 # Runs the whole test suite in .venv, which it makes where it is missing. Arguments go to pytest.
+# With --onedl as the first: on the maintained forks of mmengine, mmcv and mmpretrain, in .venv-onedl.
 set -euo pipefail
+imcnn_variant=
+if [ "${1:-}" = --onedl ]; then
+    imcnn_variant=-onedl
+    shift
+fi
 . "$(dirname "$0")/venv.sh"
 exec python -m pytest "$@"

@@ -1,8 +1,10 @@
-# Sourced: makes .venv in the repository root where it is missing or out of date, and activates it.
+# Sourced: makes .venv in the repository root where it is missing or out of date, and activates it. With imcnn_variant=-onedl
+# the place is .venv-onedl and the packages are those of requirements-onedl.txt.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+venv=.venv${imcnn_variant:=} requirements=requirements$imcnn_variant.txt
 # The place counts too: a copied or moved environment still points to the old one.
-stamp=$( (pwd && cat requirements.txt pyproject.toml) | cksum)
-if [ "$(cat .venv/complete 2>/dev/null)" != "$stamp" ]; then
+stamp=$( (pwd && cat "$requirements" pyproject.toml) | cksum)
+if [ "$(cat "$venv/complete" 2>/dev/null)" != "$stamp" ]; then
     for python in python3.11 python3.12 python3 ""; do
         if [ -z "$python" ]; then
             echo "Python 3.11 or 3.12 with its venv module is needed, and neither was found on the PATH." >&2
@@ -10,10 +12,10 @@ if [ "$(cat .venv/complete 2>/dev/null)" != "$stamp" ]; then
         fi
         "$python" -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && break
     done
-    echo "Making .venv with $("$python" --version) and installing the pinned packages (a minute or two)"
-    "$python" -m venv --clear .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-    echo "$stamp" > .venv/complete
+    echo "Making $venv with $("$python" --version) and installing the pinned packages (a minute or two)"
+    "$python" -m venv --clear "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$requirements"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+    echo "$stamp" > "$venv/complete"
 fi
-. .venv/bin/activate
+. "$venv/bin/activate"

