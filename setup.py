@@ -1,4 +1,4 @@
-"""Beside the package itself, a build holds what MIM looks for in ``imcnn_plugin/.mim``: configs, tools and their index."""
+"""A build holds, beside the package, what MIM looks for in ``imcnn_plugin/.mim``: configs, tools and their index."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -111,7 +111,13 @@ def test_tools_of_a_wheel_run_elsewhere(wheel, tmp_path):
         file.extractall(tmp_path / 'site')
     (tmp_path / 'elsewhere').mkdir()
     tool = tmp_path / 'site' / MIM / 'tools' / 'analysis' / 'compare_to_paper.py'
-    code = 'import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name="__main__"); import imcnn_plugin; print(imcnn_plugin.__file__)'
+    code = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+import imcnn_plugin
+print(imcnn_plugin.__file__)
+"""
     output = run('-c', code, tool, cwd=tmp_path / 'elsewhere', PYTHONPATH=str(tmp_path / 'site'))
     assert 'Sideburns: IMCNN 97.14 does not beat MCNN 97.82' in output
     assert output.splitlines()[-1] == str(tmp_path / 'site' / 'imcnn_plugin' / '__init__.py')

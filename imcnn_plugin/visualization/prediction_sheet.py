@@ -53,7 +53,5 @@ def draw_prediction_sheet(
                 color=colour,
                 va='center',
             )
-    figure.suptitle(
-        'predicted with probability: blue true, orange not; grey: true but not predicted', fontsize=11
-    )
+    figure.suptitle('predicted with probability: blue true, orange not; grey: true but not predicted', fontsize=11)
     save_figure(figure, path, dpi=110)

@@ -26,6 +26,7 @@ def test_reads_keys_that_are_no_names():
     'text',
     [
         'import os',
+        'a = list(b=1)',
         "a = __import__('os')",
         'a = dict(b=open("x"))',
         'a = [x for x in ()]',

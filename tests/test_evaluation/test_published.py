@@ -1,6 +1,4 @@
-import tomllib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,11 +61,6 @@ def test_columns_rows_and_averages_are_as_printed(table):
 def test_means_of_the_printed_values(table):
     means = [f'{values.mean():.2f}' for values in table.values.values()]
     assert means == '87.30 88.75 91.26 91.26 92.15 83.95 84.72 86.31 86.31 87.85'.split()
-
-
-def test_the_file_is_installed_with_the_package():
-    project = tomllib.loads((Path(__file__).resolve().parents[2] / 'pyproject.toml').read_text())
-    assert PUBLISHED.name in project['tool']['setuptools']['package-data']['imcnn_plugin.evaluation']
 
 
 def test_finds_what_is_wrong_in_the_paper(table):

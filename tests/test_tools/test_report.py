@@ -52,7 +52,7 @@ def trained(faces, tmp_path_factory):
 
 def test_the_report_of_a_training(trained):
     output = run('tools/analysis/report.py', trained, '--pictures')
-    assert output.splitlines()[-1] == f'The report is in {trained}/report.html'
+    assert output.endswith(f'The report is in {trained}/report.html\n')
     # Nothing is missing, and the test part is predicted as the training did it.
     assert 'The test part was not predicted' not in output and 'per_attribute.json' not in output
     page = (trained / 'report.html').read_text(encoding='utf-8')

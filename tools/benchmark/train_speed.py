@@ -95,7 +95,13 @@ def measure(args, folder):
     write_json(
         args.out,
         dict(
-            machine=machine, settings=vars(args), limit=limit, weights=weights, flops=flops, variants=rows, loop=loop_rows
+            machine=machine,
+            settings=vars(args),
+            limit=limit,
+            weights=weights,
+            flops=flops,
+            variants=rows,
+            loop=loop_rows,
         ),
     )
 
