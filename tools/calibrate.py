@@ -17,7 +17,10 @@ def parse_args():
     parser.add_argument(
         '--criterion', choices=CRITERIA, default='accuracy', help='what thresholds are for; default %(default)s'
     )
-    parser.add_argument('--data-root', help="the data set's folder; default CELEBA_ROOT, then the checkpoint's own")
+    parser.add_argument(
+        '--data-root',
+        help="the data set's folder; default: the variable of its config, as CELEBA_ROOT, then the checkpoint's own",
+    )
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
     )

@@ -88,13 +88,16 @@ def export_onnx(
     images = check_images(cfg, data_root, num_images)
     with replacing(out) as temporary:
         program.save(temporary)
-        found = compare(model, temporary, images)
-        if max(found.differences.values()) > TOLERANCE:
+        try:
+            found = compare(model, temporary, images)
+            if max(found.differences.values()) > TOLERANCE:
+                raise IMCNNError(
+                    f'{out} is not written: in ONNX Runtime a probability differs from PyTorch by '
+                    f'{max(found.differences.values()):.1e}, more than {TOLERANCE:.0e}'
+                )
+        except Exception:
             temporary.unlink()
-            raise IMCNNError(
-                f'{out} is not written: in ONNX Runtime a probability differs from PyTorch by '
-                f'{max(found.differences.values()):.1e}, more than {TOLERANCE:.0e}'
-            )
+            raise
     return found
 
 

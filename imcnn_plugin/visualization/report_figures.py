@@ -2,13 +2,13 @@
 
 import base64
 import io
-from typing import Dict
+from typing import Dict, Iterator, Tuple
 
 import numpy as np
 
 from ..evaluation.reliability import Reliability
 from .figure_file import COLOURS, UNKNOWN
-from .training_log import Curve
+from .training_log import Curve, TrainingLog
 
 SIZE = (4.6, 3.3)
 # More points than these are a line without markers.
@@ -16,6 +16,17 @@ MARKED = 40
 # Keys in a log, and what they are called in a picture.
 LOSSES = dict(loss_attr='LOSS_ATTR', loss_id='λ LOSS_ID', loss='loss')
 METRICS = dict(mean_balanced_accuracy='balanced accuracy', mAP='average precision', mean_f1='F1')
+
+
+def log_figures(log: TrainingLog) -> Iterator[Tuple[str, str]]:
+    """Addresses of pictures, and what they show."""
+    if log.train:
+        yield svg_address(plot_losses(log.train, log.unit)), f'Training losses, the mean of each {log.unit}'
+    if 'mean_accuracy' in log.val:
+        last = log.val['mean_accuracy'][1][-1]
+        yield svg_address(plot_accuracy(log.val, log.unit)), f'Validation: mean accuracy, {last:.2f} % at the end'
+    if 'mean_balanced_accuracy' in log.val:
+        yield svg_address(plot_metrics(log.val, log.unit)), 'Validation: balanced accuracy, average precision and F1'
 
 
 def plot_losses(train: Dict[str, Curve], unit: str):

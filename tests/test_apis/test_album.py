@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmpretrain.registry import DATASETS
 
 from imcnn_plugin.apis import Album, fit_album
 from imcnn_plugin.apis.album_fitting import album_gains
@@ -63,11 +64,10 @@ def test_belongs_to_one_checkpoint(album):
 
 
 def test_is_fitted_to_the_validation_part(best):
-
     album, gains = fit_album(best)
     model = load_trained(best)
     assert album.checkpoint == weights_checksum(model) and 0 < album.lasting.sum() < 40
-    records = [record for record in train_records(model)]
+    records = DATASETS.build(model._config.train_dataloader.dataset).data_list
     agreement, prevalence = agreement_beyond_chance(
         np.stack([record['gt_score'] for record in records]), np.array([record['identity'] for record in records])
     )
@@ -87,12 +87,6 @@ def test_is_fitted_to_the_validation_part(best):
         assert gain['together'] == pytest.approx(100 * ((together >= 0.5) == targets).mean())
         assert gain['difference'] == pytest.approx(gain['together'] - gain['alone'])
         assert gain['low'] <= gain['difference'] <= gain['high']
-
-
-def train_records(model):
-    from mmpretrain.registry import DATASETS
-
-    return DATASETS.build(model._config.train_dataloader.dataset).data_list
 
 
 def test_gains_are_of_persons_with_so_many_images():

@@ -76,6 +76,14 @@ def test_boxes_are_in_pixels_of_the_photo(detector, photo, factor):
     assert np.abs(face.landmarks / factor - expected.landmarks).max() < 6
 
 
+@pytest.mark.parametrize('max_pixels, shape', [(10**6, (300, 400)), (30000, (150, 200)), (1, (1, 1))])
+def test_looks_at_no_more_pixels_than_wanted(photo, max_pixels, shape, monkeypatch):
+    detector, seen = FaceDetector(max_pixels), []
+    monkeypatch.setattr(detector.network, 'detect_faces', lambda image: seen.append(image.shape) or [])
+    assert detector(photo) == []
+    assert seen == [(*shape, 3), (*shape[::-1], 3)] * 2
+
+
 def test_largest_first(detector, faces):
     image = np.full((320, 500, 3), 200, np.uint8)
     small = cv2.resize(read_photo(faces / 'img_align_celeba' / '000012.jpg'), None, fx=0.6, fy=0.6)

@@ -25,12 +25,13 @@ def draw_persons(rng, persons, images, agreement, prevalence):
 
 def test_agreement_counts_pairs():
     rng = np.random.default_rng(0)
-    identity = rng.integers(-1, 6, 40)
-    targets = rng.integers(-1, 2, (40, 3))
+    # The last person has one image.
+    identity = np.append(rng.integers(-1, 6, 40), 6)
+    targets = np.concatenate([rng.integers(-1, 2, (40, 3)), np.ones((1, 3), int)])
     found, prevalence = agreement_beyond_chance(targets, identity)
     for label in range(3):
         shares, agreeing = [], []
-        for person in range(6):
+        for person in range(7):
             own = [y for y in targets[identity == person, label] if y >= 0]
             if len(own) > 1:
                 shares.append(np.mean(own))
@@ -139,12 +140,12 @@ def test_fit_is_drawn_to_what_all_share_with_images_weighed(fitted):
     parts, lasting, agreement, prevalence, theta = fitted
     logits, targets, identity = parts['val']
     # Persons of one image, of unknown identity and with unknown labels teach nothing.
-    more = np.array([[9.0, 9, 9], [-9, -9, -9], [9, 9, 9]])
-    wrong = np.array([[0, 0, 0], [1, 1, 1], [-1, -1, 0]])
+    more = np.array([[9.0, 9, 9], [-9, -9, -9], [9, 9, 9], [9, 9, 9]])
+    wrong = np.array([[0, 0, 0], [1, 1, 1], [-1, -1, 0], [-1, -1, 1]])
     again = fit_pooling(
         np.concatenate([logits, more]),
         np.concatenate([targets, wrong]),
-        np.concatenate([identity, [90000, -1, -1]]),
+        np.concatenate([identity, [90000, -1, 90001, 90001]]),
         lasting,
         agreement,
         prevalence,
