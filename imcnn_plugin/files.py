@@ -26,6 +26,9 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
         if temporary.is_file():
             temporary.unlink()
         raise DataError(f'{path} cannot be written ({error.strerror})') from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def sync(path: Path) -> None:

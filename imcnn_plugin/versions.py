@@ -12,7 +12,7 @@ DEPENDENCIES = dict(
     mmcv='mmcv-lite>=2.2,<2.4',
     mmpretrain='mmpretrain>=1.2,<2',
     numpy='numpy>=2.0,<3',
-    PIL='pillow>=10',
+    PIL='pillow>=10.1',
     packaging='packaging>=23',
 )
 # Of these, one must be installed; two under one import name overwrite each other's files.

@@ -1,5 +1,6 @@
 """What is built from the sources, without a network, and what an index of the configs says of them."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -27,7 +28,12 @@ MIM = 'imcnn_plugin/.mim/'
 
 def run(*command, cwd, **environment):
     process = subprocess.run(
-        [sys.executable, *map(str, command)], cwd=cwd, env=environment, stdout=-1, stderr=subprocess.STDOUT, text=True
+        [sys.executable, *map(str, command)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert process.returncode == 0, process.stdout
     return process.stdout

@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 from imcnn_plugin import versions
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+FORKS = {'mmengine': 'onedl-mmengine', 'mmcv-lite': 'onedl-mmcv', 'mmpretrain': 'onedl-mmpretrain'}
 
 
 def test_ranges_are_those_of_pyproject():
@@ -15,9 +16,13 @@ def test_ranges_are_those_of_pyproject():
     assert set(project['dependencies']) == set(versions.DEPENDENCIES.values())
 
 
-def test_the_tested_set_is_within_the_ranges_and_holds_every_extra():
-    lines = (REPOSITORY / 'requirements.txt').read_text().splitlines()
+@pytest.mark.parametrize('lock', ['requirements.txt', 'requirements-onedl.txt'])
+def test_the_tested_set_is_within_the_ranges_and_holds_every_extra(lock):
+    lines = (REPOSITORY / lock).read_text().splitlines()
     pinned = dict(line.split('==') for line in lines if '==' in line)
+    for stock, fork in FORKS.items():
+        assert (fork if 'onedl' in lock else stock) in pinned and (stock if 'onedl' in lock else fork) not in pinned
+        pinned[stock] = pinned.pop(stock, None) or pinned[fork]
     project = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text())['project']
     wanted = [
         *project['dependencies'],
@@ -45,3 +50,31 @@ def test_says_what_to_do(monkeypatch, tmp_path, name, dependency, message):
     with pytest.raises(ImportError) as error:
         versions.check_versions()
     assert message in str(error.value) and '\n' not in str(error.value)
+
+
+@pytest.fixture
+def install(monkeypatch, tmp_path):
+    """Lets distributions of these names be installed."""
+
+    def install(*names):
+        for name in names:
+            folder = tmp_path / f'{name.replace("-", "_")}-1.0.dist-info'
+            folder.mkdir()
+            (folder / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n')
+
+    monkeypatch.syspath_prepend(tmp_path)
+    return install
+
+
+def test_a_package_and_its_fork_are_not_both_installed(install):
+    install('mmengine', 'onedl-mmengine')
+    with pytest.raises(ImportError, match='mmengine and onedl-mmengine are both installed and overwrite each other'):
+        versions.check_versions()
+
+
+def test_says_what_to_do_with_the_fork_that_is_installed(install, monkeypatch):
+    install('fork-of-numpy')
+    monkeypatch.setattr(versions, 'DEPENDENCIES', dict(numpy='numpy<1'))
+    monkeypatch.setattr(versions, 'DISTRIBUTIONS', dict(numpy=('no-such-numpy', 'fork-of-numpy')))
+    with pytest.raises(ImportError, match="does not support numpy .*: pip install 'fork-of-numpy<1'"):
+        versions.check_versions()

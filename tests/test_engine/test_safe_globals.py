@@ -62,25 +62,32 @@ def server(tmp_path, monkeypatch):
         server.shutdown()
 
 
-def write_raw(content, path):
-    path.write_bytes(pickle.dumps(content))
+def write_pickle(content, path):
+    path.write_bytes(pickle.dumps(content, protocol=2))
 
 
-def write_before_torch_1_6(content, path):
-    torch.save(content, path, _use_new_zipfile_serialization=False)
+def read_pickle(path):
+    return pickle.loads(path.read_bytes())
 
 
-@pytest.mark.parametrize('write', [torch.save, write_before_torch_1_6, write_raw])
-def test_loading_a_hostile_file_runs_nothing(tmp_path, server, write):
-    write(dict(meta=Call(os.system, f'touch {tmp_path}/ran'), state_dict=dict()), tmp_path / 'a.pth')
-    for place in (str(tmp_path / 'a.pth'), f'{server}/a.pth'):
+@pytest.mark.parametrize(
+    'write, read',
+    [
+        (torch.save, partial(torch.load, weights_only=False)),
+        (partial(torch.save, _use_new_zipfile_serialization=False), partial(torch.load, weights_only=False)),
+        (write_pickle, read_pickle),
+    ],
+    ids=['zip', 'before torch 1.6', 'pickle'],
+)
+def test_loading_a_hostile_file_runs_nothing(tmp_path, server, write, read):
+    path = tmp_path / 'a.pth'
+    write(dict(meta=Call(os.system, f'touch {tmp_path}/ran'), state_dict=dict()), path)
+    for place in (str(path), f'{server}/a.pth'):
         with pytest.raises(DataError, match='a.pth holds something else than .*: do not trust it'):
             CheckpointLoader.load_checkpoint(place)
-    assert not (tmp_path / 'ran').exists()
-    # Were it trusted, it would have done what it is meant to do.
-    torch.load(tmp_path / 'a.pth', weights_only=False) if write != write_raw else pickle.loads(
-        (tmp_path / 'a.pth').read_bytes()
-    )
+        assert not (tmp_path / 'ran').exists()
+    # Whoever trusts it, runs it.
+    read(path)
     assert (tmp_path / 'ran').exists()
 
 

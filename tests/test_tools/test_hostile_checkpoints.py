@@ -24,7 +24,6 @@ class Payload:
     [
         ['tools/test.py', 'configs/imcnn_demo.py', '{file}'],
         ['tools/train.py', 'configs/imcnn_demo.py', '--resume', '{file}'],
-        ['tools/train.py', 'configs/imcnn_demo.py', '--resume'],
     ],
 )
 def test_refused_and_not_run(faces, tmp_path, command):
