@@ -67,6 +67,9 @@ def source(tmp_path_factory):
             shutil.copytree(path, folder / name, ignore=shutil.ignore_patterns('__pycache__'))
         else:
             shutil.copy(path, folder)
+    # What a run of the tools leaves.
+    (folder / 'tools' / '__pycache__').mkdir()
+    (folder / 'tools' / '__pycache__' / 'train.cpython-311.pyc').touch()
     return folder
 
 
