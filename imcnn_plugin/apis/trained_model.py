@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Union
 
 import torch
-from mmengine.utils import import_modules_from_strings
 from mmpretrain import get_model
 from mmpretrain.models import ImageClassifier
 from torch import nn
@@ -30,10 +29,6 @@ def load_trained(path: Union[str, Path], device: Union[str, torch.device] = 'cpu
     """
     checkpoint = read_checkpoint(path)
     cfg = parse_config(checkpoint['meta']['cfg'], path)
-    try:
-        import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))
-    except ImportError as error:
-        raise ConfigError(f'the model of {path} needs a module that is missing ({error}): install it') from error
     drop_identity_head(cfg)
     model = get_model(cfg)
     attribute_head(model)

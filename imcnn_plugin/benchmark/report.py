@@ -4,15 +4,27 @@ import argparse
 import json
 import os
 import platform
+import sys
+import tempfile
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Callable, Dict, Optional, Sequence
 
 import torch
 
+from ..errors import IMCNNError
 from ..evaluation.tables import aligned_lines
 from ..files import write_text
 from .machine_limit import name_of
 from .timing import format_seconds
+
+
+def run_in_folder(measure: Callable[[argparse.Namespace, Path], None], args: argparse.Namespace) -> None:
+    """Calls ``measure(args, folder)`` with a folder that is gone afterwards, and ends the process with an error."""
+    with tempfile.TemporaryDirectory(prefix=f'{Path(sys.argv[0]).stem}_') as folder:
+        try:
+            measure(args, Path(folder))
+        except IMCNNError as error:
+            sys.exit(f'error: {error}')
 
 
 def the_device() -> torch.device:

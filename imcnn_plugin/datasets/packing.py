@@ -16,7 +16,7 @@ import numpy as np
 
 from ..attributes import ATTRIBUTES
 from ..errors import ConfigError, DataError
-from ..files import write_text
+from ..files import sync, write_text
 from .celeba import Annotations, find_images, lists_checksum, read_annotations
 from .pack_format import ARRAYS, FORMAT, HEADER, IMAGES, VERSION, Pack, check_sum, open_pack, read_header
 from .pack_tasks import Task, make_tasks, read_faces, run_tasks
@@ -191,15 +191,6 @@ def images_checksum(pack: Path) -> str:
 
     with progress.open(pack / IMAGES, 'rb', description='Checksum') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Waits until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def verify_pack(

@@ -4,8 +4,7 @@ from typing import Tuple
 
 import numpy as np
 
-# Counts of this many draws are held at once: 32 MB.
-CHUNK = 2**22
+from .paired_bootstrap import draw_persons
 
 
 def criterion_value(counts: np.ndarray, criterion: str) -> np.ndarray:
@@ -65,12 +64,7 @@ def gain(
     value = float(difference(counts.sum(0)))
     if len(persons) < 2:
         return value, np.nan, np.nan
-    rng = np.random.default_rng(seed)
-    values = []
-    for start in range(0, resamples, rows := max(1, CHUNK // max(counts.shape[0], counts[0].size))):
-        draws = rng.multinomial(
-            len(persons), np.full(len(persons), 1 / len(persons)), size=min(rows, resamples - start)
-        )
-        values.append(difference(np.tensordot(draws.astype(float), counts, 1)))
+    draws = draw_persons(len(persons), resamples, seed, counts[0].size)
+    values = [difference(np.tensordot(times.astype(float), counts, 1)) for times in draws]
     low, high = np.quantile(np.concatenate(values), [0.025, 0.975])
     return value, float(low), float(high)

@@ -3,12 +3,29 @@
 Images of one person are not independent, so persons and not images are drawn anew (a cluster bootstrap).
 """
 
-from typing import Tuple
+from typing import Iterator, Tuple
 
 import numpy as np
 
 # Counts of this many draws are held at once: 32 MB.
 CHUNK = 2**22
+
+
+def draw_persons(persons: int, resamples: int, seed: int, width: int = 1) -> Iterator[np.ndarray]:
+    """How often each person is drawn, persons being drawn with replacement as often as there are some.
+
+    Args:
+        persons: Number P.
+        resamples: Number B of draws.
+        seed: Seeds them.
+        width: Numbers that are made of one draw, where these are more than P.
+
+    Yields:
+        ``(b, P)``, as many draws at once as fit; B in all.
+    """
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, rows := max(1, CHUNK // max(persons, width))):
+        yield rng.multinomial(persons, np.full(persons, 1 / persons), size=min(rows, resamples - start))
 
 
 def accuracy(correct: np.ndarray, labelled: np.ndarray) -> np.ndarray:
@@ -39,16 +56,10 @@ def resampled_differences(
     Returns:
         ``(B, )``, the mean over seeds of ``correct``'s accuracy minus that of ``baseline``, in points of percent.
     """
-    persons = len(labelled)
     # The labels are shared, so that the mean over seeds can be taken first.
     gain = correct.mean(0) - baseline.mean(0)
-    rng = np.random.default_rng(seed)
-    values = []
-    for start in range(0, resamples, rows := max(1, CHUNK // persons)):
-        # How often each person is drawn, (rows, P).
-        counts = rng.multinomial(persons, np.full(persons, 1 / persons), size=min(rows, resamples - start))
-        values.append(100 * (counts @ gain) / (counts @ labelled))
-    return np.concatenate(values)
+    draws = draw_persons(len(labelled), resamples, seed)
+    return np.concatenate([100 * (times @ gain) / (times @ labelled) for times in draws])
 
 
 def paired_interval(

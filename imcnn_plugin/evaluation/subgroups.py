@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Counts of this many draws are held at once: 32 MB.
-CHUNK = 2**22
+from .paired_bootstrap import draw_persons
 
 
 @dataclass(frozen=True)
@@ -60,16 +59,11 @@ def compare_subgroups(
         accuracy, prevalence = 100 * right / labelled, 100 * positive / labelled
     ends = np.full((2, targets.shape[1] + 1), np.nan)
     if len(persons) > 1:
-        rng = np.random.default_rng(seed)
-        draws, size = [], counts[:, :, :2].size // len(persons)
-        for start in range(0, resamples, rows := max(1, CHUNK // max(len(persons), size))):
-            times = rng.multinomial(
-                len(persons), np.full(len(persons), 1 / len(persons)), size=min(rows, resamples - start)
-            )
-            draws.append(gaps(np.tensordot(times.astype(float), counts[:, :, :2], 1)))
-        draws = np.concatenate(draws)
-        defined = ~np.isnan(draws).all(0)
-        ends[:, defined] = np.nanquantile(draws[:, defined], [0.025, 0.975], axis=0)
+        scored = counts[:, :, :2]
+        draws = draw_persons(len(persons), resamples, seed, scored[0].size)
+        values = np.concatenate([gaps(np.tensordot(times.astype(float), scored, 1)) for times in draws])
+        defined = ~np.isnan(values).all(0)
+        ends[:, defined] = np.nanquantile(values[:, defined], [0.025, 0.975], axis=0)
     images = np.array([on[:, column].sum(), (known & ~on)[:, column].sum()])
     return Subgroups(images, accuracy, prevalence, gaps(counts.sum(0)[:, :2]), *ends)
 

@@ -44,7 +44,7 @@ def read_curves(name: str, work_dir: Union[str, Path]) -> Curves:
     train, val = [], []
     for path in files:
         new_train, new_val = read_scalars(path)
-        # A training resumes with a whole epoch.
+        # Of an epoch within which the training was resumed, the later part counts.
         start = min((epoch for epoch, _ in new_train + new_val), default=np.inf)
         train = [pair for pair in train if pair[0] < start] + new_train
         val = [pair for pair in val if pair[0] < start] + new_val

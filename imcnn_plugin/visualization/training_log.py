@@ -49,7 +49,7 @@ def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
     lines: List[Tuple[int, dict]] = []
     for path in files:
         new = read_lines(path)
-        # A training resumes with a whole epoch.
+        # Of an epoch within which the training was resumed, the later part counts.
         start = min((number for number, _ in new), default=np.inf)
         lines = [line for line in lines if line[0] < start] + new
     train, val = {}, {}

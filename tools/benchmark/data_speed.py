@@ -5,8 +5,6 @@ The readers run in turn, once timed by the processor and once by the clock, and 
 """
 
 import argparse
-import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -15,10 +13,16 @@ import torch
 from imcnn_plugin.benchmark.faces import write_many_faces
 from imcnn_plugin.benchmark.machine_limit import measure_bandwidth
 from imcnn_plugin.benchmark.reading import cpu_seconds, make_readers, reading_rows, reading_table
-from imcnn_plugin.benchmark.report import describe_machine, positive, show_machine, show_table, write_json
+from imcnn_plugin.benchmark.report import (
+    describe_machine,
+    positive,
+    run_in_folder,
+    show_machine,
+    show_table,
+    write_json,
+)
 from imcnn_plugin.benchmark.timing import alternate
 from imcnn_plugin.datasets.packing import write_pack
-from imcnn_plugin.errors import IMCNNError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -32,15 +36,6 @@ def parse_args():
     parser.add_argument('--rounds', type=positive, default=5, help='how often each is timed')
     parser.add_argument('--out', metavar='FILE', help='all figures, as JSON')
     return parser.parse_args()
-
-
-def main():
-    args = parse_args()
-    with tempfile.TemporaryDirectory(prefix='data_speed_') as folder:
-        try:
-            measure(args, Path(folder))
-        except IMCNNError as error:
-            sys.exit(f'error: {error}')
 
 
 def measure(args, folder):
@@ -67,4 +62,4 @@ def measure(args, folder):
 
 
 if __name__ == '__main__':
-    main()
+    run_in_folder(measure, parse_args())

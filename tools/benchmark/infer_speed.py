@@ -7,7 +7,6 @@ weights read once / bandwidth + FLOP / peak, both measured. All have the same we
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 import torch
@@ -20,6 +19,7 @@ from imcnn_plugin.benchmark.network import Network, build_model, count_weights
 from imcnn_plugin.benchmark.report import (
     describe_machine,
     positive,
+    run_in_folder,
     show_limits,
     show_machine,
     show_table,
@@ -28,7 +28,6 @@ from imcnn_plugin.benchmark.report import (
 )
 from imcnn_plugin.benchmark.timing import alternate
 from imcnn_plugin.datasets.packing import write_pack
-from imcnn_plugin.errors import IMCNNError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 # In bfloat16 a label whose probability is 0.5 to two digits may turn.
@@ -53,15 +52,6 @@ def parse_args():
     )
     parser.add_argument('--out', metavar='FILE', help='all figures, as JSON')
     return parser.parse_args()
-
-
-def main():
-    args = parse_args()
-    with tempfile.TemporaryDirectory(prefix='infer_speed_') as folder:
-        try:
-            measure(args, Path(folder))
-        except IMCNNError as error:
-            sys.exit(f'error: {error}')
 
 
 def measure(args, folder):
@@ -101,4 +91,4 @@ def measure(args, folder):
 
 
 if __name__ == '__main__':
-    main()
+    run_in_folder(measure, parse_args())

@@ -5,8 +5,6 @@ It runs on drawn faces, on a GPU where there is one. The variants run in turn, a
 """
 
 import argparse
-import sys
-import tempfile
 from pathlib import Path
 
 import torch
@@ -18,6 +16,7 @@ from imcnn_plugin.benchmark.network import Network, build_model, count_weights
 from imcnn_plugin.benchmark.report import (
     describe_machine,
     positive,
+    run_in_folder,
     show_limits,
     show_machine,
     show_table,
@@ -28,7 +27,6 @@ from imcnn_plugin.benchmark.runners import our_config
 from imcnn_plugin.benchmark.timing import alternate
 from imcnn_plugin.benchmark.training import Data, make_variants, training_rows, training_table
 from imcnn_plugin.datasets.packing import write_pack
-from imcnn_plugin.errors import IMCNNError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -49,15 +47,6 @@ def parse_args():
     parser.add_argument('--loop-rounds', type=positive, default=20, help='rounds of the loop')
     parser.add_argument('--out', metavar='FILE', help='all figures, as JSON')
     return parser.parse_args()
-
-
-def main():
-    args = parse_args()
-    with tempfile.TemporaryDirectory(prefix='train_speed_') as folder:
-        try:
-            measure(args, Path(folder))
-        except IMCNNError as error:
-            sys.exit(f'error: {error}')
 
 
 def measure(args, folder):
@@ -107,4 +96,4 @@ def measure(args, folder):
 
 
 if __name__ == '__main__':
-    main()
+    run_in_folder(measure, parse_args())
