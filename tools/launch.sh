@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Starts a script of this folder in GPUS processes on each of NNODES machines; with no GPU at all, on CPUs over gloo.
+# MAX_RESTARTS: how often all processes are started anew after one has failed; with --resume they go on.
 # Usage: launch.sh SCRIPT GPUS [ARGUMENTS OF THE SCRIPT]
 set -euo pipefail
 script=$1 gpus=$2
@@ -19,5 +20,5 @@ elif [ "$found" -lt "$gpus" ]; then
     exit 1
 fi
 exec "$python" -m torch.distributed.run --nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}" \
-    --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="${PORT:-29500}" --nproc-per-node="$gpus" \
+    --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="${PORT:-29500}" --nproc-per-node="$gpus" --max-restarts="${MAX_RESTARTS:-0}" \
     "$(dirname "$0")/$script" "$@" --launcher pytorch

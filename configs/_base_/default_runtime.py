@@ -27,7 +27,13 @@ custom_hooks = [
 # Batch statistics over all GPUs, so that n processes compute what one would. Not used on CPUs, where torch lacks it.
 sync_bn = 'torch'
 
-env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    # Seconds after which processes that wait for one that is gone or hangs give up. The first one writes checkpoints
+    # while the others wait: more where that takes a minute.
+    dist_cfg=dict(backend='nccl', timeout=120),
+)
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='UniversalVisualizer', vis_backends=vis_backends)
 log_processor = dict(type='BriefLogProcessor', window_size=1)

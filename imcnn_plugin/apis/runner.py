@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Optional, Union
 
@@ -80,13 +81,13 @@ def build_runner(cfg: Config) -> Runner:
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         # mmengine asks for a GPU when it starts processes itself and when it wraps the model, and torch has
         # synchronised batch normalisation for GPUs alone.
-        init_cpu_processes(cfg.launcher)
+        init_cpu_processes(cfg.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         cfg.model_wrapper_cfg = ConfigDict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
         cfg.sync_bn = None
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 
-def init_cpu_processes(launcher: str) -> None:
+def init_cpu_processes(launcher: str, timeout: Optional[float] = None) -> None:
     if torch.distributed.is_initialized():
         return
     if launcher == 'slurm':
@@ -98,7 +99,7 @@ def init_cpu_processes(launcher: str) -> None:
             os.environ['MASTER_ADDR'] = hosts.split()[0]
     elif launcher != 'pytorch':
         raise ConfigError(f"launcher '{launcher}' needs GPUs: without them use 'pytorch' or 'slurm'")
-    torch.distributed.init_process_group('gloo')
+    torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout) if timeout else None)
 
 
 def train_and_test(runner: Runner) -> None:

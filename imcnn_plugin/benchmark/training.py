@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 
+from ..engine.kept_memory import keep_freed_memory
 from .gpu_use import busy_share, peak_memory
 from .loop_cost import random_faces
 from .network import Network, build_model, share_weights
@@ -19,6 +20,7 @@ from .timing import cell, format_seconds, summarize, times_as_fast
 OBVIOUS = 'obvious (a)'
 SYNTHETIC = 'same step, synthetic input (b)'
 ON_GPU = '+ images on the GPU'
+KEPT = '+ memory kept'
 COMPILED = '+ compile'
 # Each adds its options to those of all before it.
 OPTIONS = {
@@ -26,6 +28,7 @@ OPTIONS = {
     '+ channels_last': {'default_hooks.speed.channels_last': True},
     '+ bf16': {'optim_wrapper.type': 'BF16OptimWrapper'},
     '+ fused SGD': {'optim_wrapper.optimizer.fused': True},
+    KEPT: {'default_hooks.speed.keep_memory': True},
     ON_GPU: {'train_dataloader.dataset.device': 'cuda', 'train_dataloader.pin_memory': False},
     COMPILED: {'default_hooks.speed.compile': True},
 }
@@ -42,15 +45,21 @@ class Variant:
         runner: Whose model and optimiser it trains.
         dtype: Precision of its products.
         memory_format: Layout of the weights.
+        keep_memory: Whether the process keeps what is freed.
     """
 
     run: Callable[[], None]
     runner: Runner
     dtype: torch.dtype = torch.float32
     memory_format: torch.memory_format = torch.contiguous_format
+    keep_memory: bool = False
 
     def prepare(self) -> None:
+        keep_freed_memory(self.keep_memory)
         set_layout(self.runner, self.memory_format)
+        if self.keep_memory:
+            # A training takes its memory once, in its first step.
+            self.run()
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ def make_variants(configs: Path, data: Data, network: Network, work_dir: Path, c
     cfg = network.change(our_config(configs, data.packed, data.images, data.batch_size))
     model, first = build_model(cfg).to(the_device()), None
     for name, options in OPTIONS.items():
-        if (name == COMPILED and not compiled) or (name == ON_GPU and not torch.cuda.is_available()):
+        if (name == COMPILED and not compiled) or name == (KEPT if torch.cuda.is_available() else ON_GPU):
             continue
         cfg.merge_from_dict(options)
         runner = start(cfg, share_weights(model), work_dir, name)
@@ -99,11 +108,12 @@ def make_variants(configs: Path, data: Data, network: Network, work_dir: Path, c
     return variants
 
 
-def settings(cfg: Config) -> Tuple[torch.dtype, torch.memory_format]:
-    """Precision and layout that a config trains in."""
+def settings(cfg: Config) -> Tuple[torch.dtype, torch.memory_format, bool]:
+    """Precision and layout that a config trains in, and whether it keeps memory."""
     return (
         torch.bfloat16 if cfg.optim_wrapper.type == 'BF16OptimWrapper' else torch.float32,
         torch.channels_last if cfg.default_hooks.speed.get('channels_last') else torch.contiguous_format,
+        bool(cfg.default_hooks.speed.get('keep_memory')),
     )
 
 

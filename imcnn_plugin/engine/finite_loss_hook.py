@@ -44,7 +44,8 @@ class FiniteLossHook(Hook):
         if not self.steps:
             return
         steps, self.steps = self.steps, []
-        losses = torch.stack([loss for _, _, loss in steps]).tolist()
+        # One transfer from a GPU, and no copy on a CPU, where it is one step.
+        losses = torch.stack([loss for _, _, loss in steps]).tolist() if len(steps) > 1 else [steps[0][2].item()]
         for (number, batch_idx, _), loss in zip(steps, losses):
             # nan compares with nothing.
             if not abs(loss) < float('inf'):

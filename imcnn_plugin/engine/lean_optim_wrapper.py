@@ -14,6 +14,10 @@ class LeanOptimWrapper(OptimWrapper):
 
     grad_norm: Optional[torch.Tensor] = None
 
+    def scale_loss(self, loss: torch.Tensor) -> torch.Tensor:
+        # mmengine divides by 1 as well, and then so does the way back.
+        return loss if self._accumulative_counts == 1 else super().scale_loss(loss)
+
     def _clip_grad(self) -> None:
         params = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
         if params:

@@ -5,8 +5,10 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 
 from ..models.joint_head import JointHead
+from .kept_memory import keep_freed_memory
 
 
 @HOOKS.register_module()
@@ -18,19 +20,35 @@ class ModelSpeedHook(Hook):
         compile: Compile the backbone and the heads with ``torch.compile``; a dict has its options, such as
             ``dict(mode='reduce-overhead')``, which records CUDA graphs. It takes a minute or more before the first
             step. mmengine's own ``compile`` would take in the data samples, which dynamo cannot.
+        keep_memory: On a CPU, keep what a step frees for the next one, see
+            :func:`~imcnn_plugin.engine.kept_memory.keep_freed_memory`; the process then stays as large as it ever was.
+        bf16_all_reduce: Several processes send each other their gradients in bfloat16, half the bytes of float32. They
+            still do so while the rest of the way back is computed.
     """
 
     # Before a checkpoint is read, whose numbers then take the layout that is here.
     priority = 'VERY_HIGH'
 
-    def __init__(self, channels_last: bool = False, compile: Union[bool, dict] = False):
+    def __init__(
+        self,
+        channels_last: bool = False,
+        compile: Union[bool, dict] = False,
+        keep_memory: bool = False,
+        bf16_all_reduce: bool = False,
+    ):
         self.channels_last = channels_last
         self.compile = compile
+        self.keep_memory = keep_memory
+        self.bf16_all_reduce = bf16_all_reduce
 
     def before_run(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
+        if self.bf16_all_reduce and is_model_wrapper(runner.model):
+            runner.model.register_comm_hook(None, bf16_compress_hook)
+        if self.keep_memory and next(model.parameters()).device.type == 'cpu' and not keep_freed_memory():
+            runner.logger.warning('keep_memory needs glibc and does nothing here.')
         if self.compile is False:
             return
         options = {} if self.compile is True else self.compile

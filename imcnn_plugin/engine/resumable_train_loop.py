@@ -1,4 +1,7 @@
+from typing import Any, List
+
 import torch
+from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.registry import LOOPS
 
@@ -31,12 +34,31 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def run_epoch(self) -> None:
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
+        self.before_step, self.after_step = (self._hooks_with(f'{when}_train_iter') for when in ('before', 'after'))
         self.dataloader.sampler.first = self.first_step * self.dataloader.batch_sampler.batch_size
         for idx, data_batch in enumerate(self.dataloader, self.first_step):
             self.run_iter(idx, data_batch)
         self.first_step = 0
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+
+    def _hooks_with(self, name: str) -> List[Hook]:
+        """The hooks that do something then. To ask all of them in each step takes longer than what they do."""
+        general = '_before_iter' if name.startswith('before') else '_after_iter'
+        return [
+            hook
+            for hook in self.runner.hooks
+            if any(getattr(type(hook), method, None) is not getattr(Hook, method) for method in (name, general))
+        ]
+
+    def run_iter(self, idx: int, data_batch: Any) -> None:
+        runner = self.runner
+        for hook in self.before_step:
+            hook.before_train_iter(runner, batch_idx=idx, data_batch=data_batch)
+        outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
+        for hook in self.after_step:
+            hook.after_train_iter(runner, batch_idx=idx, data_batch=data_batch, outputs=outputs)
+        self._iter += 1
 
     def validate_if_due(self) -> None:
         hub = self.runner.message_hub

@@ -35,7 +35,7 @@ def check(rows, printed, key):
 def test_train_speed(run):
     found, printed = run('train_speed.py', *SMALL, '--identities', '20', '--loop-steps', '3', '--loop-rounds', '1')
     check(found['variants'], printed, 'variant')
-    assert len(found['variants']) == 6 and found['variants'][0]['times_obvious'] == 1
+    assert len(found['variants']) == 7 and found['variants'][0]['times_obvious'] == 1
     assert found['variants'][-1]['share_of_synthetic'] == 1
     assert [(row['loop'], row['step']) for row in found['loop']] == [
         (name, step) for step in (6, 100000) for name in ('bare PyTorch', 'ours', 'stock hooks')

@@ -27,22 +27,24 @@ def variants(faces, packs, tmp_path_factory):
 
 def test_variants_are_what_they_are_called(variants):
     assert list(variants) == [
-        training.OBVIOUS, 'ours', '+ channels_last', '+ bf16', '+ fused SGD', training.SYNTHETIC,
+        training.OBVIOUS, 'ours', '+ channels_last', '+ bf16', '+ fused SGD', training.KEPT, training.SYNTHETIC,
     ]  # fmt: skip
-    obvious, ours, channels_last, bf16, fused, synthetic = (
+    obvious, ours, channels_last, bf16, fused, kept, synthetic = (
         (
             variant.dtype == torch.bfloat16,
             variant.memory_format == torch.channels_last,
             bool(variant.runner.optim_wrapper.optimizer.defaults['fused']),
             type(variant.runner.optim_wrapper).__name__,
+            variant.keep_memory,
         )
         for variant in variants.values()
     )
-    assert obvious == (False, False, False, 'OptimWrapper')
+    assert obvious == (False, False, False, 'OptimWrapper', False)
     assert ours[:3] == (False, False, False)
     assert channels_last[:3] == (False, True, False)
-    assert bf16 == (True, True, False, 'BF16OptimWrapper')
-    assert fused == synthetic == (True, True, True, 'BF16OptimWrapper')
+    assert bf16 == (True, True, False, 'BF16OptimWrapper', False)
+    assert fused == (True, True, True, 'BF16OptimWrapper', False)
+    assert kept == synthetic == (True, True, True, 'BF16OptimWrapper', True)
 
 
 def test_all_options_together_are_those_of_the_fast_config():
@@ -89,9 +91,9 @@ def test_each_variant_trains_weights_that_all_of_ours_share(variants):
     assert len({id(variant.runner.optim_wrapper.optimizer.state) for variant in ours}) == 1
     for name, variant in variants.items():
         models = [variant.runner.model, *(other.runner.model for other in ours if name != training.OBVIOUS)]
+        variant.prepare()
         before = copy.deepcopy(variant.runner.model.state_dict())
         steps = variant.runner.iter
-        variant.prepare()
         variant.run()
         assert variant.runner.iter - steps == (0 if name == training.SYNTHETIC else STEPS)
         for model in models:

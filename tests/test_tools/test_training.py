@@ -1,62 +1,14 @@
-"""The command lines, as a user runs them: real processes on drawn faces."""
+"""Training and testing as a user runs them: real processes on drawn faces."""
 
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from commands import CONFIG, IDENTITIES, TINY, run
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-CONFIG = 'configs/imcnn_demo.py'
-# A tiny network; 14 of the 20 drawn identities are trained on.
-TINY = [
-    'model.backbone.width=0.0625',
-    'model.head.attr_head.in_channels=192',
-    'model.head.attr_head.hidden_dims=(8,8)',
-    'model.head.id_head.in_channels=192',
-    'model.head.id_head.embedding_dims=8',
-    'train_dataloader.batch_size=16',
-    'val_dataloader.batch_size=4',
-    'test_dataloader.batch_size=4',
-    'train_dataloader.num_workers=0',
-    'val_dataloader.num_workers=0',
-    'test_dataloader.num_workers=0',
-    'param_scheduler.T_max=9',
-]
-IDENTITIES = 'model.head.id_head.num_identities=14'
 # Two does not divide it.
 ODD_TEST_PART = 'test_dataloader.dataset.indices=15'
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return str(listener.getsockname()[1])
-
-
-def run(*command, ok=True, **environment):
-    """Runs a command in the repository, on CPUs, and returns what it printed."""
-    if command[0].endswith('.sh'):
-        command = ('bash', *command)
-        environment['PYTHON'] = sys.executable
-    else:
-        command = (sys.executable, *command)
-    process = subprocess.run(
-        [str(part) for part in command],
-        cwd=REPOSITORY,
-        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'PORT': free_port(), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    assert (process.returncode == 0) == ok, process.stdout
-    return process.stdout
 
 
 def report(folder):
@@ -152,28 +104,6 @@ def test_two_processes_give_the_accuracies_of_one(trained, faces, tmp_path):
     for name, values in one['attributes'].items():
         for key in ('accuracy', 'num_labelled', 'prevalence'):
             assert two['attributes'][name][key] == values[key]
-
-
-def test_two_processes_train_and_resume(faces, tmp_path):
-    command = [
-        'tools/dist_train.sh',
-        CONFIG,
-        '2',
-        '--work-dir',
-        tmp_path,
-        '--data-root',
-        faces,
-        '--cfg-options',
-        *TINY,
-        IDENTITIES,
-        'train_dataloader.batch_size=8',
-        'auto_scale_lr.base_batch_size=16',
-    ]
-    output = run(*command, 'train_cfg.max_epochs=1')
-    assert 'Global batch 16 (2 x 8), 4 steps an epoch, learning rate 0.01.' in output
-    output = run(*command[:7], '--resume', *command[7:], 'train_cfg.max_epochs=2')
-    assert 'resumed epoch: 1, iter: 4' in output
-    assert (tmp_path / 'epoch_2.pth').is_file() and report(tmp_path)['split'] == 'test'
 
 
 def test_resumes_in_bfloat16_and_leaves_the_first_runs_best_checkpoint(trained, faces, only_test_rows, tmp_path):
@@ -290,67 +220,6 @@ def test_data_root_of_cfg_options_reaches_the_data_loaders(tmp_path):
         ok=False,
     )
     assert f'{tmp_path}/nowhere/list_attr_celeba.txt not found' in output
-
-
-def test_launcher_explains_itself():
-    assert 'Usage: dist_train.sh CONFIG GPUS' in run('tools/dist_train.sh', CONFIG, ok=False)
-    assert 'Usage: dist_test.sh CONFIG CHECKPOINT GPUS' in run('tools/dist_test.sh', CONFIG, 'a.pth', ok=False)
-    wrong = run('tools/dist_train.sh', CONFIG, '--work-dir', 'x', ok=False)
-    assert "The number of GPUs was expected, found '--work-dir'." in wrong
-    assert 'Usage: slurm_train.sh PARTITION JOB_NAME CONFIG' in run('tools/slurm_train.sh', 'gpu', ok=False)
-
-
-def test_launcher_says_when_there_are_fewer_gpus_than_asked(tmp_path):
-    python = tmp_path / 'python'
-    python.write_text('#!/bin/sh\necho 3\n')
-    python.chmod(0o755)
-    process = subprocess.run(
-        ['bash', 'tools/dist_train.sh', CONFIG, '8'],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHON': str(python)},
-    )
-    assert process.returncode == 1
-    assert '8 GPUs were asked for, but this machine has 3' in process.stderr
-
-
-def test_slurm_launcher_starts_the_processes(faces, tmp_path):
-    """With a stand-in for srun that starts the command once a task, as srun would."""
-    srun = tmp_path / 'srun'
-    srun.write_text("""#!/usr/bin/env bash
-while [[ "$1" == --* ]]; do
-    case "$1" in --ntasks) tasks=$2; shift 2;; *=*) shift;; *) shift 2;; esac
-done
-for ((i = 0; i < tasks; i++)); do
-    SLURM_PROCID=$i SLURM_NTASKS=$tasks SLURM_LOCALID=$i "$@" &
-    pids+=($!)
-done
-for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
-""")
-    srun.chmod(0o755)
-    scontrol = tmp_path / 'scontrol'
-    scontrol.write_text('#!/bin/sh\n[ "$1 $2 $3" = "show hostnames node[1-2]" ] && echo 127.0.0.1 && echo other\n')
-    scontrol.chmod(0o755)
-    run(
-        'tools/slurm_train.sh',
-        'cpu',
-        'faces',
-        CONFIG,
-        '--work-dir',
-        tmp_path / 'out',
-        '--data-root',
-        faces,
-        '--cfg-options',
-        *TINY,
-        IDENTITIES,
-        'train_cfg.max_epochs=1',
-        GPUS='2',
-        SLURM_JOB_NODELIST='node[1-2]',
-        OMP_NUM_THREADS='1',
-        PATH=f'{tmp_path}:{os.environ["PATH"]}',
-    )
-    assert report(tmp_path / 'out')['num_images'] == 16
 
 
 def test_show_predictions_draws_a_picture(trained, faces, tmp_path):

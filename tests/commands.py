@@ -1,0 +1,60 @@
+"""The command lines, as a user runs them: what several test files need to start real processes on drawn faces."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CONFIG = 'configs/imcnn_demo.py'
+# A tiny network; 14 of the 20 drawn identities are trained on.
+TINY = [
+    'model.backbone.width=0.0625',
+    'model.head.attr_head.in_channels=192',
+    'model.head.attr_head.hidden_dims=(8,8)',
+    'model.head.id_head.in_channels=192',
+    'model.head.id_head.embedding_dims=8',
+    'train_dataloader.batch_size=16',
+    'val_dataloader.batch_size=4',
+    'test_dataloader.batch_size=4',
+    'train_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0',
+    'test_dataloader.num_workers=0',
+    'param_scheduler.T_max=9',
+]
+IDENTITIES = 'model.head.id_head.num_identities=14'
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return str(listener.getsockname()[1])
+
+
+def start(*command, **environment):
+    """Starts a command in the repository, on CPUs; its output is one text."""
+    if command[0].endswith('.sh'):
+        command = ('bash', *command)
+        environment['PYTHON'] = sys.executable
+    else:
+        command = (sys.executable, *command)
+    return subprocess.Popen(
+        [str(part) for part in command],
+        cwd=REPOSITORY,
+        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'PORT': free_port(), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(*command, ok=True, **environment):
+    """Runs a command in the repository and returns what it printed."""
+    with start(*command, **environment) as process:
+        try:
+            output, _ = process.communicate(timeout=300)
+        finally:
+            process.kill()
+    assert (process.returncode == 0) == ok, output
+    return output

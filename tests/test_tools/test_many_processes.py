@@ -1,0 +1,184 @@
+"""The launchers: several processes on one machine, on several, under Slurm, and when one of them is gone."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from commands import CONFIG, IDENTITIES, REPOSITORY, TINY, free_port, run, start
+
+
+def train(faces, work_dir, processes, *options, resume=(), **environment):
+    """Begins a training of 14 identities of 4 images, 4 steps an epoch in 2 processes."""
+    return start(
+        'tools/dist_train.sh',
+        CONFIG,
+        processes,
+        '--work-dir',
+        work_dir,
+        '--data-root',
+        faces,
+        *resume,
+        '--cfg-options',
+        *TINY,
+        IDENTITIES,
+        'train_dataloader.batch_size=7',
+        *options,
+        OMP_NUM_THREADS='1',
+        **environment,
+    )
+
+
+def weights(work_dir, name='epoch_8.pth'):
+    return torch.load(work_dir / name, weights_only=True)['state_dict']
+
+
+def worker(work_dir, rank):
+    """The number of the process of this rank."""
+    for folder in Path('/proc').glob('[0-9]*'):
+        try:
+            words = (folder / 'cmdline').read_bytes().split(b'\0')
+            variables = (folder / 'environ').read_bytes().split(b'\0')
+        except OSError:
+            continue
+        if str(work_dir).encode() in words and f'RANK={rank}'.encode() in variables:
+            return int(folder.name)
+    raise AssertionError(f'no process of rank {rank}')
+
+
+def wait_for(path, process):
+    deadline = time.monotonic() + 120
+    while not path.is_file():
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope='module')
+def two(faces, tmp_path_factory):
+    """The weights after 8 epochs in two processes of one machine."""
+    folder = tmp_path_factory.mktemp('two')
+    process = train(faces, folder, '2', 'train_cfg.max_epochs=8')
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return weights(folder)
+
+
+def test_two_machines_train_as_one(two, faces, tmp_path):
+    """Two launchers over loopback, with one process each."""
+    port = free_port()
+    processes = [
+        train(faces, tmp_path, '1', 'train_cfg.max_epochs=8', NNODES='2', NODE_RANK=str(rank), PORT=port)
+        for rank in range(2)
+    ]
+    for process in processes:
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output
+    for name, value in weights(tmp_path).items():
+        assert torch.equal(value, two[name]), name
+
+
+def test_processes_start_anew_after_one_is_killed(two, faces, tmp_path):
+    process = train(faces, tmp_path, '2', 'train_cfg.max_epochs=8', resume=['--resume'], MAX_RESTARTS='1')
+    wait_for(tmp_path / 'epoch_2.pth', process)
+    os.kill(worker(tmp_path, 1), signal.SIGKILL)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert 'resumed epoch' in output
+    for name, value in weights(tmp_path).items():
+        assert torch.equal(value, two[name]), name
+
+
+def test_a_process_that_hangs_ends_the_job(faces, tmp_path):
+    process = train(faces, tmp_path, '2', 'train_cfg.max_epochs=800', 'env_cfg.dist_cfg.timeout=5')
+    wait_for(tmp_path / 'epoch_1.pth', process)
+    os.kill(worker(tmp_path, 1), signal.SIGSTOP)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode != 0 and 'Timed out' in output
+
+
+def test_two_processes_train_and_resume(faces, tmp_path):
+    command = [
+        'tools/dist_train.sh',
+        CONFIG,
+        '2',
+        '--work-dir',
+        tmp_path,
+        '--data-root',
+        faces,
+        '--cfg-options',
+        *TINY,
+        IDENTITIES,
+        'train_dataloader.batch_size=8',
+        'auto_scale_lr.base_batch_size=16',
+    ]
+    output = run(*command, 'train_cfg.max_epochs=1')
+    assert 'Global batch 16 (2 x 8), 4 steps an epoch, learning rate 0.01.' in output
+    output = run(*command[:7], '--resume', *command[7:], 'train_cfg.max_epochs=2')
+    assert 'resumed epoch: 1, iter: 4' in output
+    assert (tmp_path / 'epoch_2.pth').is_file()
+    assert json.loads((tmp_path / 'per_attribute.json').read_text())['split'] == 'test'
+
+
+def test_launcher_explains_itself():
+    assert 'Usage: dist_train.sh CONFIG GPUS' in run('tools/dist_train.sh', CONFIG, ok=False)
+    assert 'Usage: dist_test.sh CONFIG CHECKPOINT GPUS' in run('tools/dist_test.sh', CONFIG, 'a.pth', ok=False)
+    wrong = run('tools/dist_train.sh', CONFIG, '--work-dir', 'x', ok=False)
+    assert "The number of GPUs was expected, found '--work-dir'." in wrong
+    assert 'Usage: slurm_train.sh PARTITION JOB_NAME CONFIG' in run('tools/slurm_train.sh', 'gpu', ok=False)
+
+
+def test_launcher_says_when_there_are_fewer_gpus_than_asked(tmp_path):
+    python = tmp_path / 'python'
+    python.write_text('#!/bin/sh\necho 3\n')
+    python.chmod(0o755)
+    process = subprocess.run(
+        ['bash', 'tools/dist_train.sh', CONFIG, '8'],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHON': str(python)},
+    )
+    assert process.returncode == 1
+    assert '8 GPUs were asked for, but this machine has 3' in process.stderr
+
+
+def test_slurm_launcher_starts_the_processes(faces, tmp_path):
+    """With a stand-in for srun that starts the command once a task, as srun would."""
+    srun = tmp_path / 'srun'
+    srun.write_text("""#!/usr/bin/env bash
+while [[ "$1" == --* ]]; do
+    case "$1" in --ntasks) tasks=$2; shift 2;; *=*) shift;; *) shift 2;; esac
+done
+for ((i = 0; i < tasks; i++)); do
+    SLURM_PROCID=$i SLURM_NTASKS=$tasks SLURM_LOCALID=$i "$@" &
+    pids+=($!)
+done
+for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
+""")
+    srun.chmod(0o755)
+    scontrol = tmp_path / 'scontrol'
+    scontrol.write_text('#!/bin/sh\n[ "$1 $2 $3" = "show hostnames node[1-2]" ] && echo 127.0.0.1 && echo other\n')
+    scontrol.chmod(0o755)
+    run(
+        'tools/slurm_train.sh',
+        'cpu',
+        'faces',
+        CONFIG,
+        '--work-dir',
+        tmp_path / 'out',
+        '--data-root',
+        faces,
+        '--cfg-options',
+        *TINY,
+        IDENTITIES,
+        'train_cfg.max_epochs=1',
+        GPUS='2',
+        SLURM_JOB_NODELIST='node[1-2]',
+        OMP_NUM_THREADS='1',
+        PATH=f'{tmp_path}:{os.environ["PATH"]}',
+    )
+    assert json.loads((tmp_path / 'out' / 'per_attribute.json').read_text())['num_images'] == 16
