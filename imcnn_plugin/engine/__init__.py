@@ -5,6 +5,7 @@ from .descriptor_svm_loop import DescriptorSVMLoop
 from .finite_loss_hook import FiniteLossHook
 from .fit_check_hook import FitCheckHook
 from .interrupt_hook import InterruptHook
+from .kept_memory import keep_freed_memory
 from .lean_hooks import LeanIterTimerHook, LeanRuntimeInfoHook
 from .lean_optim_wrapper import LeanOptimWrapper
 from .model_speed_hook import ModelSpeedHook
@@ -31,4 +32,5 @@ __all__ = [
     'StepSeedHook',
     'WholeFileBackend',
     'allow_mmengine_checkpoints',
+    'keep_freed_memory',
 ]

@@ -1,0 +1,109 @@
+"""Every command of README and docs: its script is there and takes its arguments, and its configs can be built.
+
+What runs within a test elsewhere in this suite is only parsed here.
+"""
+
+import re
+import runpy
+import shlex
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+
+from imcnn_plugin.apis import load_config
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PAGES = sorted([REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *(REPOSITORY / 'docs').glob('*.md')])
+# What a page may start that is not this repository's.
+OTHERS = {'cd', 'docker', 'export', 'find', 'git', 'mim', 'pip', 'pre-commit', 'pytest', 'python3', 'ruff', 'source'}
+
+
+def commands(page):
+    """Each command of the page's shell blocks as a list of words, without the variables before it."""
+    for block in re.findall(r'```(?:bash|sh|shell)\n(.*?)```', page.read_text(), re.DOTALL):
+        for line in block.replace('\\\n', ' ').splitlines():
+            for command in re.split(r' && | \| ', re.sub(r'^\w+=\$\(.*\)\S*|(^|\s)#.*', '', line)):
+                # A checkout elsewhere, or the files that an installation has.
+                words = shlex.split(re.sub(r'/path/to/imcnn_plugin/|\$MIM/', '', command))
+                while words and re.fullmatch(r'\w+=.*', words[0], re.DOTALL):
+                    words.pop(0)
+                if words:
+                    yield words
+
+
+ALL = [(page.name, words) for page in PAGES for words in commands(page)]
+
+
+class Parsed(Exception):
+    """A script got as far as to have its arguments."""
+
+
+def parse_only(parse):
+    def parse_and_stop(*args, **kwargs):
+        parse(*args, **kwargs)
+        raise Parsed
+
+    return parse_and_stop
+
+
+def name(case):
+    return f'{case[0]}: {" ".join(case[1])[:60]}'
+
+
+def test_commands_are_found():
+    assert len(ALL) > 60 and {page for page, _ in ALL} >= {'README.md', 'configs.md', 'performance.md'}
+
+
+@pytest.mark.parametrize('case', ALL, ids=name)
+def test_command_can_be_given(case, monkeypatch):
+    _, (program, *arguments) = case
+    if program in OTHERS:
+        return
+    assert program in ('python', 'bash') and arguments, f'what is {program}?'
+    script, *arguments = arguments
+    if script in ('-c', '-m'):
+        return
+    if (REPOSITORY / 'docs' / 'examples' / script).is_file():
+        script = f'docs/examples/{script}'
+    assert (REPOSITORY / script).is_file(), f'there is no {script}'
+    for config in {Path(word) for argument in arguments for word in re.findall(r'configs/\w+\.py', argument)}:
+        assert (REPOSITORY / config).is_file(), f'there is no {config}'
+    if program == 'bash':
+        launched = {'dist_train.sh': 'train.py', 'slurm_train.sh': 'train.py', 'dist_test.sh': 'test.py'}
+        if Path(script).name not in launched:
+            return
+        # The launcher's own arguments: the number of processes, or partition and job.
+        if 'slurm' in script:
+            arguments = arguments[2:]
+        else:
+            [number] = [i for i, argument in enumerate(arguments[:3]) if argument.isdigit()]
+            arguments.pop(number)
+        script = f'tools/{launched[Path(script).name]}'
+    for method in ('parse_args', 'parse_intermixed_args'):
+        monkeypatch.setattr(ArgumentParser, method, parse_only(getattr(ArgumentParser, method)))
+    monkeypatch.setattr(sys, 'argv', [script, *arguments])
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.syspath_prepend(str((REPOSITORY / script).parent))
+    with pytest.raises(Parsed):
+        runpy.run_path(str(REPOSITORY / script), run_name='__main__')
+
+
+@pytest.mark.parametrize('config', sorted((REPOSITORY / 'configs').glob('*.py')), ids=lambda path: path.stem)
+def test_config_builds_its_network(config):
+    cfg = load_config(config)
+    # Without memory, except for a network that looks at numbers while it is built.
+    device = 'cpu' if cfg.model.backbone.type == 'ResNet' else 'meta'
+    with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device(device):
+        MODELS.build(cfg.model)
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r'\]\(([^)#]+)[^)]*\)', page.read_text()):
+        if not target.startswith(('http://', 'https://', 'mailto:')):
+            assert (page.parent / target).exists(), target
