@@ -16,7 +16,7 @@ def predict_person(
     person: Optional[int] = None,
     max_images: int = 8,
     split: str = 'test',
-) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray, int]:
+) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray, np.ndarray, int]:
     """Predicts one attribute in one person's images by several networks.
 
     Args:
@@ -30,7 +30,7 @@ def predict_person(
 
     Returns:
         N images as they are on disk, uint8 RGB ``(H, W, 3)``; labels ``(N, )``; probabilities ``(networks, N)``; the
-        identity.
+        networks' thresholds ``(networks, )``, from which on the answer is yes; the identity.
 
     Raises:
         ConfigError: There is no such attribute.
@@ -43,14 +43,20 @@ def predict_person(
     column = classes.index(attribute)
     labels = records.gt_score[:, column]
 
-    def predict(rows: np.ndarray, network: int = 0) -> np.ndarray:
+    def predict(rows: np.ndarray, network: int = 0) -> Tuple[np.ndarray, float]:
         chosen = [records[row] for row in rows]
-        return predict_records(cfgs[network], checkpoints[network], chosen)[:, column]
+        scores, thresholds = predict_records(cfgs[network], checkpoints[network], chosen)
+        return scores[:, column], thresholds[column]
+
+    def says_yes(rows: np.ndarray) -> np.ndarray:
+        scores, threshold = predict(rows)
+        return scores >= threshold
 
     if person is None:
-        person = find_torn_person(labels, records.identity, predict, max_images)
+        person = find_torn_person(labels, records.identity, says_yes, max_images)
     rows = np.flatnonzero(records.identity == person)[:max_images]
     if not len(rows) or person < 0:
         raise DataError(f"no image of identity {person} is in split '{split}'")
     images = [read_image(records[row]['img_path']) for row in rows]
-    return images, labels[rows], np.stack([predict(rows, i) for i in range(len(cfgs))]), person
+    probabilities, thresholds = zip(*(predict(rows, i) for i in range(len(cfgs))))
+    return images, labels[rows], np.stack(probabilities), np.array(thresholds), person

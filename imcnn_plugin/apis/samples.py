@@ -9,7 +9,7 @@ from .loading import load_model, open_part, prepare_batch, read_image
 
 def predict_samples(
     cfg: Config, checkpoint: str, num: int
-) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray, Sequence[str]]:
+) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray, np.ndarray, Sequence[str]]:
     """Predicts some images of a config's test part.
 
     Args:
@@ -18,8 +18,8 @@ def predict_samples(
         num: Number of images, taken evenly over the part.
 
     Returns:
-        The images as they are on disk, uint8 RGB ``(H, W, 3)``; probabilities ``(num, L)``; targets ``(num, L)``; the
-        L names of the labels.
+        The images as they are on disk, uint8 RGB ``(H, W, 3)``; probabilities ``(num, L)`` and the thresholds
+        ``(L, )`` from which on labels are predicted; targets ``(num, L)``; the L names of the labels.
 
     Raises:
         DataError: There is no such checkpoint.
@@ -29,15 +29,17 @@ def predict_samples(
     records = [dataset.data_list[row] for row in rows]
     images = [read_image(record['img_path']) for record in records]
     targets = np.stack([record['gt_score'] for record in records])
-    return images, predict_records(cfg, checkpoint, records), targets, dataset.metainfo['classes']
+    return images, *predict_records(cfg, checkpoint, records), targets, dataset.metainfo['classes']
 
 
-def predict_records(cfg: Config, checkpoint: str, records: Sequence[dict], batch_size: int = 128) -> np.ndarray:
-    """Probabilities ``(N, L)`` of N records."""
+def predict_records(
+    cfg: Config, checkpoint: str, records: Sequence[dict], batch_size: int = 128
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Probabilities ``(N, L)`` of N records, and the thresholds ``(L, )`` from which on labels are predicted."""
     model = load_model(cfg, checkpoint)
     scores = []
     with torch.inference_mode():
         for start in range(0, len(records), batch_size):
             samples = model.test_step(prepare_batch(cfg, records[start : start + batch_size]))
             scores += [sample.pred_score.cpu().numpy() for sample in samples]
-    return np.stack(scores)
+    return np.stack(scores), samples[0].thresholds.cpu().numpy()

@@ -23,7 +23,7 @@ def find_torn_person(
     Args:
         labels: Of one attribute, ``(N, )``, 1, 0, or -1 for unknown.
         identity: ``(N, )``, -1 for unknown.
-        predict: From rows ``(n, )`` to probabilities ``(n, )``; asked once.
+        predict: From rows ``(n, )`` to predicted labels ``(n, )``, booleans; asked once.
         max_images: The first images of a person, which are those that count.
         min_images: Persons with fewer images do not come into question.
 
@@ -40,7 +40,7 @@ def find_torn_person(
             rows[person] = own[:max_images]
     if not rows:
         raise DataError(f'no identity has {min_images} images that agree in the label: name one')
-    says = predict(np.concatenate(list(rows.values()))) >= 0.5
+    says = predict(np.concatenate(list(rows.values())))
     splits = np.cumsum([len(own) for own in rows.values()])[:-1]
     torn = {person: (own.mean() * (1 - own.mean()), len(own)) for person, own in zip(rows, np.split(says, splits))}
     return int(max(torn, key=torn.get))
@@ -50,6 +50,7 @@ def plot_person_predictions(
     images: Sequence[np.ndarray],
     labels: np.ndarray,
     probabilities: np.ndarray,
+    thresholds: np.ndarray,
     names: Sequence[str],
     attribute: str,
     person: str = 'one person',
@@ -62,6 +63,7 @@ def plot_person_predictions(
         images: N faces ``(H, W, 3)``, uint8 RGB.
         labels: ``(N, )``, 1, 0, or -1 for unknown.
         probabilities: Of each network, ``(networks, N)``.
+        thresholds: Of each network, ``(networks, )``, from which on the answer is yes.
         names: The networks' names.
         attribute: The attribute's name.
         person: Who it is.
@@ -78,21 +80,21 @@ def plot_person_predictions(
         axis.imshow(image)
         axis.set_title(f'label: {WORDS[int(label)]}', fontsize=10)
         axis.set(xticks=[], yticks=[])
-    for row, name, values in zip(axes[1:], names, probabilities):
-        right = (values >= 0.5) == (labels == 1)
+    for row, name, values, threshold in zip(axes[1:], names, probabilities, thresholds):
+        right = (values >= threshold) == (labels == 1)
         known = labels >= 0
         for axis, value, is_right, is_known in zip(row, values, right, known):
             colour = UNKNOWN if not is_known else RIGHT if is_right else WRONG
             word = '' if not is_known else ', right' if is_right else ', wrong'
             axis.barh(0, value, height=1, color=colour)
-            axis.axvline(0.5, color='black', linewidth=0.8, linestyle=':')
+            axis.axvline(threshold, color='black', linewidth=0.8, linestyle=':')
             axis.set(xlim=(0, 1), ylim=(-0.5, 0.5), xticks=[], yticks=[])
             axis.set_xlabel(f'{100 * value:.0f} %{word}', fontsize=10, color=colour, labelpad=2)
         row[0].set_ylabel(
             f'{name}\n{(right & known).sum()} of {known.sum()}', fontsize=10, rotation=0, ha='right', va='center'
         )
     figure.suptitle(f'{attribute.replace("_", " ")}, {len(images)} images of {person}', fontsize=12)
-    figure.supxlabel('bar: probability, 0 to 100 %; dotted: 50 %, from where the answer is yes', fontsize=10)
+    figure.supxlabel('bar: probability, 0 to 100 %; dotted: from where the answer is yes', fontsize=10)
     return figure
 
 
@@ -100,10 +102,11 @@ def draw_person_predictions(
     images: Sequence[np.ndarray],
     labels: np.ndarray,
     probabilities: np.ndarray,
+    thresholds: np.ndarray,
     names: Sequence[str],
     attribute: str,
     path: Union[str, Path],
     person: str = 'one person',
 ) -> None:
     """Writes the picture of :func:`plot_person_predictions`; raises what ``save_figure`` does."""
-    save_figure(plot_person_predictions(images, labels, probabilities, names, attribute, person), path)
+    save_figure(plot_person_predictions(images, labels, probabilities, thresholds, names, attribute, person), path)

@@ -9,6 +9,7 @@ from .figure_file import RIGHT, UNKNOWN, WRONG, save_figure
 def draw_prediction_sheet(
     images: Sequence[np.ndarray],
     scores: np.ndarray,
+    thresholds: np.ndarray,
     targets: np.ndarray,
     classes: Sequence[str],
     path: Union[str, Path],
@@ -22,6 +23,7 @@ def draw_prediction_sheet(
     Args:
         images: Faces ``(H, W, 3)``, uint8 RGB.
         scores: Probabilities ``(N, L)``.
+        thresholds: ``(L, )``, from which on labels are predicted.
         targets: ``(N, L)``, 1, 0, or -1 for unknown.
         classes: The L names.
         path: Where the picture goes; its folder is made.
@@ -39,12 +41,12 @@ def draw_prediction_sheet(
         axis.imshow(image, extent=(0, width / height, 0, 1))
         axis.set(xlim=(0, 1.5), ylim=(0, 1))
         known = target >= 0
-        right = ((score >= 0.5) == (target == 1))[known]
+        predicted = score >= thresholds
+        right = (predicted == (target == 1))[known]
         axis.set_title(f'{right.sum()} of {known.sum()} right', fontsize=10, loc='left')
-        listed = [i for i in np.argsort(-score) if score[i] >= 0.5 or target[i] == 1]
+        listed = [i for i in np.argsort(-score) if predicted[i] or target[i] == 1]
         for place, i in enumerate(listed):
-            on = score[i] >= 0.5
-            colour = UNKNOWN if not on else WRONG if target[i] == 0 else RIGHT
+            colour = UNKNOWN if not predicted[i] else WRONG if target[i] == 0 else RIGHT
             axis.text(
                 width / height + 0.04,
                 1 - (place + 0.5) / max(len(listed), 16),

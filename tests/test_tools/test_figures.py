@@ -105,14 +105,16 @@ def test_predictions_of_a_person_are_those_of_each_network(tiny, faces):
     records = open_part(cfg).data_list
     person = int(records.identity[-1])
     rows = np.flatnonzero(records.identity == person)[:3]
-    images, labels, probabilities, found = predict_person([cfg, cfg], checkpoints, 'Male', person, max_images=3)
+    images, labels, probabilities, thresholds, found = predict_person(
+        [cfg, cfg], checkpoints, 'Male', person, max_images=3
+    )
     male = ATTRIBUTES.index('Male')
     assert found == person and labels.tolist() == records.gt_score[rows, male].tolist()
     np.testing.assert_array_equal(images[2], np.asarray(Image.open(records[rows[2]]['img_path'])))
     # What show_predictions gets for the same images of the whole test part.
     for checkpoint, values in zip(checkpoints, probabilities):
         np.testing.assert_allclose(values, predict_samples(cfg, checkpoint, len(records))[1][rows, male], rtol=1e-4)
-    assert not np.allclose(*probabilities)
+    assert not np.allclose(*probabilities) and thresholds.tolist() == [0.5, 0.5]
     with pytest.raises(DataError, match="no image of identity 9999 is in split 'test'"):
         predict_person([cfg], checkpoints, 'Male', 9999)
     with pytest.raises(ConfigError, match="there is no attribute 'Tall', only 5_o_Clock_Shadow, "):

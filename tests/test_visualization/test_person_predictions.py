@@ -12,7 +12,7 @@ BLUE, VERMILION, GREY = (0, 114, 178), (213, 94, 0), (140, 149, 159)
 def find(persons, **options):
     """Persons as ``{identity: [(label, probability), ...]}``, one after the other."""
     table = np.array([(person, *pair) for person, pairs in persons.items() for pair in pairs], float)
-    return find_torn_person(table[:, 1], table[:, 0].astype(int), lambda rows: table[rows, 2], **options)
+    return find_torn_person(table[:, 1], table[:, 0].astype(int), lambda rows: table[rows, 2] >= 0.5, **options)
 
 
 def test_finds_the_person_about_whom_a_network_disagrees_with_itself():
@@ -33,23 +33,25 @@ def test_finds_the_person_about_whom_a_network_disagrees_with_itself():
 def test_shows_probabilities_in_the_colour_of_right_and_wrong():
     images = [np.full((6, 5, 3), value, np.uint8) for value in (10, 90, 170)]
     probabilities = np.array([[0.75, 0.25, 0.5], [0.5, 0.875, 0.0]])
-    figure = plot_person_predictions(images, np.array([1, 0, -1]), probabilities, ['A', 'B'], 'Wavy_Hair', 'X')
+    figure = plot_person_predictions(
+        images, np.array([1, 0, -1]), probabilities, np.array([0.5, 0.6]), ['A', 'B'], 'Wavy_Hair', 'X'
+    )
     rows = np.array(figure.axes).reshape(3, 3)
     assert [axis.get_title() for axis in rows[0]] == ['label: yes', 'label: no', 'label: unknown']
     assert [axis.images[0].get_array()[0, 0, 0] for axis in rows[0]] == [10, 90, 170]
     bars = [[axis.patches[0] for axis in row] for row in rows[1:]]
     np.testing.assert_allclose([[bar.get_width() for bar in row] for row in bars], probabilities)
     colours = [[tuple(round(255 * c) for c in bar.get_facecolor()[:3]) for bar in row] for row in bars]
-    assert colours == [[BLUE, BLUE, GREY], [BLUE, VERMILION, GREY]]
-    assert [axis.get_xlabel() for axis in rows[2]] == ['50 %, right', '88 %, wrong', '0 %']
-    assert [row[0].get_ylabel() for row in rows[1:]] == ['A\n2 of 2', 'B\n1 of 2']
+    assert colours == [[BLUE, BLUE, GREY], [VERMILION, VERMILION, GREY]]
+    assert [axis.get_xlabel() for axis in rows[2]] == ['50 %, wrong', '88 %, wrong', '0 %']
+    assert [row[0].get_ylabel() for row in rows[1:]] == ['A\n2 of 2', 'B\n0 of 2']
     assert figure.get_suptitle() == 'Wavy Hair, 3 images of X'
 
 
 def test_writes_the_picture(tmp_path):
     images = [np.full((40, 30, 3), colour, np.uint8) for colour in ((250, 0, 250), (0, 250, 250))]
     path = tmp_path / 'new' / 'person.png'
-    draw_person_predictions(images, np.array([1, 0]), np.array([[0.9, 0.9]]), ['A'], 'Young', path)
+    draw_person_predictions(images, np.array([1, 0]), np.array([[0.9, 0.9]]), np.array([0.5]), ['A'], 'Young', path)
     picture = np.asarray(Image.open(path).convert('RGB')).reshape(-1, 3).astype(int)
     for colour in ((250, 0, 250), (0, 250, 250), BLUE, VERMILION):
         assert (np.abs(picture - colour).max(1) < 4).sum() > 5000

@@ -11,7 +11,9 @@ def test_shows_each_face_and_colours_its_attributes(tmp_path):
     scores = np.tile([0.9, 0.8, 0.1, 0.05], (3, 1))
     targets = np.tile([1, 0, 1, -1], (3, 1))
     path = tmp_path / 'new' / 'sheet.png'
-    draw_prediction_sheet(images, scores, targets, ['right', 'wrong', 'missed', 'unknown'], path)
+    draw_prediction_sheet(
+        images, scores, np.array([0.85, 0.5, 0.2, 0.5]), targets, ['right', 'wrong', 'missed', 'unknown'], path
+    )
     picture = np.asarray(Image.open(path).convert('RGB')).reshape(-1, 3).astype(int)
 
     def area(colour):

@@ -28,11 +28,11 @@ def main():
     try:
         names, configs, checkpoints = zip(*split_names(args.networks, FORM))
         cfgs = [load_config(config, args.data_root) for config in configs]
-        images, labels, probabilities, person = predict_person(
+        images, labels, probabilities, thresholds, person = predict_person(
             cfgs, checkpoints, args.attribute, args.identity, args.max_images, args.split
         )
         about = f'identity {person}'
-        draw_person_predictions(images, labels, probabilities, names, args.attribute, args.out, about)
+        draw_person_predictions(images, labels, probabilities, thresholds, names, args.attribute, args.out, about)
     except IMCNNError as error:
         sys.exit(f'error: {error}')
     print(f'{len(images)} images of {about} drawn to {args.out}')

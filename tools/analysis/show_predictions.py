@@ -14,10 +14,10 @@ def main():
     parser.add_argument('--num', type=int, default=8, help='number of faces, taken evenly over the part (default 8)')
     parser.add_argument('--out', default='predictions.png', help='the picture (default predictions.png)')
     args = parser.parse_args()
-    images, scores, targets, classes = predict_samples(
+    images, scores, thresholds, targets, classes = predict_samples(
         load_config(args.config, args.data_root), args.checkpoint, args.num
     )
-    draw_prediction_sheet(images, scores, targets, classes, args.out)
+    draw_prediction_sheet(images, scores, thresholds, targets, classes, args.out)
     print(f'{len(images)} faces drawn to {args.out}')
 
 
