@@ -10,7 +10,10 @@ import numpy as np
 from mmpretrain.registry import DATASETS
 
 from ..errors import ConfigError, DataError
-from .celeba import Annotations, CelebAIdentity, FaceRecords, checksum, missing_from, show
+from .celeba import CelebAIdentity, FaceRecords
+from .celeba_lists import Annotations, checksum
+from .image_folder import missing_from
+from .problems import show
 from .protocols import Parts
 
 PARTITION = dict(train=0, val=1, test=2)

@@ -1,4 +1,7 @@
+import importlib
+import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple, Union
 
@@ -8,7 +11,10 @@ from mmpretrain.registry import DATASETS
 
 from ..attributes import ATTRIBUTES
 from ..errors import ConfigError, DataError
-from .celeba import FaceRecords, checksum, missing_from, show
+from .celeba import FaceRecords
+from .celeba_lists import checksum
+from .image_folder import missing_from
+from .problems import show
 
 ATTRIBUTE_FILE = 'lfw_att_40.mat'
 SPLIT_FILE = 'indices_train_test.mat'
@@ -39,16 +45,20 @@ def read_mat(path: Path, fields: Sequence[str]) -> list:
     """
     with path.open('rb') as file:
         head = file.read(80)
-    reader = next((reader for magic, reader in READERS.items() if head.startswith(magic)), None)
+    reader, package = next((found for magic, found in READERS.items() if head.startswith(magic)), (None, None))
     if reader is None:
         raise DataError(
             f'{path}: expected a MATLAB file of version 5 or 7.3, found one that begins with {show(head)}: is this '
             'the file as downloaded?'
         )
     try:
-        found = reader(path, fields)
+        importlib.import_module(package)
     except ImportError as error:
         raise DataError(f"{path} cannot be read ({error}): pip install 'imcnn_plugin[analysis]'") from error
+    try:
+        # In a process of its own, as there are damaged files at which scipy and HDF5 end theirs.
+        with ProcessPoolExecutor(1, multiprocessing.get_context('fork')) as pool:
+            found = pool.submit(reader, path, list(fields)).result()
     # What a damaged file raises is up to h5py and scipy, and is of many types.
     except Exception as error:
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())
@@ -96,8 +106,19 @@ def read_v73(path: Path, fields: Sequence[str]) -> dict:
     return found
 
 
+# Kinds of arrays of numbers.
+NUMBERS = 'biuf'
+
 # By a file's first bytes. Version 7.3 puts MATLAB's own header before HDF5's, which other programs leave out.
-READERS = {b'MATLAB 5.0': read_v5, b'MATLAB 7.3': read_v73, b'\x89HDF\r\n\x1a\n': read_v73}
+READERS = {
+    b'MATLAB 5.0': (read_v5, 'scipy.io'),
+    b'MATLAB 7.3': (read_v73, 'h5py'),
+    b'\x89HDF\r\n\x1a\n': (read_v73, 'h5py'),
+}
+
+
+def quoted(text: str) -> str:
+    return show(text.encode(errors='replace'))
 
 
 def read_attributes(path: Path) -> Tuple[np.ndarray, np.ndarray]:
@@ -117,13 +138,16 @@ def read_attributes(path: Path) -> Tuple[np.ndarray, np.ndarray]:
     unknown = [attribute for attribute in attributes if attribute not in ATTRIBUTES]
     if unknown:
         raise DataError(
-            f"{path}: AttrName has '{unknown[0]}', which is none of the 40 attributes ({len(unknown)} such names)"
+            f'{path}: AttrName has {quoted(unknown[0])}, which is none of the 40 attributes ({len(unknown)} such '
+            'names)'
         )
     odd = [attribute for attribute in ATTRIBUTES if attributes.count(attribute) != 1]
     if odd:
         raise DataError(
             f'{path}: AttrName has {odd[0]} {attributes.count(odd[0])} times, expected each attribute once'
         )
+    if isinstance(labels, list) or labels.dtype.kind not in NUMBERS:
+        raise DataError(f'{path}: expected label to be numbers, found something else')
     if np.shape(labels) != (len(names), len(attributes)):
         raise DataError(
             f'{path}: label is {" x ".join(map(str, np.shape(labels)))}, expected {len(names)} x {len(attributes)}, '
@@ -139,11 +163,12 @@ def read_attributes(path: Path) -> Tuple[np.ndarray, np.ndarray]:
 
     names = [name.strip().replace('\\', '/') for name in names]
     for row, name in enumerate(names):
-        if [bool(part) for part in name.split('/')] != [True, True]:
+        parts = name.split('/')
+        if len(parts) != 2 or not {'', '.', '..'}.isdisjoint(parts):
             raise DataError(
-                f"{path}, row {row + 1}: expected a person's folder and a file in it, found {show(name.encode())}"
+                f"{path}, row {row + 1}: expected a person's folder and a file in it, found {quoted(name)}"
             )
-    names = np.array([name.encode() for name in names], dtype=bytes)
+    names = np.array([name.encode(errors='replace') for name in names], dtype=bytes)
     repeats = np.setdiff1d(np.arange(len(names)), np.unique(names, return_index=True)[1])
     if len(repeats):
         name = names[repeats[0]]
@@ -164,6 +189,8 @@ def read_parts(path: Path, num_images: int) -> Dict[str, np.ndarray]:
     """
     parts = {}
     for (split, field), numbers in zip(PARTS.items(), read_mat(path, PARTS.values())):
+        if isinstance(numbers, list) or numbers.dtype.kind not in NUMBERS:
+            raise DataError(f'{path}: expected {field} to be numbers, found something else')
         numbers = np.ravel(numbers)
         wrong = numbers[~np.isin(numbers, np.arange(1, num_images + 1))]
         if len(wrong):

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..attributes import ATTRIBUTES
 from ..errors import DataError
-from .celeba import Annotations
+from .celeba_lists import Annotations
 
 FORMAT = 'imcnn_plugin packed faces'
 VERSION = 1
@@ -86,7 +86,7 @@ def read_header(path: Path) -> dict:
         raise DataError(f'{path} not found: make it with tools/data/pack.py, or set the data root (CELEBA_PACK) to it')
     try:
         header = json.loads(read_bytes(file))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f'{file} is no JSON ({error}): pack the images again') from error
     if not isinstance(header, dict) or header.get('format') != FORMAT:
         raise DataError(f"{file}: format is not '{FORMAT}': this folder is no pack of tools/data/pack.py")
@@ -98,6 +98,8 @@ def read_header(path: Path) -> dict:
     for key, kind in KEYS.items():
         if not isinstance(header.get(key), kind):
             raise DataError(f'{file}: {key} is {header.get(key)!r}, expected a {kind.__name__}: pack the images again')
+    if len(header['size']) != 2:
+        raise DataError(f'{file}: size is {header["size"]}, expected height and width: pack the images again')
     if header['classes'] != list(ATTRIBUTES):
         raise DataError(f"{file}: classes are not CelebA's 40 attributes in their order: pack the images again")
     return header
@@ -113,10 +115,11 @@ def read_bytes(file: Path) -> bytes:
 def read_array(path: Path, content: Union[BinaryIO, None] = None) -> np.ndarray:
     """An array of a .npy file: its content's, or memory-mapped."""
     try:
-        return np.load(content) if content else np.asarray(np.load(path, mmap_mode='r'))
+        return np.asarray(np.load(content) if content else np.load(path, mmap_mode='r'))
     # What a damaged file raises is up to NumPy, and is of many types.
     except Exception as error:
-        raise DataError(f'{path} cannot be read ({error}): pack the images again') from error
+        reason = ' '.join(str(error).split())
+        raise DataError(f'{path} cannot be read ({reason}): pack the images again') from error
 
 
 def check_array(path: Path, array: np.ndarray, kind: str, shape: tuple) -> None:

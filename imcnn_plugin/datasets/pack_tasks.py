@@ -72,8 +72,8 @@ def results(function: Callable, tasks: List[Task], jobs: int) -> Iterator[dict]:
             yield from pool.map(function, tasks)
         except BrokenProcessPool as error:
             raise DataError(
-                'a process was ended from outside, perhaps as memory ran out: the same command goes on from here, and '
-                'fewer --jobs take less memory'
+                'a process was ended from outside, perhaps as memory ran out: give the same command again, with '
+                'fewer processes'
             ) from error
 
 

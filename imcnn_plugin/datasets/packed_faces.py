@@ -12,6 +12,7 @@ from mmpretrain.structures import DataSample
 
 from ..errors import ConfigError
 from .celeba import CelebAIdentity, FaceRecords
+from .load_face_from_file import LoadFaceFromFile
 from .pack_format import HEADER, IMAGES, Pack, open_pack
 
 
@@ -146,12 +147,13 @@ class PackedFaces(CelebAIdentity):
     def _check_pipeline(self, pack: Pack) -> None:
         """Refuses a pipeline that would give other images."""
         height, width = pack.header['size']
-        resizing = dict(scale=(width, height), keep_ratio=False, **pack.header['resizing'])
-        decoding = dict(imdecode_backend=pack.header['decoding']['backend'], color_type='color', to_float32=False)
+        packed = {key: pack.header['resizing'].get(key) for key in ('interpolation', 'backend')}
+        resizing = dict(scale=(width, height), keep_ratio=False, **packed)
+        decoding = dict(imdecode_backend=pack.header['decoding'].get('backend'), color_type='color', to_float32=False)
         for step in self.pipeline.transforms:
             if isinstance(step, PackInputs):
                 continue
-            expected = {Resize: resizing, LoadImageFromFile: decoding}.get(type(step))
+            expected = {Resize: resizing, LoadImageFromFile: decoding, LoadFaceFromFile: decoding}.get(type(step))
             if expected is None:
                 raise ConfigError(
                     f'PackedFaces reads images that are resized already and runs no {type(step).__name__}: remove it '

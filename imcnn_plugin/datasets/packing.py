@@ -17,7 +17,8 @@ import numpy as np
 from ..attributes import ATTRIBUTES
 from ..errors import ConfigError, DataError
 from ..files import sync, write_text
-from .celeba import Annotations, find_images, lists_checksum, read_annotations
+from .celeba_lists import Annotations, lists_checksum, read_annotations
+from .image_folder import find_images
 from .pack_format import ARRAYS, FORMAT, HEADER, IMAGES, VERSION, Pack, check_sum, open_pack, read_header
 from .pack_tasks import Task, make_tasks, read_faces, run_tasks
 

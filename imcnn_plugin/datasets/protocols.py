@@ -24,14 +24,14 @@ def paper_parts(identity: np.ndarray, num_train_identities: int = 8000, seed: in
     Which identities is not published, so they are drawn at random.
 
     Raises:
-        ConfigError: There are not more identities than ``num_train_identities``.
+        ConfigError: ``num_train_identities`` is below 1, or there are not more identities than that.
         DataError: An image's identity is unknown.
     """
     identities = shuffled_identities(identity, seed)
-    if num_train_identities >= len(identities):
+    if not 1 <= num_train_identities < len(identities):
         raise ConfigError(
             f"protocol 'paper' cannot train on {num_train_identities} of {len(identities)} identities "
-            'and test on the rest: set num_train_identities lower'
+            'and test on the rest: set num_train_identities from 1 to one less than that'
         )
     train = np.isin(identity, identities[:num_train_identities])
     return dict(train=train, test=~train)
@@ -77,7 +77,8 @@ def check_disjoint(parts: Parts, identity: np.ndarray, names: np.ndarray, source
     for one, other in combinations([split for split in parts if split != 'trainval'], 2):
         shared = np.intersect1d(identity[parts[one] & known], identity[parts[other] & known])
         if len(shared):
-            examples = [names[parts[split] & (identity == shared[0])][0].decode() for split in (one, other)]
+            of_one = [names[parts[split] & (identity == shared[0])][0] for split in (one, other)]
+            examples = [name.decode(errors='replace') for name in of_one]
             raise DataError(
                 f'{source}: identity {shared[0]} is in both {one} ({examples[0]}) and {other} ({examples[1]}), and so '
                 f'are {len(shared) - 1} more: a model would be tested on people it was trained on; move all images '

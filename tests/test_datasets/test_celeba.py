@@ -1,4 +1,5 @@
 import hashlib
+import os
 import shutil
 
 import numpy as np
@@ -61,6 +62,13 @@ def test_identities_outside_the_training_part_are_unknown(root):
         assert dataset.metainfo['num_identities'] == 2
     both = CelebAIdentity(str(root), split='trainval')
     assert [record['gt_identity'] for record in both] == [2, 1, 2, 0, 1, 1]
+
+
+def test_an_identity_may_be_unknown(root):
+    edit(root / LISTS[1], 2, 'b.jpg -1')
+    dataset = CelebAIdentity(str(root))
+    assert [record['identity'] for record in dataset] == [90, -1, 90, 7, 7]
+    assert [record['gt_identity'] for record in dataset] == [1, -1, 1, 0, 0]
 
 
 def test_rare_identities_can_be_made_unknown(root):
@@ -126,11 +134,24 @@ def test_works_with_subsets_and_wrappers(root):
 @pytest.mark.parametrize(
     'name, line, text, message',
     [
-        (LISTS[0], 1, '<!DOCTYPE html>', r"line 1: expected the number of images, found '<!DOCTYPE html>'"),
+        (LISTS[0], 1, '<!DOCTYPE html>', 'is an HTML page, not a list'),
+        (LISTS[0], 1, 'number', "line 1: expected the number of images, found 'number'"),
         (LISTS[0], 1, '9', 'line 1: announces 9 images, but 8 lines follow'),
-        (LISTS[0], 2, lambda line: line.replace('Bald', 'Bold'), 'line 2: .* found Bold in place of Bald'),
-        (LISTS[0], 2, lambda line: line.replace(' Young', ''), 'line 2: .* found nothing in place of Young'),
-        (LISTS[0], 5, lambda line: line[:-3], r"line 5: expected a file name and 40 labels, found 'c\.jpg"),
+        (
+            LISTS[0],
+            2,
+            lambda line: line.replace('Bald', 'Bold'),
+            'line 2: column 5 is Bold \\(no attribute of CelebA\\), expected Bald',
+        ),
+        (LISTS[0], 2, lambda line: line.replace(' Young', ''), 'line 2: Young is missing'),
+        (
+            LISTS[0],
+            5,
+            lambda line: line[:-3],
+            r"line 5: expected a file name and 40 labels, found 39 labels in 'c\.jpg",
+        ),
+        (LISTS[0], 2, lambda line: line + 'Young', 'line 2: Young is there 2 times'),
+        (LISTS[0], 2, lambda line: line + 'Tall', 'line 2: Tall is no attribute of CelebA'),
         (LISTS[0], 4, lambda line: line[:-2] + ' 0', "line 4: Young is '0', expected 1 or -1"),
         (LISTS[0], 4, lambda line: line[:-2] + ' 1 -', 'line 4: expected a file name and 40 labels'),
         (LISTS[0], 6, lambda line: 'a' + line[1:], r"line 6: 'a\.jpg' is listed already in line 3"),
@@ -144,8 +165,11 @@ def test_works_with_subsets_and_wrappers(root):
             LISTS[1],
             3,
             'x.jpg 90',
-            r"no line for 'c\.jpg', which .*list_attr_celeba\.txt, line 5 lists \(1 such images\)",
+            r"no line for 'c\.jpg', which .*list_attr_celeba\.txt, line 5 lists: take all lists",
         ),
+        (LISTS[1], 2, 'b.jpg', r"line 2: expected a file name and a whole number from -1 .* found 'b\.jpg'"),
+        (LISTS[1], 2, 'b.jpg 7 7', r"line 2: expected a file name and .* found 'b\.jpg 7 7'"),
+        (LISTS[1], 2, 'b.jpg 12345678901234567890', 'line 2: expected a file name and a whole number from -1'),
         (LISTS[1], 3, 'b.jpg 90', r"line 3: 'b\.jpg' is listed already in line 2"),
         (LISTS[2], 8, 'h.jpg 3', r"line 8: expected a file name and a whole number from 0 to 2, found 'h\.jpg 3'"),
         (LISTS[2], 8, 'h.jpg 2', r'identity 7 is in both train \(b\.jpg\) and test \(h\.jpg\)'),
@@ -161,16 +185,16 @@ def test_bad_lines_are_named(root, name, line, text, message):
 def test_missing_files_are_named(root):
     (root / 'img_align_celeba' / 'c.jpg').unlink()
     with pytest.raises(
-        DataError, match=r'list_attr_celeba\.txt, line 5: c\.jpg is not in .*img_align_celeba \(1 of 5'
+        DataError, match=r"list_attr_celeba\.txt, line 5: 'c\.jpg' is not in .*img_align_celeba: unpack"
     ):
         CelebAIdentity(str(root))
     assert len(CelebAIdentity(str(root), split='test')) == 2
     shutil.rmtree(root / 'img_align_celeba')
-    with pytest.raises(DataError, match='img_align_celeba not found'):
+    with pytest.raises(DataError, match='img_align_celeba: not found'):
         CelebAIdentity(str(root), split='test')
     for name in LISTS[::-1]:
         (root / name).unlink()
-        with pytest.raises(DataError, match=f'{name} not found, nor .* set the data root'):
+        with pytest.raises(DataError, match=f'{name}: not found, nor .* set the data root'):
             CelebAIdentity(str(root))
 
 
@@ -196,3 +220,26 @@ def test_official_lists_agree_with_a_plain_reading(celeba_annotations):
         assert annotations.names[row].decode() == name
         assert annotations.labels[row].tolist() == [int(label == '1') for label in labels]
     assert set(np.unique(annotations.labels)) == {0, 1}
+
+
+@pytest.mark.parametrize('name', ['../img_align_celeba/a.jpg', '/etc/passwd', '..', 'b/../../a.jpg', '..\\a.jpg'])
+@pytest.mark.parametrize('place', LISTS)
+def test_a_name_that_leaves_the_folder_of_images_is_refused(root, place, name):
+    edit(root / place, 4, lambda line: ' '.join([name, *line.split()[1:]]))
+    with pytest.raises(DataError, match='line 4: expected the name of a file, found') as error:
+        CelebAIdentity(str(root))
+    assert str(root / place) in str(error.value)
+
+
+def test_names_that_are_not_utf8(root):
+    for name in LISTS:
+        (root / name).write_bytes((root / name).read_bytes().replace(b'a.jpg', b'\xff.jpg'))
+    (root / 'img_align_celeba' / 'a.jpg').rename(os.fsdecode(os.fsencode(root) + b'/img_align_celeba/\xff.jpg'))
+    assert os.path.isfile(CelebAIdentity(str(root))[0]['img_path'])
+
+
+def test_several_errors_of_a_kind_are_counted(root):
+    for name in 'ac':
+        (root / 'img_align_celeba' / f'{name}.jpg').unlink()
+    with pytest.raises(DataError, match=r'line 3: .* \(and 1 more of this kind\): unpack the images again$'):
+        CelebAIdentity(str(root))
