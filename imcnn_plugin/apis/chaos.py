@@ -123,17 +123,22 @@ class Chaos:
         process.join()
         if kind == 'SIGKILL' and (gone := before - {path.name for path in folder.glob(CHECKPOINTS)}):
             self.outcome.lost.append(f'{folder}: {sorted(gone)}')
-        if kind == 'torn':
-            tear(folder, self.random)
+        if kind == 'torn' and not tear(folder, self.random):
+            return False
         return process.exitcode != 0
 
 
-def tear(folder: Path, rng: random.Random) -> None:
-    """Cuts off the newest checkpoint, as a power cut can where a disk promises too much."""
+def tear(folder: Path, rng: random.Random) -> bool:
+    """Cuts off the newest checkpoint, as a power cut can where a disk promises too much.
+
+    False where there is none before it, without which a run is not resumed but refused.
+    """
     files = [path for path in folder.glob(CHECKPOINTS) if not path.name.startswith('best_')]
-    if files:
-        newest = max(files, key=lambda path: path.stat().st_mtime)
-        os.truncate(newest, rng.randrange(newest.stat().st_size))
+    if len(files) < 2:
+        return False
+    newest = max(files, key=lambda path: path.stat().st_mtime)
+    os.truncate(newest, rng.randrange(newest.stat().st_size))
+    return True
 
 
 def load_all(folder: Path) -> Dict[str, dict]:

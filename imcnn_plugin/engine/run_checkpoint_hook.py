@@ -37,6 +37,14 @@ class RunCheckpointHook(CheckpointHook):
                 best[key] = None
         self._set_best(best)
 
+    def after_train(self, runner: Runner) -> None:
+        super().after_train(runner)
+        # A run that was stopped in its last validation has no regular checkpoint before it that would do this.
+        interrupted = Path(self.out_dir, INTERRUPTED)
+        if is_main_process() and interrupted.is_file() and self.last_ckpt:
+            write_text(Path(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
+            interrupted.unlink()
+
     def save_interrupted(self, runner: Runner, epoch: int, iter: int) -> Path:
         """Saves a run that is about to end at this place; the next regular checkpoint replaces the file."""
         runner.save_checkpoint(

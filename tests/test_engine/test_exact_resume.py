@@ -117,8 +117,19 @@ def uninterrupted(request, faces, tmp_path_factory):
         dict(step=STEPS + 5, number=None),
         dict(validation=1),
         dict(validation=1, number=None),
+        dict(step=STEPS * EPOCHS),
+        dict(validation=EPOCHS),
     ],
-    ids=['within', 'epoch_end', 'second_epoch', 'killed', 'validation', 'killed_in_validation'],
+    ids=[
+        'within',
+        'epoch_end',
+        'second_epoch',
+        'killed',
+        'validation',
+        'killed_in_validation',
+        'last_step',
+        'last_validation',
+    ],
 )
 def test_ends_as_if_it_had_not_been_stopped(uninterrupted, faces, tmp_path, handlers, stop):
     kind, whole = uninterrupted
@@ -132,7 +143,7 @@ def test_ends_as_if_it_had_not_been_stopped(uninterrupted, faces, tmp_path, hand
     cfg.load_from, cfg.resume = newest_checkpoint(tmp_path), True
     if number is not None:
         assert Path(cfg.load_from).name == 'interrupted.pth'
-        expected = stop.get('step', STEPS)
+        expected = stop.get('step', STEPS * stop.get('validation', 0))
         assert state(tmp_path, 'interrupted.pth')['meta']['iter'] == expected
     train(cfg)
 
