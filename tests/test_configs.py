@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS, HOOKS, METRICS, MODELS
+from mmpretrain.structures import DataSample
 
 from imcnn_plugin.attributes import ATTRIBUTES
 
@@ -34,6 +35,24 @@ WEIGHTS = dict(
 def build(cfg, device='meta'):
     with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device(device):
         return MODELS.build(cfg.model)
+
+
+@pytest.mark.parametrize('path', [path for path in CONFIGS if path.stem != 'imcnn_lfwa'], ids=lambda path: path.stem)
+def test_every_weight_that_is_trained_has_a_gradient(path):
+    """So that no config needs find_unused_parameters in several processes."""
+    cfg = Config.fromfile(path)
+    device = 'cpu' if path.stem.startswith(('resnet', 'vit')) else 'meta'
+    cfg.model.backbone.pop('init_cfg', None)
+    model = build(cfg, device).train()
+    scale = next(step.scale for step in cfg.train_dataloader.dataset.pipeline if step.type == 'Resize')
+    side = cfg.model.data_preprocessor.get('crop_size') or scale[0]
+    samples = DataSample(
+        gt_score=torch.ones(2, len(ATTRIBUTES), device=device), gt_identity=torch.zeros(2, device=device).long()
+    )
+    losses = model(torch.zeros(2, 3, side, side, device=device), samples, mode='loss')
+    sum(losses.values()).backward()
+    trained = {name: p.grad is not None for name, p in model.named_parameters() if p.requires_grad}
+    assert trained and all(trained.values()), [name for name, has_gradient in trained.items() if not has_gradient]
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)

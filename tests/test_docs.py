@@ -1,4 +1,4 @@
-"""Every command of README and docs: its script is there and takes its arguments, and its configs can be built.
+"""Every command of README and docs: its script and configs are there, and it takes its arguments.
 
 What runs within a test elsewhere in this suite is only parsed here.
 """
@@ -11,11 +11,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
-import torch
-from mmengine.registry import DefaultScope
-from mmpretrain.registry import MODELS
-
-from imcnn_plugin.apis import load_config
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = sorted([REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *(REPOSITORY / 'docs').glob('*.md')])
@@ -91,15 +86,6 @@ def test_command_can_be_given(case, monkeypatch):
     monkeypatch.syspath_prepend(str((REPOSITORY / script).parent))
     with pytest.raises(Parsed):
         runpy.run_path(str(REPOSITORY / script), run_name='__main__')
-
-
-@pytest.mark.parametrize('config', sorted((REPOSITORY / 'configs').glob('*.py')), ids=lambda path: path.stem)
-def test_config_builds_its_network(config):
-    cfg = load_config(config)
-    # Without memory, except for a network that looks at numbers while it is built.
-    device = 'cpu' if cfg.model.backbone.type == 'ResNet' else 'meta'
-    with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device(device):
-        MODELS.build(cfg.model)
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
