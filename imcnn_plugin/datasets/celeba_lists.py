@@ -19,6 +19,8 @@ PARTITION_LIST = 'list_eval_partition.txt'
 FOLDERS = {ATTRIBUTE_LIST: 'Anno', IDENTITY_LIST: 'Anno', PARTITION_LIST: 'Eval'}
 # What file systems allow for a name, in bytes.
 LONGEST_NAME = 255
+# One digit more than the largest number that a list may have.
+LONGEST_NUMBER = 11
 
 NO_LIST = Kind(
     'lists that are missing',
@@ -155,7 +157,7 @@ def read_attributes(root: Union[str, Path], report: Report = refuse) -> Optional
 def read_head(text: TextFields, path: str, report: Report) -> Tuple[Optional[Tuple[str, ...]], int]:
     """The 40 names of the columns, None if they are not 40 different ones; and the number of lines above the rows."""
     announced = text.line(0).strip()
-    has_count = announced.isdigit()
+    has_count = announced.isdigit() and len(announced) <= LONGEST_NUMBER
     if not has_count:
         report([Problem(COUNT, path, 1, f'expected the number of images, found {show(announced)}')])
     # Without the number the attributes may come first; and without the attributes, rows.
@@ -178,12 +180,12 @@ def differences(classes: Sequence[str]) -> List[str]:
     """How names differ from CelebA's attributes: column by column, or in what is too much or missing."""
     if len(classes) == len(ATTRIBUTES):
         return [
-            f'column {column} is {found}{"" if found in ATTRIBUTES else " (no attribute of CelebA)"}, expected '
+            f'column {column} is {found[:40]}{"" if found in ATTRIBUTES else " (no attribute of CelebA)"}, expected '
             f'{expected}'
             for column, (found, expected) in enumerate(zip(classes, ATTRIBUTES), 1)
             if found != expected
         ]
-    unknown = [f'{name} is no attribute of CelebA' for name in classes if name not in ATTRIBUTES]
+    unknown = [f'{name[:40]} is no attribute of CelebA' for name in classes if name not in ATTRIBUTES]
     missing = [f'{name} is missing' for name in ATTRIBUTES if name not in classes]
     repeated = [f'{name} is there {classes.count(name)} times' for name in ATTRIBUTES if classes.count(name) > 1]
     return unknown + missing + repeated
@@ -245,9 +247,10 @@ def read_numbers(root: Union[str, Path], name: str, low: int, high: int, report:
     path, text = opened
     counts = text.counts
     rows = np.flatnonzero(counts == 2)
-    # One digit more than the largest number has, so that what is cut off is too large all the same.
-    numbers = text.texts(text.first[rows] + 1, 11)
+    fields = text.first[rows] + 1
+    numbers = text.texts(fields, LONGEST_NUMBER)
     whole = np.strings.isdigit(numbers) | (numbers == b'-1')
+    whole &= text.end[fields] - text.start[fields] <= LONGEST_NUMBER
     values = np.full(len(rows), low - 1, np.int64)
     values[whole] = numbers[whole].astype(np.int64)
     in_range = (values >= low) & (values <= high)
