@@ -9,7 +9,7 @@ _base_ = [
 from imcnn_plugin.attributes import FOUR_GROUPS
 
 pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadFaceFromFile'),
     dict(type='Resize', scale=(224, 224), interpolation='area'),
     dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
 ]

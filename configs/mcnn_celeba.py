@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadFaceFromFile'),
     # FacePreprocessor crops 227x227 of it.
     dict(type='Resize', scale=(256, 256), interpolation='area'),
     dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),

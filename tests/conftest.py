@@ -12,6 +12,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get('IMCNN_TEST_DATA', REPOSITORY.parent / 'shared' / 'data'))
 
 
+def pytest_addoption(parser):
+    parser.addoption('--slow', action='store_true', help='try 20 times as many bad inputs in tests/test_fuzz')
+
+
 def unpacked(name, folder):
     archive = REAL_DATA / f'{name}.zip'
     if not archive.is_file():

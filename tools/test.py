@@ -8,7 +8,9 @@ from pathlib import Path
 from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 
-from imcnn_plugin.apis import build_runner, drop_identity_head, load_config
+from imcnn_plugin.apis import build_runner, drop_identity_head, leave_processes, load_config
+from imcnn_plugin.apis.runner import plain_errors
+from imcnn_plugin.errors import ConfigError, DataError, IMCNNError
 from imcnn_plugin.evaluation.report import differences
 
 
@@ -27,25 +29,48 @@ def parse_args():
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
     )
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
+    # MIM's launcher passes it; the environment says the same.
+    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
+    try:
+        run(args)
+    except IMCNNError as error:
+        sys.exit(f'error: {error}')
+
+
+def read_report(path):
+    try:
+        report = json.loads(Path(path).read_text())
+        # Which reads all that a comparison needs.
+        differences(report, report, 0)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f'{path} is no per_attribute.json ({error}): give the file of an evaluation') from error
+    return report
+
+
+def run(args):
     cfg = load_config(args.config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
+    if not cfg.get('test_dataloader') or cfg.get('test_cfg') is None:
+        raise ConfigError(f'{args.config} has no test part: write test_dataloader, test_evaluator and test_cfg')
     cfg.load_from = args.checkpoint
     # A training that was resumed leaves a config that says so.
     cfg.resume = False
     drop_identity_head(cfg)
     if args.amp:
         cfg.test_cfg.fp16 = True
-    expected = json.loads(Path(args.expect).read_text()) if args.expect else None
-    build_runner(cfg).test()
+    expected = read_report(args.expect) if args.expect else None
+    with plain_errors(cfg):
+        build_runner(cfg, strict=True).test()
     if expected and is_main_process():
         found = json.loads(Path(cfg.work_dir, 'per_attribute.json').read_text())
         if lines := differences(found, expected, args.tolerance):
             sys.exit('\n'.join([f'Not what {args.expect} has:', *lines]))
         print(f'As {args.expect} has it, within {args.tolerance} points.')
+    leave_processes()
 
 
 if __name__ == '__main__':

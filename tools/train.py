@@ -5,8 +5,8 @@ import sys
 
 from mmengine.config import DictAction
 
-from imcnn_plugin.apis import build_runner, load_config, newest_checkpoint, train_and_test
-from imcnn_plugin.errors import IMCNNError
+from imcnn_plugin.apis import build_runner, leave_processes, load_config, newest_checkpoint, train_and_test
+from imcnn_plugin.errors import ConfigError, IMCNNError
 
 
 def parse_args():
@@ -30,6 +30,8 @@ def parse_args():
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
     )
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
+    # MIM's launcher passes it; the environment says the same.
+    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -49,6 +51,10 @@ def run(args):
         cfg.resume, cfg.load_from = newest is not None, newest or cfg.get('load_from')
     elif args.resume:
         cfg.resume, cfg.load_from = True, args.resume
+    if args.amp and not cfg.get('optim_wrapper'):
+        raise ConfigError(f'{args.config} has no optim_wrapper, which --amp sets: name one')
+    if args.auto_scale_lr and not cfg.get('auto_scale_lr'):
+        raise ConfigError(f'{args.config} has no auto_scale_lr: write auto_scale_lr=dict(base_batch_size=...)')
     if args.amp:
         cfg.optim_wrapper.type = 'BF16OptimWrapper'
     if args.auto_scale_lr:
@@ -56,7 +62,8 @@ def run(args):
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
-    train_and_test(build_runner(cfg))
+    train_and_test(build_runner(cfg, strict=bool(cfg.get('resume'))))
+    leave_processes()
 
 
 if __name__ == '__main__':

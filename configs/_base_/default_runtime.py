@@ -20,6 +20,7 @@ custom_hooks = [
     dict(type='InterruptHook'),
     dict(type='FitCheckHook'),
     dict(type='FiniteLossHook'),
+    dict(type='BadImageHook'),
     dict(type='AttributeReportHook'),
     # Without synchronised batch normalisation each process has running statistics of its own: take their mean.
     dict(type='SyncBuffersHook'),

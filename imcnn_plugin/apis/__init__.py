@@ -17,7 +17,7 @@ from .person_predictions import predict_person
 from .photo_inference import infer_photos
 from .photos import list_photos, read_photo
 from .publish import publish
-from .runner import build_runner, drop_identity_head, load_config, train_and_test
+from .runner import build_runner, drop_identity_head, leave_processes, load_config, train_and_test
 from .samples import predict_samples
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     'export_onnx',
     'fit_album',
     'infer_photos',
+    'leave_processes',
     'list_photos',
     'load_config',
     'load_model',

@@ -1,6 +1,5 @@
 """What is in a checkpoint's file, as data, and back into a file."""
 
-import pickle
 from pathlib import Path
 from typing import Any, Iterator, Union
 
@@ -9,6 +8,7 @@ import torch
 from mmengine.registry import Registry
 from mmengine.utils import import_modules_from_strings
 
+from ..engine.safe_globals import checked, load_file
 from ..errors import ConfigError, DataError
 from ..files import replacing
 from .config_text import parse_config
@@ -23,23 +23,18 @@ def read_checkpoint(path: Union[str, Path]) -> dict:
         DataError: There is no such file, it is no checkpoint of mmengine, or it is not to be trusted.
         ConfigError: A module that the config imports is missing.
     """
-    try:
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
-    except OSError as error:
-        raise DataError(f'{path} cannot be read ({error.strerror}): give the file of a checkpoint') from error
-    except pickle.UnpicklingError as error:
-        raise DataError(f'{path} holds more than weights, numbers and histories: do not trust it') from error
-    except (RuntimeError, EOFError) as error:
-        raise DataError(f'{path} is no checkpoint of torch, or damaged: give the file of a checkpoint') from error
-    if not isinstance(checkpoint, dict) or not {'meta', 'state_dict'} <= set(checkpoint):
+    checkpoint = checked(load_file(path, map_location='cpu', mmap=True), path)
+    if checkpoint.get('meta') is None or 'state_dict' not in checkpoint:
         raise DataError(f'{path} has no meta and state_dict: give a checkpoint that mmengine wrote')
-    if 'cfg' not in checkpoint['meta']:
+    if not isinstance(checkpoint['meta'].get('cfg'), str):
         raise DataError(f"{path} has no config in meta['cfg']: give a checkpoint that mmengine wrote")
     cfg = parse_config(checkpoint['meta']['cfg'], path)
     try:
-        import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))
+        import_modules_from_strings(**(cfg.get('custom_imports') or dict(imports=[])))
     except ImportError as error:
         raise ConfigError(f'{path} needs a module that is missing ({error}): install it') from error
+    except (TypeError, ValueError) as error:
+        raise DataError(f'{path}: custom_imports in its config cannot be used ({error}): do not trust it') from error
     for name in types_of(cfg._cfg_dict):
         if not is_registered(name):
             raise DataError(f"{path}: type '{name}' in its config is no registered name: do not trust it")

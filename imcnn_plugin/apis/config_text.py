@@ -25,8 +25,10 @@ def parse_config(text: str, path: Union[str, Path]) -> Config:
             [target] = statement.targets
             values[target.id] = evaluate(statement.value)
         return Config(values)
-    except (SyntaxError, ValueError, AttributeError, TypeError) as error:
-        raise DataError(f'{path}: the config in it cannot be read ({error})') from error
+    # The last two are those of texts that are nested too deeply.
+    except (SyntaxError, ValueError, AttributeError, TypeError, KeyError, RecursionError, MemoryError) as error:
+        reason = ' '.join(str(error).split())[:200]
+        raise DataError(f'{path}: the config in it cannot be read ({reason})') from error
 
 
 def evaluate(node: ast.expr) -> Any:

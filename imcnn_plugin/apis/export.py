@@ -25,6 +25,7 @@ from ..files import replacing
 from .calibration import data_config
 from .checkpoint_file import read_checkpoint
 from .fast_inference import AttributePredictor
+from .inferencer import READERS
 from .loading import open_part
 from .trained_model import load_trained
 
@@ -111,9 +112,7 @@ def input_size(cfg: Config) -> Tuple[int, int]:
     if not steps:
         raise ConfigError('the config has no test_dataloader.dataset.pipeline, which says how images are resized')
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-        pipeline = Compose(
-            [TRANSFORMS.build(step) for step in steps if step['type'].split('.')[-1] != 'LoadImageFromFile']
-        )
+        pipeline = Compose([TRANSFORMS.build(step) for step in steps if step['type'].split('.')[-1] not in READERS])
     sizes = {
         tuple(pipeline(dict(img=np.zeros((*size, 3), np.uint8), img_shape=size, ori_shape=size))['inputs'].shape[1:])
         for size in ((480, 640), (640, 480))

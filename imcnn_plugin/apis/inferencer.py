@@ -17,9 +17,13 @@ from .album import Album
 from .face_alignment import align_face
 from .face_detection import FaceDetector
 from .photos import PhotoType, list_photos, read_photo
+from .runner import in_one_line
 from .trained_model import attribute_head, load_trained, weights_checksum
 
 InputsType = Union[PhotoType, Iterable[PhotoType]]
+
+# Transforms that read files, which are photos here and read otherwise.
+READERS = ('LoadImageFromFile', 'LoadFaceFromFile')
 
 
 class FaceAttributeInferencer(BaseInferencer):
@@ -75,6 +79,7 @@ class FaceAttributeInferencer(BaseInferencer):
         except (RuntimeError, AssertionError) as error:
             reason = str(error).split('\n')[0]
             raise ConfigError(f"device '{device}' cannot be used ({reason})") from error
+        self.checkpoint = checkpoint
         super().__init__(load_trained(checkpoint, self.device))
         self.head = attribute_head(self.model)
         self.classes = self.head.classes
@@ -87,8 +92,17 @@ class FaceAttributeInferencer(BaseInferencer):
         return weights_checksum(self.model)
 
     def _init_pipeline(self, config: Config) -> Compose:
-        pipeline = remove_transform(config.test_dataloader.dataset.pipeline, 'LoadImageFromFile')
-        return Compose([TRANSFORMS.build(transform) for transform in pipeline])
+        try:
+            pipeline = config.test_dataloader.dataset.pipeline
+            for reader in READERS:
+                pipeline = remove_transform(pipeline, reader)
+            return Compose([TRANSFORMS.build(transform) for transform in pipeline])
+        # What a transform raises of settings that do not fit is up to it.
+        except Exception as error:
+            raise DataError(
+                f'{self.checkpoint}: test_dataloader.dataset.pipeline of its config cannot be built '
+                f'({in_one_line(error)})'
+            ) from error
 
     def __call__(self, inputs: InputsType, batch_size: int = 32, **kwargs) -> List[dict]:
         """The results of all photos; options as in :meth:`stream`.

@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.runner import load_checkpoint
 from mmpretrain import get_model
 from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import DATASETS, TRANSFORMS
-from PIL import Image
 
 from ..errors import ConfigError, DataError
-from .runner import drop_identity_head
+from .photos import read_photo
+from .runner import drop_identity_head, in_one_line
 
 
 def split_names(arguments: Sequence[str], form: str) -> List[Tuple[str, ...]]:
@@ -45,13 +46,19 @@ def load_model(cfg: Config, checkpoint: str) -> ImageClassifier:
     """A model for predictions, on a GPU where there is one.
 
     Raises:
-        DataError: There is no such file.
+        DataError: There is no such file, it is no checkpoint, or its weights are not those of the model.
     """
     drop_identity_head(cfg)
+    model = get_model(cfg)
     try:
-        return get_model(cfg, pretrained=checkpoint, device='cuda' if torch.cuda.is_available() else 'cpu')
+        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
     except FileNotFoundError:
         raise DataError(f'{checkpoint} not found: give the file of a checkpoint') from None
+    except RuntimeError as error:
+        raise DataError(
+            f'{checkpoint}: its weights are not those of the model in the config ({in_one_line(error)})'
+        ) from error
+    return model.to('cuda' if torch.cuda.is_available() else 'cpu')
 
 
 def choose_record(cfg: Config, image: Optional[str], index: int) -> dict:
@@ -78,6 +85,9 @@ def prepare_batch(cfg: Config, records: Iterable[dict]) -> dict:
 
 
 def read_image(path: str) -> np.ndarray:
-    """An image as it is on disk, uint8 RGB ``(H, W, 3)``."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert('RGB'))
+    """An image as a viewer shows it, uint8 RGB ``(H, W, 3)``.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    return np.ascontiguousarray(read_photo(path)[..., ::-1])

@@ -1,5 +1,6 @@
 """Any picture that a user may have, as the pixels that a viewer shows."""
 
+import io
 import os
 import warnings
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Iterable, Iterator, Union
 import numpy as np
 from PIL import Image, ImageOps
 
+from ..datasets.face_file import PNG, scan_png
 from ..errors import DataError
 
 PhotoType = Union[str, Path, np.ndarray, Image.Image]
@@ -69,7 +71,11 @@ def read_photo(photo: PhotoType) -> np.ndarray:
         with warnings.catch_warnings():
             # Pillow warns from 89 million pixels on and refuses from 179 million on, before it decodes anything.
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(photo) as image:
+            content = Path(photo).read_bytes()
+            with Image.open(io.BytesIO(content)) as image:
+                # Pillow does not compare the checksums of a PNG's pixels.
+                if content.startswith(PNG) and (damage := scan_png(content)[0]):
+                    raise DataError(f'cannot be read ({damage})')
                 return from_pil(image)
     except FileNotFoundError:
         raise DataError(f'{photo} not found') from None
@@ -81,7 +87,7 @@ def read_photo(photo: PhotoType) -> np.ndarray:
         raise DataError(f'{photo}: not a picture that Pillow reads: convert it to JPEG or PNG') from None
     # Each of Pillow's readers has its own exceptions for files that are damaged.
     except Exception as error:
-        raise DataError(f'{photo}: cannot be read ({error})') from error
+        raise DataError(f'{photo}: cannot be read ({" ".join(str(error).split())})') from error
 
 
 def from_pil(image: Image.Image) -> np.ndarray:

@@ -1,10 +1,15 @@
 """From a config file and a user's wishes to a runner: what ``tools/train.py`` and ``tools/test.py`` share."""
 
+import atexit
 import os
 import subprocess
+import sys
+import traceback
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Iterator, Optional, Union
 
 import torch
 import torch.distributed
@@ -13,7 +18,7 @@ from mmengine.dist import all_reduce, barrier
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError, IMCNNError
 
 # What torch.distributed reads, and where srun says it.
 SLURM_NAMES = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
@@ -35,13 +40,21 @@ def load_config(
         work_dir: Where results go; defaults to the config's, then to ``work_dirs/<name of the config>``.
         cfg_options: Values by dotted keys.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
+
+    Raises:
+        ConfigError: The file cannot be read, a value cannot be set, or a section is of the wrong kind.
     """
-    cfg = Config.fromfile(path)
+    try:
+        cfg = Config.fromfile(path)
+    # A config is a program, which may raise anything.
+    except Exception as error:
+        raise ConfigError(f'{path}: this config cannot be read ({in_one_line(error)})') from error
     data_root = data_root or (cfg_options or {}).get('data_root')
     if data_root:
-        replace_data_root(cfg._cfg_dict, str(Path(data_root).expanduser()))
-    if cfg_options:
-        cfg.merge_from_dict(cfg_options)
+        replace_data_root(cfg._cfg_dict, str(Path(str(data_root)).expanduser()))
+    for key, value in (cfg_options or {}).items():
+        set_option(cfg, key, value)
+    check_sections(cfg)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
     for name in LOADERS:
@@ -54,9 +67,56 @@ def load_config(
     return cfg
 
 
+def in_one_line(error: Exception) -> str:
+    """The kind of an error and what it says, for a message."""
+    return f'{type(error).__name__}: {" ".join(str(error).split())[:300]}'
+
+
+def set_option(cfg: Config, key: str, value: Any) -> None:
+    """Sets what a user gave by a dotted key.
+
+    Raises:
+        ConfigError: There is no such place, or a number there and the value is none.
+    """
+    found = cfg._cfg_dict
+    for name in key.split('.'):
+        found = found.get(name) if isinstance(found, dict) else None
+    if is_number(found) and value is not None and not is_number(value):
+        raise ConfigError(f'{key} is {value!r}, but {cfg.filename} has {found!r} there: give a number')
+    try:
+        cfg.merge_from_dict({key: value})
+    # A place in a list that has no such place, or in what has no places.
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f'{key}={value!r} cannot be set in {cfg.filename} ({in_one_line(error)})') from error
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_sections(cfg: Config) -> None:
+    """Refuses a config whose model or data loaders are something else.
+
+    Raises:
+        ConfigError: Names the key and what is there.
+    """
+    sections = dict(model=cfg.get('model'))
+    for name in LOADERS:
+        if (loader := cfg.get(name)) is not None:
+            sections[name] = loader
+            sections[f'{name}.dataset'] = loader.get('dataset') if isinstance(loader, dict) else {}
+            if isinstance(loader, dict) and not isinstance(loader.get('batch_size', 1), int):
+                raise ConfigError(
+                    f'{cfg.filename}: {name}.batch_size is {loader.batch_size!r}, expected a whole number'
+                )
+    for key, section in sections.items():
+        if not isinstance(section, dict):
+            raise ConfigError(f'{cfg.filename}: {key} is {section!r}, expected a dict')
+
+
 def drop_identity_head(cfg: Config) -> None:
     """For tests and predictions, which do not run it and then need not know the number of identities."""
-    if 'id_head' in cfg.model.head:
+    if 'id_head' in ((cfg.get('model') or {}).get('head') or {}):
         cfg.model.head.id_head = None
 
 
@@ -72,11 +132,16 @@ def replace_data_root(node, data_root: str) -> None:
             replace_data_root(value, data_root)
 
 
-def build_runner(cfg: Config) -> Runner:
+def build_runner(cfg: Config, strict: bool = False) -> Runner:
     """The runner of a config, on GPUs or, where there are none, on CPU processes over gloo.
 
+    Args:
+        cfg: The config.
+        strict: The checkpoint to be loaded must have all weights of the model and no others, as where a test or a
+            resumed training begins with it. mmengine only warns, and goes on with random weights in their place.
+
     Raises:
-        ConfigError: The launcher needs GPUs.
+        ConfigError: The launcher needs GPUs, or a part cannot be built of what the config says.
     """
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         # mmengine asks for a GPU when it starts processes itself and when it wraps the model, and torch has
@@ -84,7 +149,54 @@ def build_runner(cfg: Config) -> Runner:
         init_cpu_processes(cfg.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         cfg.model_wrapper_cfg = ConfigDict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
         cfg.sync_bn = None
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    with plain_errors(cfg):
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if strict:
+        runner.load_checkpoint = partial(load_strictly, runner)
+    return runner
+
+
+def load_strictly(runner: Runner, path: str, **kwargs) -> dict:
+    """``Runner.load_checkpoint``, which refuses weights of another model and, to be resumed, a file without a place.
+
+    Raises:
+        DataError: Says what does not fit.
+    """
+    try:
+        checkpoint = type(runner).load_checkpoint(runner, path, **{**kwargs, 'strict': True})
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise DataError(
+            f'{path}: its weights are not those of the model in the config ({in_one_line(error)})'
+        ) from error
+    meta = checkpoint.get('meta') or {}
+    if runner._resume and not all(isinstance(meta.get(key), int) for key in ('epoch', 'iter')):
+        raise DataError(f'{path} does not say at which epoch and iteration it was written: give it as load_from')
+    return checkpoint
+
+
+@contextmanager
+def plain_errors(cfg: Config) -> Iterator[None]:
+    """Makes errors of this package, of one line, of those of parts that cannot be built and of a loader's workers.
+
+    Raises:
+        ConfigError: A part cannot be built of what the config says.
+        DataError: A file is not there.
+    """
+    try:
+        yield
+    except IMCNNError as error:
+        # torch puts the traceback of a worker's process before the message.
+        message = str(error).rstrip().split('\n')[-1]
+        if message == str(error):
+            raise
+        raise type(error)(message.partition(': ')[2]) from error
+    except FileNotFoundError as error:
+        raise DataError(str(error).rstrip().split('\n')[-1]) from error
+    except Exception as error:
+        calls = traceback.extract_tb(error.__traceback__)
+        if not any(f'{os.sep}mmengine{os.sep}' in call.filename and call.name.startswith('build_') for call in calls):
+            raise
+        raise ConfigError(f'{cfg.filename}: a part of it cannot be built ({in_one_line(error)})') from error
 
 
 def init_cpu_processes(launcher: str, timeout: Optional[float] = None) -> None:
@@ -102,21 +214,36 @@ def init_cpu_processes(launcher: str, timeout: Optional[float] = None) -> None:
     torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout) if timeout else None)
 
 
+def leave_processes() -> None:
+    """Ends a process that a launcher began and that is done; returns where there is no launcher.
+
+    Threads of gloo may still wait for the interpreter. When Python takes itself down, it then hangs or aborts.
+    """
+    if not torch.distributed.is_initialized():
+        return
+    torch.distributed.destroy_process_group()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def train_and_test(runner: Runner) -> None:
     """Trains and, where there is a test part, tests what was best on validation, else the last weights."""
-    # Asking for the loop builds it, so that a test part that cannot be read is known now and not after the training.
-    has_test = runner.test_loop is not None
-    runner.train()
-    if not has_test:
-        return
-    best = runner.message_hub.runtime_info.get('best_ckpt')
-    # The main process writes checkpoints while the others go on.
-    barrier()
-    # Machines without a common file system have the file on the first one only, and all must test the same weights.
-    found = torch.tensor(int(bool(best) and Path(best).is_file()))
-    all_reduce(found, 'min')
-    if found:
-        runner.load_checkpoint(best)
-    elif best:
-        runner.logger.warning(f'{best} cannot be read by every process: testing the last weights.')
-    runner.test()
+    with plain_errors(runner.cfg):
+        # Asking for the loop builds it: a test part that cannot be read is known now and not after the training.
+        has_test = runner.test_loop is not None
+        runner.train()
+        if not has_test:
+            return
+        best = runner.message_hub.runtime_info.get('best_ckpt')
+        # The main process writes checkpoints while the others go on.
+        barrier()
+        # Machines without a common file system have it on the first one only; all must test the same weights.
+        found = torch.tensor(int(bool(best) and Path(best).is_file()))
+        all_reduce(found, 'min')
+        if found:
+            runner.load_checkpoint(best)
+        elif best:
+            runner.logger.warning(f'{best} cannot be read by every process: testing the last weights.')
+        runner.test()

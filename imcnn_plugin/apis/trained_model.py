@@ -9,11 +9,11 @@ from mmpretrain import get_model
 from mmpretrain.models import ImageClassifier
 from torch import nn
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, IMCNNError
 from ..models import GroupedMultiLabelHead
 from .checkpoint_file import read_checkpoint
 from .config_text import parse_config
-from .runner import drop_identity_head
+from .runner import drop_identity_head, in_one_line
 
 
 def load_trained(path: Union[str, Path], device: Union[str, torch.device] = 'cpu') -> ImageClassifier:
@@ -24,19 +24,30 @@ def load_trained(path: Union[str, Path], device: Union[str, torch.device] = 'cpu
         device: Where the model goes.
 
     Raises:
-        DataError: There is no such file, or it is no checkpoint that says what its model is.
+        DataError: There is no such file, it is no checkpoint that says what its model is, or a weight is not finite.
         ConfigError: A module that the config imports is missing, or the model has no head of grouped labels.
     """
     checkpoint = read_checkpoint(path)
     cfg = parse_config(checkpoint['meta']['cfg'], path)
-    drop_identity_head(cfg)
-    model = get_model(cfg)
-    attribute_head(model)
+    try:
+        drop_identity_head(cfg)
+        model = get_model(cfg)
+        head = attribute_head(model)
+    except IMCNNError as error:
+        raise type(error)(f'{path}: {error}') from error
+    # What a part raises of settings that do not fit is up to the part.
+    except Exception as error:
+        raise DataError(f'{path}: the model in its config cannot be built ({in_one_line(error)})') from error
     try:
         model.load_state_dict(checkpoint['state_dict'])
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         reason = ' '.join(str(error).split())
         raise DataError(f'{path}: its weights are not those of the model in its config ({reason[:200]})') from error
+    for name, value in model.state_dict().items():
+        if not value.isfinite().all():
+            raise DataError(f'{path}: {name} is not finite, so nothing can be predicted: give another checkpoint')
+    if not (head.temperature > 0).all():
+        raise DataError(f'{path}: a temperature of its calibration is not above 0: calibrate it anew')
     return model.to(device).eval()
 
 

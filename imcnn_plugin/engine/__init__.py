@@ -1,4 +1,5 @@
 from .attribute_report_hook import AttributeReportHook
+from .bad_image_hook import BadImageHook
 from .bf16_optim_wrapper import BF16OptimWrapper
 from .brief_log_processor import BriefLogProcessor
 from .descriptor_svm_loop import DescriptorSVMLoop
@@ -18,6 +19,7 @@ from .whole_file_backend import WholeFileBackend
 __all__ = [
     'AttributeReportHook',
     'BF16OptimWrapper',
+    'BadImageHook',
     'BriefLogProcessor',
     'DescriptorSVMLoop',
     'FiniteLossHook',

@@ -9,7 +9,8 @@ refusal by loading again without it. Therefore loaders of this module take the p
 
 import os
 import pickle
-from typing import Any, Union
+import zipfile
+from typing import Any, Optional, Union
 
 import numpy as np
 import torch
@@ -32,20 +33,63 @@ def history_buffer_method(owner, name):
     )
 
 
+def load_file(path: Union[str, os.PathLike], map_location: Any = None, mmap: Optional[bool] = None) -> Any:
+    """What a file of torch holds, with the arguments of ``torch.load``.
+
+    Raises:
+        DataError: It cannot be read, is damaged, or holds something else than a checkpoint does.
+    """
+    damaged = None
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as file:
+                # torch does not compare the checksums that it writes.
+                damaged = file.testzip()
+        if damaged is None:
+            return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
+    except OSError as error:
+        raise DataError(f'{path} cannot be read ({error.strerror}): give the file of a checkpoint') from error
+    except pickle.UnpicklingError as error:
+        raise not_trusted(path) from error
+    # What a damaged file raises is up to zipfile and torch, and is of many types.
+    except Exception as error:
+        reason = ' '.join(str(error).split())[:200]
+        raise DataError(
+            f'{path} is no checkpoint of torch, or damaged ({reason}): give the file of a checkpoint'
+        ) from error
+    raise DataError(f'{path} is damaged in its part {damaged}: give another checkpoint')
+
+
+def checked(checkpoint: Any, source: str) -> dict:
+    """A checkpoint as mmengine takes it, without what its ``Runner.resume`` would run as a program.
+
+    Raises:
+        DataError: It is no dict of dicts.
+    """
+    if not isinstance(checkpoint, dict):
+        raise DataError(f'{source} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
+    for key, kinds in dict(meta=(dict, type(None)), state_dict=dict).items():
+        if not isinstance(checkpoint.get(key, {}), kinds):
+            raise DataError(f'{source}: {key} is a {type(checkpoint[key]).__name__}, expected a dict')
+    if checkpoint.get('meta'):
+        checkpoint['meta'].pop('config', None)
+    weights = checkpoint.get('state_dict', checkpoint)
+    if strange := [key for key in weights if not isinstance(key, str)]:
+        raise DataError(f'{source}: {strange[0]!r} is the name of a weight, expected text')
+    return checkpoint
+
+
 def load_from_local(path: str, map_location: Any = None) -> Any:
     """mmengine's loader of files.
 
     Raises:
         FileNotFoundError: There is no such file.
-        DataError: It holds something else than a checkpoint does.
+        DataError: It holds something else than a checkpoint does, or is damaged.
     """
     path = os.path.expanduser(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path} can not be found.')
-    try:
-        return torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise not_trusted(path) from error
+    return checked(load_file(path, map_location), path)
 
 
 def load_from_http(url: str, map_location: Any = None) -> Any:
@@ -57,7 +101,7 @@ def load_from_http(url: str, map_location: Any = None) -> Any:
     if not is_main_process():
         barrier()
     try:
-        return torch.hub.load_state_dict_from_url(url, map_location=map_location, weights_only=True)
+        return checked(torch.hub.load_state_dict_from_url(url, map_location=map_location, weights_only=True), url)
     except pickle.UnpicklingError as error:
         raise not_trusted(url) from error
     finally:

@@ -24,7 +24,8 @@ class FacePreprocessor(BaseDataPreprocessor):
         non_blocking: Copy to the device without waiting.
 
     Raises:
-        ConfigError: ``batch_augments`` is set; or, with a batch, images are smaller than ``crop_size``.
+        ConfigError: ``batch_augments`` is set, or ``crop_size`` or ``flip_prob`` is out of range; or, with a batch,
+            images are smaller than ``crop_size``.
     """
 
     def __init__(
@@ -43,6 +44,10 @@ class FacePreprocessor(BaseDataPreprocessor):
                 'FacePreprocessor mixes no images: remove train_cfg from the model, or use '
                 'ClsDataPreprocessor and no identity head'
             )
+        if not (crop_size is None or isinstance(crop_size, int) and crop_size > 0):
+            raise ConfigError(f'crop_size is {crop_size!r}, expected a whole number above 0, or None')
+        if not 0 <= flip_prob <= 1:
+            raise ConfigError(f'flip_prob is {flip_prob}, expected 0 to 1')
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.to_rgb = to_rgb

@@ -7,6 +7,8 @@ from mmpretrain.registry import MODELS
 from torch import nn
 from torchvision.ops import Conv2dNormActivation
 
+from ..errors import ConfigError
+
 
 @MODELS.register_module()
 class IMCNN(BaseBackbone):
@@ -18,6 +20,9 @@ class IMCNN(BaseBackbone):
         width: Factor on the number of channels of every layer.
         num_slices: Number of ConvAttr layers S.
         init_cfg: Defaults to the paper's Xavier filler.
+
+    Raises:
+        ConfigError: ``width`` is not above 0.
 
     For ``(N, 3, H, W)`` it returns a tuple of F, ``(N, S * 512 * width, H / 16, W / 16)``, in which the S groups' maps
     lie side by side; ``(N, 3072, 7, 7)`` for the paper's 112 x 112.
@@ -33,6 +38,8 @@ class IMCNN(BaseBackbone):
         ],
     ):
         super().__init__(init_cfg=init_cfg)
+        if not width > 0:
+            raise ConfigError(f'width is {width}, expected more than 0')
         c1, c2a, c2, c3a, c3, attr = (round(channels * width) for channels in (64, 64, 192, 192, 384, 512))
         self.layers = nn.Sequential(
             OrderedDict(

@@ -6,6 +6,8 @@ from mmengine.dist import all_reduce, get_world_size
 from mmpretrain.registry import MODELS
 from torch import nn
 
+from ..errors import ConfigError
+
 
 def known_count(known: torch.Tensor) -> torch.Tensor:
     """The divisor of a mean over known entries: their number, ``known.sum(0)``, over all processes.
@@ -57,11 +59,16 @@ class JointLoss(nn.Module):
     """Eq. 1 of the paper: LOSS = LOSS_ATTR + lambda LOSS_ID.
 
     Args:
-        id_weight: lambda. The paper's best is 1.
+        id_weight: lambda, at least 0. The paper's best is 1.
+
+    Raises:
+        ConfigError: lambda is negative or no finite number.
     """
 
     def __init__(self, id_weight: float = 1.0):
         super().__init__()
+        if not 0 <= id_weight < float('inf'):
+            raise ConfigError(f'id_weight is {id_weight}, expected a number of at least 0')
         self.id_weight = id_weight
 
     def forward(self, loss_attr: torch.Tensor, loss_id: Optional[torch.Tensor] = None) -> Dict[str, torch.Tensor]:

@@ -17,7 +17,7 @@ class Hostile:
     [
         (dict(state_dict={}), 'has no meta and state_dict'),
         (dict(meta={}, state_dict={}), "has no config in meta\\['cfg'\\]"),
-        (dict(meta=dict(cfg='a = 1'), state_dict={}, other=Hostile()), 'holds more than weights'),
+        (dict(meta=dict(cfg='a = 1'), state_dict={}, other=Hostile()), 'holds something else than weights'),
         (dict(meta=dict(cfg="a = dict(type='os.system')"), state_dict={}), "type 'os.system' .* do not trust it"),
         (dict(meta=dict(cfg="a = [dict(b=(dict(type='builtins.exec'),))]"), state_dict={}), "type 'builtins.exec'"),
         (dict(meta=dict(cfg="import os\nos.system('')"), state_dict={}), 'the config in it cannot be read'),

@@ -12,7 +12,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 
-import imcnn_plugin  # noqa: F401
+from imcnn_plugin.apis import leave_processes
 
 
 def main():
@@ -42,7 +42,7 @@ def main():
     if rank == 0:
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
         torch.save(dict(losses=averaged, gradients=gradients), folder / f'found_{world}.pth')
-    torch.distributed.destroy_process_group()
+    leave_processes()
 
 
 if __name__ == '__main__':

@@ -176,7 +176,7 @@ def test_an_unreadable_test_part_is_known_before_training(faces, tmp_path):
         f'test_dataloader.dataset.data_root={tmp_path}/nowhere',
         ok=False,
     )
-    assert f'{tmp_path}/nowhere/list_attr_celeba.txt not found' in output and 'Epoch(train)' not in output
+    assert f'{tmp_path}/nowhere/list_attr_celeba.txt: not found' in output and 'Epoch(train)' not in output
 
 
 def test_wrong_identity_count_is_an_error_that_says_what_to_write(faces, tmp_path):
@@ -219,7 +219,7 @@ def test_data_root_of_cfg_options_reaches_the_data_loaders(tmp_path):
         f'data_root={tmp_path}/nowhere',
         ok=False,
     )
-    assert f'{tmp_path}/nowhere/list_attr_celeba.txt not found' in output
+    assert f'{tmp_path}/nowhere/list_attr_celeba.txt: not found' in output
 
 
 def test_show_predictions_draws_a_picture(trained, faces, tmp_path):

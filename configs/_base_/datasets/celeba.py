@@ -5,7 +5,7 @@ data_root = '{{$CELEBA_ROOT:data/celeba}}'
 
 # Flips and crops are FacePreprocessor's, on the device.
 pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadFaceFromFile'),
     # Images are resized to 112x112 (section 4.1).
     dict(type='Resize', scale=(112, 112), interpolation='area'),
     dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),

@@ -2,7 +2,7 @@
 _base_ = './celeba.py'
 
 pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadFaceFromFile'),
     dict(type='Resize', scale=(224, 224)),
     dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
 ]

@@ -2,7 +2,7 @@
 _base_ = './celeba.py'
 
 pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadFaceFromFile'),
     dict(type='Resize', scale=(72, 72), interpolation='area'),
     dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
 ]
