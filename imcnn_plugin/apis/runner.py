@@ -100,7 +100,8 @@ def check_sections(cfg: Config) -> None:
     Raises:
         ConfigError: Names the key and what is there.
     """
-    sections = dict(model=cfg.get('model'))
+    # A base config has no model.
+    sections = dict(model=cfg.get('model', {}))
     for name in LOADERS:
         if (loader := cfg.get(name)) is not None:
             sections[name] = loader
@@ -149,6 +150,8 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
         init_cpu_processes(cfg.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         cfg.model_wrapper_cfg = ConfigDict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
         cfg.sync_bn = None
+    if not cfg.get('model'):
+        raise ConfigError(f'{cfg.filename} has no model')
     with plain_errors(cfg):
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if strict:

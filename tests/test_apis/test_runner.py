@@ -20,7 +20,6 @@ CONFIG = Path(__file__).parents[2] / 'configs' / 'imcnn_demo.py'
         ('model = dict(', 'SyntaxError'),
         ('model = no_such_name', 'NameError'),
         ("_base_ = './no_such_file.py'", 'no_such_file.py'),
-        ('a = 1', 'model is None, expected a dict'),
         ('model = 5', 'model is 5, expected a dict'),
         ("model = dict(type='A')\ntrain_dataloader = [1]", r'train_dataloader is \[1\], expected a dict'),
         (
@@ -55,6 +54,13 @@ def test_an_option_that_cannot_be_set_is_named(key, value, message):
     with pytest.raises(ConfigError, match=message) as error:
         load_config(CONFIG, cfg_options={key: value})
     assert '\n' not in str(error.value)
+
+
+def test_a_config_without_a_model_is_named(tmp_path):
+    path = tmp_path / 'base.py'
+    path.write_text('train_cfg = dict()')
+    with pytest.raises(ConfigError, match='base.py has no model'):
+        build_runner(load_config(path))
 
 
 def test_options_are_set():
