@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from imcnn_plugin.apis import FaceAttributeInferencer
+from imcnn_plugin.apis.web_page import WebPage
 from imcnn_plugin.errors import IMCNNError
 
 
@@ -38,7 +39,8 @@ def parse_args():
 def main():
     args = parse_args()
     try:
-        from imcnn_plugin.apis.web_page import WebPage
+        # Of what is missing the user hears before a model is read.
+        import gradio  # noqa: F401
     except ModuleNotFoundError as error:
         sys.exit(f"error: {error.name} is missing: pip install 'imcnn_plugin[demo]'")
     try:

@@ -7,9 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Optional, Tuple
 
-import gradio as gr
 import numpy as np
-import safehttpx
 from markupsafe import Markup
 from PIL import Image
 
@@ -87,6 +85,8 @@ class WebPage:
 
     def answer(self, photo: Optional[dict]) -> dict:
         """For programs: the faces of a photo and, where there are none, the reason."""
+        import gradio as gr
+
         if photo is None:
             raise gr.Error('no photo was sent', print_exception=False)
         try:
@@ -96,7 +96,10 @@ class WebPage:
         height, width = image.shape[:2]
         return dict(width=width, height=height, faces=result['faces'], reason=result['reason'])
 
-    def build(self) -> gr.Blocks:
+    def build(self):
+        """The page, a ``gradio.Blocks``."""
+        import gradio as gr
+
         # The detector serves one at a time. What gradio would make of an upload, beyond its path, leaves empty files.
         options = dict(preprocess=False, concurrency_id='model', concurrency_limit=1)
         kind = 'aligned face' if self.aligned else 'photo'
@@ -122,6 +125,8 @@ class WebPage:
         Raises:
             ConfigError: Nothing can listen there.
         """
+        import safehttpx
+
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # gradio fetches what clients name from the web, and hands it on: not here.
         safehttpx.async_validate_url = refuse_address
@@ -151,8 +156,10 @@ class WebPage:
             page.block_thread()
 
 
-def plain_theme() -> gr.themes.Base:
-    """Dark text on white, whatever the browser prefers, in fonts that it has."""
+def plain_theme():
+    """A ``gradio.themes.Base``: dark text on white, whatever the browser prefers, in fonts that it has."""
+    import gradio as gr
+
     theme = gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     for name in [name for name in vars(theme) if name.endswith('_dark')]:
         setattr(theme, name, getattr(theme, name.removesuffix('_dark')))

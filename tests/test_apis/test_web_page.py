@@ -348,7 +348,7 @@ def test_a_port_that_is_taken_is_an_error(inferencer, monkeypatch):
 
     # What it sets for its process is undone.
     monkeypatch.setattr(web_page.signal, 'signal', lambda *arguments: None)
-    monkeypatch.setattr(web_page.safehttpx, 'async_validate_url', None)
+    monkeypatch.setattr('safehttpx.async_validate_url', None)
     for name in ('GRADIO_TEMP_DIR', 'GRADIO_ANALYTICS_ENABLED', 'NO_PROXY', 'no_proxy', 'HF_HUB_DISABLE_TELEMETRY'):
         monkeypatch.setenv(name, os.environ.get(name, ''))
     with socket.socket() as taken:
@@ -373,7 +373,6 @@ def test_a_port_that_is_taken_is_an_error(inferencer, monkeypatch):
 def test_what_is_missing_is_one_line(checkpoint, arguments, missing, message, monkeypatch):
     if missing:
         monkeypatch.setitem(sys.modules, missing, None)
-        monkeypatch.delitem(sys.modules, 'imcnn_plugin.apis.web_page', raising=False)
     monkeypatch.setattr(sys, 'argv', [str(TOOL), *(argument.format(model=checkpoint) for argument in arguments)])
     with pytest.raises(SystemExit) as stopped:
         runpy.run_path(str(TOOL), run_name='__main__')

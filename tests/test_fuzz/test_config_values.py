@@ -1,6 +1,5 @@
 """Configs: what is built is what the values say, or the key or file is named; a checkpoint's config is never run."""
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -141,8 +140,7 @@ def options(faces, tmp_path_factory):
         'log_level': 'ERROR',
     }
     work_dir = tmp_path_factory.mktemp('work')
-    yield dict(path=CONFIG, data_root=str(faces), work_dir=str(work_dir)), tiny
-    logging.shutdown()
+    return dict(path=CONFIG, data_root=str(faces), work_dir=str(work_dir)), tiny
 
 
 class Started(Exception):
