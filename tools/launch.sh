@@ -19,6 +19,14 @@ elif [ "$found" -lt "$gpus" ]; then
     echo "$gpus GPUs were asked for, but this machine has $found: ask for at most $found." >&2
     exit 1
 fi
-exec "$python" -m torch.distributed.run --nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}" \
-    --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="${PORT:-29500}" --nproc-per-node="$gpus" --max-restarts="${MAX_RESTARTS:-0}" \
+nodes=${NNODES:-1} node=${NODE_RANK:-0} address=${MASTER_ADDR:-127.0.0.1} port=${PORT:-29500}
+if [ "${MAX_RESTARTS:-0}" -gt 0 ]; then
+    # Each start gets a store of its own: a shared one still has the addresses of the processes before.
+    export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
+    meeting=(--max-restarts="$MAX_RESTARTS" --rdzv-backend=c10d --rdzv-id="$port" --rdzv-endpoint="$address:$port"
+        --rdzv-conf="is_host=$((node == 0))")
+else
+    meeting=(--node-rank="$node" --master-addr="$address" --master-port="$port")
+fi
+exec "$python" -m torch.distributed.run --nnodes="$nodes" --nproc-per-node="$gpus" "${meeting[@]}" \
     "$(dirname "$0")/$script" "$@" --launcher pytorch

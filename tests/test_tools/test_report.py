@@ -68,7 +68,7 @@ def test_the_report_of_a_training(trained):
 def test_without_the_data_the_rest_is_there(trained, tmp_path, monkeypatch):
     monkeypatch.setenv('CELEBA_ROOT', str(tmp_path))
     path, [note] = write_report_page(trained, tmp_path / 'page' / 'report.html')
-    assert note.startswith(f'The test part was not predicted: {tmp_path}/list_attr_celeba.txt not found')
+    assert note.startswith(f'The test part was not predicted: {tmp_path}/list_attr_celeba.txt: not found')
     page = path.read_text(encoding='utf-8')
     assert page.count('data:image/svg+xml;base64,') == 3 and page.count('This needs the single predictions') == 4
     assert 'FacialHair' in page and '95 % interval over people' in page
@@ -77,6 +77,6 @@ def test_without_the_data_the_rest_is_there(trained, tmp_path, monkeypatch):
 def test_a_data_root_that_is_asked_for_must_be_there(trained, tmp_path, monkeypatch):
     tool, page = REPOSITORY / 'tools' / 'analysis' / 'report.py', tmp_path / 'a.html'
     monkeypatch.setattr(sys, 'argv', [str(tool), str(trained), '--data-root', str(tmp_path), '--out', str(page)])
-    with pytest.raises(SystemExit, match=f'^error: {tmp_path}/list_attr_celeba.txt not found'):
+    with pytest.raises(SystemExit, match=f'^error: {tmp_path}/list_attr_celeba.txt: not found'):
         runpy.run_path(str(tool), run_name='__main__')
     assert not page.exists()
