@@ -2,6 +2,7 @@
 
 import os
 import signal
+import uuid
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,8 @@ def config(faces, work_dir, kind):
 
 
 def train(cfg, stop=None):
+    # In one process, runs of the same second would share their histories by a name that has the time.
+    cfg.experiment_name = uuid.uuid4().hex
     runner = build_runner(cfg)
     if stop:
         runner.register_hook(stop)
