@@ -7,11 +7,8 @@ import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..evaluation.album_pooling import pool, sigmoid
+from ..evaluation.attribute_scores import LASTING
 from ..files import write_text
-
-# An attribute lasts if two images of one person agree on it so far beyond chance. Of CelebA's, Male (0.97) and Young
-# (0.82) do; Blurry (0.13), Smiling (0.26) and Wearing_Hat (0.34) do not.
-LASTING = 0.35
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from mmengine.device import get_device
 from mmpretrain.registry import DATASETS
 
 from ..errors import ConfigError, DataError
-from ..evaluation.album_pooling import agreement_beyond_chance, fit_pooling
+from ..evaluation.album_pooling import fit_pooling
+from ..evaluation.attribute_scores import LASTING, agreement_beyond_chance
 from ..evaluation.paired_bootstrap import accuracy, paired_interval
-from .album import LASTING, Album, usable
+from .album import Album, usable
 from .calibration import data_config, image_paths, open_loader, predict_part
 from .trained_model import attribute_head, load_trained, weights_checksum
 

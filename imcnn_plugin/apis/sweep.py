@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from ..errors import ConfigError, DataError
+from ..visualization.training_log import read_log
 from .sweep_job import Job, folder_name
 from .sweep_rows import KEY, append_row, make_row, read_rows
 from .sweep_variants import Variant
@@ -147,10 +148,16 @@ class Sweep:
             report = json.loads(Path(job.folder, 'per_attribute.json').read_text(encoding='utf-8'))
         except (OSError, ValueError) as error:
             raise RuntimeError(f'{job.folder} has no per_attribute.json: does its config test attributes?') from error
-        row = make_row(job, report, seconds, resumed)
+        row = make_row(job, report, best_validation(job.folder), seconds, resumed)
         with self.lock:
             append_row(self.results, row)
         return row
+
+
+def best_validation(folder: Path) -> Optional[float]:
+    """The highest mean accuracy on the validation part; None where nothing was validated."""
+    log = read_log(folder)
+    return float(log.val['mean_accuracy'][1].max()) if log and 'mean_accuracy' in log.val else None
 
 
 def last_line(path: Path) -> str:

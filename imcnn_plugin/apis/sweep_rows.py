@@ -7,9 +7,10 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Union
 
 from ..errors import DataError
+from ..evaluation.person_counts import pack_counts
 from .sweep_job import Job
 from .sweep_variants import Variant
 
@@ -19,7 +20,7 @@ KEY = ('name', 'config_hash', 'seed')
 FOLDERS = re.compile(r'(?<![\w.*~-])~?/(?:[^/\s,\'")\]]+/)*')
 
 
-def make_row(job: Job, report: dict, seconds: float, resumed: bool) -> dict:
+def make_row(job: Job, report: dict, val_accuracy: Optional[float], seconds: float, resumed: bool) -> dict:
     """What is kept of a run: figures, what its intervals need and what it was made with; no absolute paths."""
     config = Path(job.variant.config)
     if config.is_absolute():
@@ -32,12 +33,14 @@ def make_row(job: Job, report: dict, seconds: float, resumed: bool) -> dict:
         seed=job.seed,
         **{key: report[key] for key in ('protocol', 'split', 'fold', 'num_images') if key in report},
         mean_accuracy=round(report['mean_accuracy'], 4),
+        val_accuracy=val_accuracy and round(val_accuracy, 4),
         **{key: report['means'][key] for key in ('agreement', 'label_agreement')},
         accuracy={
             name: None if values['accuracy'] is None else round(values['accuracy'], 4)
             for name, values in report['attributes'].items()
         },
-        by_identity=report['by_identity'],
+        lasting=report['lasting'],
+        by_identity=pack_counts(report['by_identity']),
         checksums=report['checksums'],
         seconds=round(seconds, 1),
         resumed=resumed,

@@ -18,36 +18,8 @@ from typing import Tuple
 
 import numpy as np
 
-from .attribute_scores import agreement
-
 # What is fitted for each attribute is drawn to what is fitted for all, as strongly as by so many units of curvature.
 RIDGE = 30.0
-
-
-def agreement_beyond_chance(targets: np.ndarray, identity: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """How much more two images of one person agree on a label than images of two persons do.
-
-    Args:
-        targets: ``(N, L)``, 1, 0, or -1 for unknown.
-        identity: ``(N, )``; images of unknown identity (-1) do not count.
-
-    Returns:
-        The agreement ``(L, )``, 0 as for two persons, 1 if a person's labels never change; NaN where the label is the
-        same for all persons or nobody has two images. And the prevalence ``(L, )``, the mean over the same persons of
-        the share of their images.
-    """
-    known = targets >= 0
-    observed = agreement(targets == 1, known, identity) / 100
-    persons, person = np.unique(identity[identity >= 0], return_inverse=True)
-    images, positive = np.zeros((2, len(persons), targets.shape[1]))
-    np.add.at(images, person, known[identity >= 0])
-    np.add.at(positive, person, (targets == 1)[identity >= 0])
-    counted = images > 1
-    shares = np.divide(positive, images, out=np.zeros_like(images), where=counted)
-    with np.errstate(invalid='ignore'):
-        prevalence = shares.sum(0) / counted.sum(0)
-        chance = prevalence**2 + (1 - prevalence) ** 2
-        return (observed - chance) / (1 - chance), prevalence
 
 
 def logit(p: np.ndarray) -> np.ndarray:

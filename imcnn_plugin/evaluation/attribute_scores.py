@@ -1,6 +1,6 @@
 """The mathematics of an evaluation, on arrays."""
 
-from typing import Dict, Optional, Sequence, Union
+from typing import Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -18,6 +18,10 @@ PERCENTAGES = (
 
 # What a report adds where it knows the persons.
 AGREEMENTS = ('agreement', 'label_agreement')
+
+# An attribute lasts if two images of one person agree on it so far beyond chance. Of CelebA's, Male (0.97) and Young
+# (0.82) do; Blurry (0.13), Smiling (0.26) and Wearing_Hat (0.34) do not.
+LASTING = 0.35
 
 
 def attribute_scores(
@@ -102,6 +106,32 @@ def agreement(on: np.ndarray, counted: np.ndarray, identity: np.ndarray) -> np.n
         return 100 * shares.sum(0) / (pairs > 0).sum(0)
 
 
+def agreement_beyond_chance(targets: np.ndarray, identity: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """How much more two images of one person agree on a label than images of two persons do.
+
+    Args:
+        targets: ``(N, L)``, 1, 0, or -1 for unknown.
+        identity: ``(N, )``; images of unknown identity (-1) do not count.
+
+    Returns:
+        The agreement ``(L, )``, 0 as for two persons, 1 if a person's labels never change; NaN where the label is the
+        same for all persons or nobody has two images. And the prevalence ``(L, )``, the mean over the same persons of
+        the share of their images.
+    """
+    known = targets >= 0
+    observed = agreement(targets == 1, known, identity) / 100
+    persons, person = np.unique(identity[identity >= 0], return_inverse=True)
+    images, positive = np.zeros((2, len(persons), targets.shape[1]))
+    np.add.at(images, person, known[identity >= 0])
+    np.add.at(positive, person, (targets == 1)[identity >= 0])
+    counted = images > 1
+    shares = np.divide(positive, images, out=np.zeros_like(images), where=counted)
+    with np.errstate(invalid='ignore'):
+        prevalence = shares.sum(0) / counted.sum(0)
+        chance = prevalence**2 + (1 - prevalence) ** 2
+        return (observed - chance) / (1 - chance), prevalence
+
+
 def make_report(
     scores: np.ndarray,
     targets: np.ndarray,
@@ -122,8 +152,9 @@ def make_report(
         thr: An attribute with at least this score is predicted; one for all, or ``(L, )``.
         about: What else to say, such as protocol and split.
 
-    ``by_identity`` lists the persons (-1 is all unknown ones), and for each the labels that were predicted right and
-    those that are known, over all attributes.
+    ``lasting`` names the attributes that stay with a person, those whose labels agree within one by :data:`LASTING`
+    beyond chance. ``by_identity`` lists the persons (-1 is all unknown ones), and for each attribute and person the
+    labels that were predicted right and those that are known.
     """
     known = targets >= 0
     values = dict(
@@ -136,6 +167,13 @@ def make_report(
     persons, person = np.unique(identity, return_inverse=True)
     correct = known & ((scores >= thr) == (targets == 1))
     accuracy = dict(zip(classes, values['accuracy']))
+    beyond_chance, _ = agreement_beyond_chance(targets, identity)
+
+    def by_person(counted):
+        counts = np.zeros((len(classes), len(persons)), int)
+        np.add.at(counts.T, person, counted)
+        return dict(zip(classes, counts.tolist()))
+
     return dict(
         mean_accuracy=means['accuracy'],
         **(about or {}),
@@ -149,12 +187,9 @@ def make_report(
             )
             for i, name in enumerate(classes)
         },
+        lasting=[name for name, value in zip(classes, beyond_chance) if value >= LASTING],
         # Images of one person are not independent: intervals need the figures of each.
-        by_identity=dict(
-            identity=persons.tolist(),
-            correct=np.bincount(person, correct.sum(1)).astype(int).tolist(),
-            labelled=np.bincount(person, known.sum(1)).astype(int).tolist(),
-        ),
+        by_identity=dict(identity=persons.tolist(), correct=by_person(correct), labelled=by_person(known)),
     )
 
 

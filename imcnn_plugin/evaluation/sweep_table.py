@@ -4,17 +4,21 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from .attribute_scores import LASTING
 from .paired_bootstrap import paired_interval
+from .person_counts import unpack_counts
 from .report import describe_part
 from .tables import aligned_lines, markdown_lines
 
 HEADINGS = (
     'variant',
     'seeds',
-    'accuracy (%)',
+    'val (%)',
+    'test (%)',
     'deviation',
     'difference',
-    '95 % interval',
+    'of lasting',
+    'of passing',
     'agreement (%)',
     'minutes',
 )
@@ -40,28 +44,28 @@ def make_table(groups: Dict[str, List[dict]], baseline: Optional[str] = None) ->
     others = {
         name: [row['seed'] for row in rows if tested_on(row) != tested_on(first)] for name, rows in groups.items()
     }
+    every = list(first['accuracy'])
+    passing = [name for name in every if name not in first['lasting']]
+    kinds = (every, first['lasting'], passing)
     cells = [HEADINGS]
     for name, rows in groups.items():
         accuracy = np.array([row['mean_accuracy'] for row in rows])
         minutes = [row['seconds'] / 60 for row in rows if not row['resumed']]
-        difference = interval = '-'
+        differences = ('-', '-', '-')
         if compared and others[name]:
             remarks.append(
                 f'{name} is not compared with {baseline}: tested on other images (seed {join(others[name])})'
             )
         elif compared and name != baseline and not others[baseline]:
-            labelled = np.array(first['by_identity']['labelled'])
-            value, low, high = paired_interval(correct_labels(rows), correct_labels(groups[baseline]), labelled)
-            difference = f'{value:+.2f}'
-            interval = '-' if np.isnan(low) else f'{low:+.2f} to {high:+.2f}'
+            differences = [difference_cell(rows, groups[baseline], names) for names in kinds]
         cells.append(
             (
                 name,
                 str(len(rows)),
+                mean_cell([row['val_accuracy'] for row in rows], '.2f'),
                 f'{accuracy.mean():.2f}',
                 f'{accuracy.std(ddof=1):.2f}' if len(rows) > 1 else '-',
-                difference,
-                interval,
+                *differences,
                 mean_cell([row['agreement'] for row in rows], '.2f'),
                 mean_cell(minutes, '.1f'),
             )
@@ -74,19 +78,31 @@ def make_table(groups: Dict[str, List[dict]], baseline: Optional[str] = None) ->
         f'to {labels} %.'
     )
     if compared:
-        remarks.append(f'Differences are to {baseline}, in points; their intervals are over persons, not over seeds.')
+        remarks.append(f'Differences are to {baseline}, in points, with 95 % intervals over persons, not over seeds.')
+        remarks.append(
+            f'Labels of {len(first["lasting"])} attributes stay with a person (agreement beyond chance of at least '
+            f'{LASTING:g}): {join(first["lasting"]) or "-"}. The other {len(passing)} pass.'
+        )
     return cells, remarks
 
 
-def correct_labels(rows: Sequence[dict]) -> np.ndarray:
-    """Of each seed and person, ``(S, P)``."""
-    return np.array([row['by_identity']['correct'] for row in rows])
+def difference_cell(rows: Sequence[dict], baseline: Sequence[dict], attributes: Sequence[str]) -> str:
+    """The difference in accuracy on some attributes, with its interval where there is one."""
+    if not attributes:
+        return '-'
+    counts, others = (
+        [unpack_counts(row['by_identity'], list(row['accuracy']), attributes) for row in some]
+        for some in (rows, baseline)
+    )
+    correct, other = (np.array([values['correct'] for values in some]) for some in (counts, others))
+    value, low, high = paired_interval(correct, other, counts[0]['labelled'])
+    return f'{value:+.2f}' if np.isnan(low) else f'{value:+.2f} ({low:+.2f} to {high:+.2f})'
 
 
 def tested_on(row: dict) -> tuple:
     """What two rows must have in common to be compared."""
     persons = row['by_identity']
-    return row['checksums'], persons['identity'], persons['labelled']
+    return row['checksums'], persons['identity'], list(row['accuracy']), persons['labelled']
 
 
 def mean_cell(values: Sequence[Optional[float]], form: str) -> str:

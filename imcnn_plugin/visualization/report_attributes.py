@@ -75,5 +75,5 @@ def interval(report: dict) -> Optional[Tuple[float, float]]:
     persons = report.get('by_identity')
     if not persons or len(persons['identity']) < 2:
         return None
-    right = np.array([persons['correct']])
-    return paired_interval(right, np.zeros_like(right), np.array(persons['labelled']))[1:]
+    right, labelled = (np.array([*persons[key].values()]).sum(0) for key in ('correct', 'labelled'))
+    return paired_interval(right[None], np.zeros((1, len(right))), labelled)[1:]

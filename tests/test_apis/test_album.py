@@ -10,7 +10,8 @@ from imcnn_plugin.apis.album_fitting import album_gains
 from imcnn_plugin.apis.calibration import open_loader, predict_part
 from imcnn_plugin.apis.trained_model import load_trained, weights_checksum
 from imcnn_plugin.errors import ConfigError, DataError
-from imcnn_plugin.evaluation.album_pooling import agreement_beyond_chance, fit_pooling
+from imcnn_plugin.evaluation.album_pooling import fit_pooling
+from imcnn_plugin.evaluation.attribute_scores import agreement_beyond_chance
 
 
 @pytest.fixture

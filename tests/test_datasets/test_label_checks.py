@@ -13,7 +13,7 @@ from imcnn_plugin.datasets.label_checks import (
     impossible_combinations,
     shared_persons,
 )
-from imcnn_plugin.evaluation.album_pooling import agreement_beyond_chance
+from imcnn_plugin.evaluation.attribute_scores import agreement_beyond_chance
 from imcnn_plugin.evaluation.contradictions import count_contradictions
 
 

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from imcnn_plugin.evaluation.album_pooling import (
-    RIDGE,
-    agreement_beyond_chance,
-    evidence_of_others,
-    fit_pooling,
-    pool,
-    ridge_logistic,
-)
+from imcnn_plugin.evaluation.album_pooling import RIDGE, evidence_of_others, fit_pooling, pool, ridge_logistic
+from imcnn_plugin.evaluation.attribute_scores import agreement_beyond_chance
 
 
 def draw_persons(rng, persons, images, agreement, prevalence):

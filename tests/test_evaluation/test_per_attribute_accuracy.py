@@ -117,8 +117,9 @@ def test_metrics_and_report(predictions, stacked):
     persons = report['by_identity']
     right = (targets >= 0) & ((scores >= 0.5) == (targets == 1))
     assert persons['identity'] == list(range(50))
-    assert persons['correct'] == [right[4 * i : 4 * i + 4].sum() for i in range(50)]
-    assert sum(persons['labelled']) == (targets >= 0).sum()
+    for label, name in enumerate('abcde'):
+        assert persons['correct'][name] == [right[4 * i : 4 * i + 4, label].sum() for i in range(50)]
+        assert sum(persons['labelled'][name]) == (targets[:, label] >= 0).sum()
 
 
 @pytest.mark.parametrize('stacked', [False, True])
@@ -133,7 +134,7 @@ def test_the_models_thresholds_take_the_place_of_the_metrics(predictions, stacke
         assert values['f1'] == pytest.approx(100 * oracle.f1_score(targets[known, i], predicted[known, i]))
         assert values['threshold'] == pytest.approx(thresholds[i])
     right = (targets >= 0) & (predicted == (targets == 1))
-    assert sum(metric.report['by_identity']['correct']) == right.sum()
+    assert np.sum([*metric.report['by_identity']['correct'].values()]) == right.sum()
     assert 'Thresholds: 0.1 to 0.9, one for each attribute' in format_table(metric.report)
     # The next model has none.
     evaluate(metric, scores, targets, stacked)

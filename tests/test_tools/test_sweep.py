@@ -2,56 +2,34 @@
 
 import fcntl
 import json
-import os
+import re
 import subprocess
-import sys
 import time
-from pathlib import Path
 
+import numpy as np
 import pytest
+from commands import CONFIG, IDENTITIES, REPOSITORY, TINY, start
 
 from imcnn_plugin.apis import sweep
-from imcnn_plugin.apis.sweep_job import Job
+from imcnn_plugin.apis.sweep_job import Job, folder_name
 from imcnn_plugin.apis.sweep_rows import append_row, group_rows, make_row, read_rows
 from imcnn_plugin.apis.sweep_variants import Variant, choose_baseline, hash_config, lambda_variants, parse_variant
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.evaluation import sweep_table
+from imcnn_plugin.evaluation.person_counts import pack_counts, unpack_counts
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-CONFIG = 'configs/imcnn_demo.py'
-# 14 of the 20 drawn identities are trained on.
-TINY = [
-    'model.backbone.width=0.0625',
-    'model.head.attr_head.in_channels=192',
-    'model.head.attr_head.hidden_dims=(8,8)',
-    'model.head.id_head.in_channels=192',
-    'model.head.id_head.embedding_dims=8',
-    'model.head.id_head.num_identities=14',
-    'train_dataloader.batch_size=16',
-    'train_dataloader.num_workers=0',
-    'val_dataloader.num_workers=0',
-    'test_dataloader.num_workers=0',
-    'train_cfg.max_epochs=1',
-    'param_scheduler.T_max=1',
-]
+OPTIONS = [*TINY, IDENTITIES, 'train_cfg.max_epochs=1', 'param_scheduler.T_max=1']
 ATTR_NET = f'ATTR Net={CONFIG} model.head.id_head=None'
 IMCNN = f'IMCNN 0.3={CONFIG} model.head.loss.id_weight=0.3'
 
 
 def run(out, faces, *arguments):
     """A sweep's exit status and what it printed."""
-    process = subprocess.run(
-        [sys.executable, 'tools/sweep.py', *arguments, '--out', out, '--results', out / 'results.jsonl']
-        + ['--data-root', faces, '--cfg-options', *TINY],
-        cwd=REPOSITORY,
-        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1'},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    return process.returncode, process.stdout
+    command = ['tools/sweep.py', *arguments, '--out', out, '--results', out / 'results.jsonl', '--data-root', faces]
+    with start(*command, '--cfg-options', *OPTIONS, OMP_NUM_THREADS='1') as process:
+        output, _ = process.communicate(timeout=300)
+    return process.returncode, output
 
 
 @pytest.fixture(scope='module')
@@ -71,7 +49,7 @@ def in_process(folder, faces, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
-    variants = [parse_variant(text, TINY) for text in (ATTR_NET, IMCNN)]
+    variants = [parse_variant(text, OPTIONS) for text in (ATTR_NET, IMCNN)]
     script = REPOSITORY / 'tools' / 'train.py'
     return sweep.Sweep(variants, (0, 1), folder, folder / 'results.jsonl', script, str(faces)), variants
 
@@ -87,8 +65,15 @@ def test_a_row_has_what_tables_and_intervals_need(swept):
         assert report['seed'] == row['seed'] and ('id_weight=0.3' in row['options'][-1]) == ('0.3' in row['name'])
         assert row['mean_accuracy'] == pytest.approx(report['mean_accuracy'], abs=1e-4)
         assert tuple(row['accuracy']) == ATTRIBUTES
-        for key in ('by_identity', 'checksums', 'split', 'num_images', 'versions'):
+        for key in ('lasting', 'checksums', 'split', 'num_images', 'versions'):
             assert row[key] == report[key]
+        counts = unpack_counts(row['by_identity'], ATTRIBUTES, ['Male', 'Smiling'])
+        for key in ('correct', 'labelled'):
+            persons = report['by_identity'][key]
+            assert counts[key].tolist() == np.add(persons['Male'], persons['Smiling']).tolist()
+        log = (folder / folder_name(Variant(row['name'], CONFIG), row['seed']) / 'train.log').read_text()
+        [val] = re.findall(r'Epoch\(val\) .* attr/mean_accuracy: ([0-9.]+)', log)
+        assert row['val_accuracy'] == pytest.approx(float(val), abs=1e-4)
         assert row['agreement'] == report['means']['agreement'] and row['seconds'] > 1 and not row['resumed']
     assert str(folder) not in (folder / 'results.jsonl').read_text() and '"/' not in json.dumps(rows)
     assert len({row['mean_accuracy'] for row in rows}) > 1
@@ -114,14 +99,20 @@ def test_ends_in_a_table(swept):
     attr_net, imcnn = [[row for row in rows_of(folder) if row['name'] == name] for name in ('ATTR Net', 'IMCNN 0.3')]
     first, second = attr_net[0]['mean_accuracy'], attr_net[1]['mean_accuracy']
     cells = lines[1].split()
-    assert cells[2:6] == ['2', f'{(first + second) / 2:.2f}', f'{abs(first - second) / 2**0.5:.2f}', '-']
+    assert cells[2:7] == [
+        '2',
+        f'{attr_net[0]["val_accuracy"] / 2 + attr_net[1]["val_accuracy"] / 2:.2f}',
+        f'{(first + second) / 2:.2f}',
+        f'{abs(first - second) / 2**0.5:.2f}',
+        '-',
+    ]
     cells = lines[2].split()
     difference = (sum(row['mean_accuracy'] for row in imcnn) - first - second) / 2
-    assert float(cells[5]) == pytest.approx(difference, abs=0.006)
-    assert float(cells[6]) <= float(cells[5]) <= float(cells[8])
+    assert float(cells[6]) == pytest.approx(difference, abs=0.006)
+    assert float(cells[7].strip('(')) <= float(cells[6]) <= float(cells[9].strip(')'))
     markdown = (folder / 'table.md').read_text().splitlines()
     assert [cell.strip() for cell in markdown[3].strip('|').split('|')][:2] == ['IMCNN 0.3', '2']
-    assert cells[5] in markdown[3]
+    assert ' '.join(cells[6:10]) in markdown[3]
 
 
 def test_what_is_there_is_not_trained_again(swept, faces, monkeypatch, capsys):
@@ -161,7 +152,7 @@ def test_a_row_that_is_missing_or_cut_off_is_made_from_its_work_folder(swept, fa
 def test_another_config_is_another_row_and_does_not_go_on_from_this_ones_weights(swept, faces, monkeypatch):
     folder, _, _ = swept
     monkeypatch.chdir(REPOSITORY)
-    changed = parse_variant(ATTR_NET, [*TINY, 'optim_wrapper.optimizer.lr=0.5'])
+    changed = parse_variant(ATTR_NET, [*OPTIONS, 'optim_wrapper.optimizer.lr=0.5'])
     runs = sweep.Sweep([changed], (0,), folder, folder / 'results.jsonl', 'none.py', str(faces))
     with pytest.raises(ConfigError, match='attr_net-seed0 has checkpoints of another config'):
         runs.run()
@@ -171,7 +162,7 @@ def test_a_folder_is_trained_in_once_at_a_time(faces, tmp_path, monkeypatch):
     script = tmp_path / 'train.py'
     script.write_text('import time\ntime.sleep(60)\n')
     monkeypatch.chdir(REPOSITORY)
-    variant = parse_variant(ATTR_NET, TINY)
+    variant = parse_variant(ATTR_NET, OPTIONS)
     first, second = (sweep.Sweep([variant], (0,), tmp_path, tmp_path / 'rows', script) for _ in range(2))
     (tmp_path / 'attr_net-seed0').mkdir()
     with open(tmp_path / 'attr_net-seed0' / 'train.log', 'ab') as log:
@@ -215,12 +206,12 @@ def test_hash_is_that_of_what_is_trained(monkeypatch, tmp_path):
 
 def test_lambdas_are_variants(monkeypatch):
     monkeypatch.chdir(REPOSITORY)
-    zero, third = lambda_variants(['0', '0.3'], CONFIG, TINY)
-    assert zero.name == 'lambda 0' and zero.options == (*TINY, 'model.head.id_head=None')
-    assert third.name == 'lambda 0.3' and third.options == (*TINY, 'model.head.loss.id_weight=0.3')
+    zero, third = lambda_variants(['0', '0.3'], CONFIG, OPTIONS)
+    assert zero.name == 'lambda 0' and zero.options == (*OPTIONS, 'model.head.id_head=None')
+    assert third.name == 'lambda 0.3' and third.options == (*OPTIONS, 'model.head.loss.id_weight=0.3')
     # Names say nothing of what is trained.
-    assert zero.config_hash == parse_variant(ATTR_NET, TINY).config_hash
-    assert third.config_hash == parse_variant(IMCNN, TINY).config_hash
+    assert zero.config_hash == parse_variant(ATTR_NET, OPTIONS).config_hash
+    assert third.config_hash == parse_variant(IMCNN, OPTIONS).config_hash
     with pytest.raises(ConfigError, match="lambda 'x' is not a number"):
         lambda_variants(['x'], CONFIG)
 
@@ -242,36 +233,48 @@ def test_two_runs_of_one_folder_are_refused():
         sweep.Sweep(variants[:1], (0, 0), 'out', 'rows', 'train.py')
 
 
-def row(name, seed, correct, **changes):
-    """A row of three persons with 40 labels each."""
-    by_identity = dict(identity=[3, 5, 8], correct=correct, labelled=[40, 40, 40])
-    values = dict(name=name, config_hash='a', seed=seed, mean_accuracy=sum(correct) / 1.2, agreement=80.0, seconds=90)
-    values |= dict(label_agreement=85.0, resumed=False, split='test', num_images=3, checksums=dict(images='x'))
-    return values | dict(by_identity=by_identity) | changes
+def counts(male, smiling, labelled=(20, 20, 20)):
+    """The figures of three persons with 20 labels of each attribute."""
+    correct = dict(Male=male, Smiling=smiling)
+    return dict(identity=[3, 5, 8], correct=correct, labelled=dict(Male=labelled, Smiling=[20, 20, 20]))
+
+
+def row(name, seed, smiling, **changes):
+    """A row of three persons, of whose labels of Male 10 were predicted right for each."""
+    values = dict(name=name, config_hash='a', seed=seed, mean_accuracy=25 + sum(smiling) / 1.2, val_accuracy=70.0)
+    values |= dict(accuracy=dict(Male=50.0, Smiling=sum(smiling) / 0.6), lasting=['Male'])
+    values |= dict(agreement=80.0, label_agreement=85.0, seconds=90, resumed=False)
+    values |= dict(split='test', num_images=60, checksums=dict(images='x'))
+    return values | dict(by_identity=pack_counts(counts([10, 10, 10], smiling))) | changes
 
 
 def test_runs_tested_on_other_images_are_not_compared():
     rows = [
-        row('A', 0, [30, 31, 32]),
-        row('B', 0, [31, 32, 33]),
-        row('C', 0, [33, 33, 33], checksums=dict(images='y')),
+        row('A', 0, [10, 11, 12]),
+        row('B', 0, [11, 12, 14]),
+        row('C', 0, [13, 13, 13], checksums=dict(images='y')),
     ]
-    other = dict(identity=[3, 5, 8], correct=[20, 30, 30], labelled=[20, 40, 40])
-    rows += [row('D', 0, [30, 31, 33]), row('D', 1, [], by_identity=other, mean_accuracy=80)]
+    other = pack_counts(counts([10, 10, 10], [10, 10, 10], labelled=[10, 20, 20]))
+    rows += [row('D', 0, [10, 11, 13]), row('D', 1, [10, 10, 10], by_identity=other)]
     cells, remarks = sweep_table.make_table(group_rows(rows))
-    assert [cell[4:6] for cell in cells[1:]] == [('-', '-'), ('+2.50', '+2.50 to +2.50'), ('-', '-'), ('-', '-')]
+    nothing = ('-', '-', '-')
+    # Of 120 and of 60 labels; the persons differ by 1, 1 and 2 of their 40 and of their 20.
+    found = ('+3.33 (+2.50 to +5.00)', '+0.00 (+0.00 to +0.00)', '+6.67 (+5.00 to +10.00)')
+    assert [tuple(cell[5:8]) for cell in cells[1:]] == [nothing, found, nothing, nothing]
+    assert cells[2][2:5] == ('70.00', f'{25 + 37 / 1.2:.2f}', '-')
     assert remarks[:2] == [
         'C is not compared with A: tested on other images (seed 0)',
         'D is not compared with A: tested on other images (seed 1)',
     ]
-    assert remarks[2] == 'A was tested on split test: 3 images of 3 persons, whose labels agree to 85.00 %.'
-    assert [cell[4] for cell in sweep_table.make_table(group_rows(rows), 'B')[0][1:]] == ['-2.50', '-', '-', '-']
+    assert remarks[2] == 'A was tested on split test: 60 images of 3 persons, whose labels agree to 85.00 %.'
+    assert 'Labels of 1 attributes stay with a person' in remarks[4] and ': Male. The other 1 pass.' in remarks[4]
+    assert [cell[5][:5] for cell in sweep_table.make_table(group_rows(rows), 'B')[0][1:]] == ['-3.33', '-', '-', '-']
     cells, remarks = sweep_table.make_table(group_rows(rows), 'E')
-    assert {cell[4] for cell in cells[1:]} == {'-'}
+    assert {cell[5] for cell in cells[1:]} == {'-'}
     assert remarks[0] == "There is no row of the baseline 'E', so nothing is compared." and len(remarks) == 2
     # A baseline that was itself tested on two sets of images is compared with nothing.
     cells, remarks = sweep_table.make_table(group_rows(rows), 'D')
-    assert {cell[4] for cell in cells[1:]} == {'-'} and 'D is not compared with D' in ' '.join(remarks)
+    assert {cell[5] for cell in cells[1:]} == {'-'} and 'D is not compared with D' in ' '.join(remarks)
 
 
 def test_the_baseline_is_the_first_variant_also_where_it_failed():
@@ -283,7 +286,7 @@ def test_the_baseline_is_the_first_variant_also_where_it_failed():
 
 
 def test_rows_of_two_configs_of_one_name_are_kept_apart():
-    rows = [row('A', 0, [30, 31, 32]), row('A', 0, [1, 2, 3], config_hash='b'), row('B', 0, [31, 32, 33])]
+    rows = [row('A', 0, [10, 11, 12]), row('A', 0, [1, 2, 3], config_hash='b'), row('B', 0, [11, 12, 13])]
     assert {name: len(group) for name, group in group_rows(rows).items()} == {'A (a)': 1, 'A (b)': 1, 'B': 1}
     variants = [Variant('B', CONFIG, (), 'a'), Variant('A', CONFIG, (), 'b')]
     assert group_rows(rows, variants) == {'B': rows[2:], 'A': rows[1:2]}
@@ -292,7 +295,7 @@ def test_rows_of_two_configs_of_one_name_are_kept_apart():
 def test_a_results_file_is_whole_lines(tmp_path, capsys):
     path = tmp_path / 'new' / 'rows.jsonl'
     assert read_rows(path) == []
-    first, second = row('A', 0, [30, 31, 32]), row('A', 1, [30, 31, 33])
+    first, second = row('A', 0, [10, 11, 12]), row('A', 1, [10, 11, 13])
     for value in (first, first | dict(seconds=1), second):
         append_row(path, value)
     assert path.read_bytes().count(b'\n') == 3 and read_rows(path, mend=True) == [first, second]
@@ -312,6 +315,9 @@ def test_a_row_of_549_persons_is_small_and_names_no_folders(monkeypatch, tmp_pat
     monkeypatch.chdir(tmp_path)
     options = ('load_from=/home/me/runs/first.pth', 'files=["/mnt/a/b.txt","c/d.txt"]', 'p=work_dirs/x.pth', 'q=~/x/y')
     values = dict(accuracy=100 / 3)
+    # As many images as persons have in the small subset, one label in nine wrong.
+    rng = np.random.default_rng(0)
+    images = rng.geometric(0.36, 549)
     report = dict(
         mean_accuracy=100 / 3,
         means=dict(agreement=200 / 3, label_agreement=200 / 3),
@@ -319,13 +325,19 @@ def test_a_row_of_549_persons_is_small_and_names_no_folders(monkeypatch, tmp_pat
         split='test',
         num_images=1530,
         attributes={name: values for name in ATTRIBUTES},
-        by_identity=dict(identity=list(range(9600, 10149)), correct=[100] * 549, labelled=[120] * 549),
+        lasting=['Male', 'Young'],
+        by_identity=dict(
+            identity=list(range(9600, 10149)),
+            correct=dict(zip(ATTRIBUTES, (images - rng.binomial(images, 0.11, (40, 549))).tolist())),
+            labelled=dict.fromkeys(ATTRIBUTES, images.tolist()),
+        ),
         checksums=dict(annotations='0' * 64, images='0' * 64),
         versions=dict(torch='2.11.0', mmengine='0.10.7', mmcv='2.2.0', mmpretrain='1.2.0', numpy='2.4.6'),
     )
     job = Job(Variant('A', str(tmp_path / 'configs' / 'a.py'), options, '0' * 16), 0, tmp_path)
-    made = make_row(job, report, 1234.5678, False)
+    made = make_row(job, report, None, 1234.5678, False)
+    assert made['val_accuracy'] is None
     assert made['config'] == 'configs/a.py' and made['accuracy']['Male'] == 33.3333
     assert made['options'] == ['load_from=first.pth', 'files=["b.txt","c/d.txt"]', 'p=work_dirs/x.pth', 'q=y']
     append_row('rows', made)
-    assert (tmp_path / 'rows').stat().st_size < 10000
+    assert (tmp_path / 'rows').stat().st_size < 12000
