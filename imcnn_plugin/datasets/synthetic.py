@@ -133,7 +133,7 @@ def _image_rng(seed, identity, image):
     return np.random.default_rng([seed, 2, identity, image])
 
 
-def write_faces(out_dir, identities=200, images=20, seed=0, jobs=None):
+def write_faces(out_dir, identities=200, images=20, seed=0, jobs=None, label_noise=0.0):
     """Write ``identities * images`` drawn faces in CelebA's layout.
 
     About 70, 10 and 20 % of the identities are in the train, validation and test part. The same seed gives the same
@@ -146,6 +146,8 @@ def write_faces(out_dir, identities=200, images=20, seed=0, jobs=None):
         images (int): Pictures of each.
         seed (int): Seed of everything that is drawn.
         jobs (int, optional): Number of processes; by default all cores, or 1 for a small set. With 1 none is started.
+        label_noise (float): Share of the training part's labels that are turned over, each for itself. The pictures,
+            and the labels of the other parts, are those without.
 
     Raises:
         DataError: If ``out_dir`` is a file or not empty, or a number is too small.
@@ -157,6 +159,8 @@ def write_faces(out_dir, identities=200, images=20, seed=0, jobs=None):
     for name, value, least in numbers:
         if value < least:
             raise DataError(f'{name} is {value}: give a number of at least {least}')
+    if not 0 <= label_noise <= 1:
+        raise DataError(f'label_noise is {label_noise}: give a share from 0 to 1')
     out_dir = Path(out_dir).resolve()
     if out_dir.exists() and not out_dir.is_dir():
         raise DataError(f'{out_dir} is a file: give a new or an empty folder')
@@ -168,7 +172,7 @@ def write_faces(out_dir, identities=200, images=20, seed=0, jobs=None):
     partial = out_dir.with_name(f'.{out_dir.name}.{os.getpid()}.partial')
     (partial / 'img_align_celeba').mkdir(parents=True)
     try:
-        _write_tables(partial, numbers, seed)
+        _write_tables(partial, numbers, seed, label_noise)
         _write_pictures(partial / 'img_align_celeba', numbers, seed, min(jobs, identities))
         if out_dir.is_dir():
             out_dir.rmdir()
@@ -177,15 +181,17 @@ def write_faces(out_dir, identities=200, images=20, seed=0, jobs=None):
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write_tables(folder, numbers, seed):
+def _write_tables(folder, numbers, seed, label_noise):
     identities, images = numbers.shape
-    labels = sample_labels(identities, images, seed).reshape(-1, len(ATTRIBUTES))
+    labels = sample_labels(identities, images, seed)
     order = np.argsort(numbers, axis=None)
     part = np.zeros(identities, int)
     if identities >= 3:
         validation, test = max(1, round(0.1 * identities)), max(1, round(0.2 * identities))
         shuffled = np.random.default_rng([seed, 4]).permutation(identities)
         part[shuffled[:validation]], part[shuffled[validation : validation + test]] = 1, 2
+    labels[part == 0] ^= np.random.default_rng([seed, 5]).random(labels[part == 0].shape) < label_noise
+    labels = labels.reshape(-1, len(ATTRIBUTES))
     rows = [(f'{number:06d}.jpg', labels[i], i // images) for number, i in enumerate(order, 1)]
     lines = dict(
         list_attr_celeba=[str(len(rows)), ' '.join(ATTRIBUTES) + ' ']

@@ -98,6 +98,19 @@ def test_other_seed_gives_other_faces(folder, tmp_path):
     assert not set(pictures.values()) & set(read_bytes(folder).values())
 
 
+def test_label_noise_turns_over_training_labels_alone(folder, tmp_path):
+    synthetic.write_faces(tmp_path, identities=6, images=3, seed=5, jobs=1, label_noise=0.25)
+    clean, noisy = (read_bytes(path) for path in (folder, tmp_path))
+    lists = [data.pop('list_attr_celeba.txt').decode().splitlines()[2:] for data in (clean, noisy)]
+    assert noisy == clean
+    parts = read_table(folder / 'list_eval_partition.txt')
+    turned = {'0': [], '1': [], '2': []}
+    for before, after in zip(*lists):
+        file, *labels = before.split()
+        turned[parts[file]] += [a != b for a, b in zip(labels, after.split()[1:])]
+    assert 0.18 < np.mean(turned['0']) < 0.32 and not any(turned['1'] + turned['2'])
+
+
 def test_every_attribute_is_neither_rare_nor_the_rule(labels):
     for name, values in labels.items():
         assert 0.08 <= values.mean() <= 0.92, name
@@ -159,6 +172,8 @@ def test_refuses_numbers_that_are_too_small(tmp_path, name, value):
     numbers = dict(identities=1, images=1, jobs=1) | {name: value}
     with pytest.raises(DataError, match=f'{name} is {value}'):
         synthetic.write_faces(tmp_path / 'faces', **numbers)
+    with pytest.raises(DataError, match='label_noise is 1.5'):
+        synthetic.write_faces(tmp_path / 'faces', identities=1, images=1, jobs=1, label_noise=1.5)
     assert not list(tmp_path.iterdir())
 
 

@@ -11,13 +11,16 @@ def parse_args():
     parser.add_argument('--identities', type=int, default=200, help='number of people (default: %(default)s)')
     parser.add_argument('--images', type=int, default=20, help='pictures of each person (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='same seed, same bytes (default: %(default)s)')
+    parser.add_argument(
+        '--label-noise', type=float, default=0.0, metavar='P', help='share of training labels that are turned over'
+    )
     parser.add_argument('--jobs', type=int, help='number of processes (default: all cores, or 1 for a small set)')
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
-    write_faces(args.out, identities=args.identities, images=args.images, seed=args.seed, jobs=args.jobs)
+    write_faces(args.out, args.identities, args.images, args.seed, args.jobs, args.label_noise)
 
 
 if __name__ == '__main__':
