@@ -47,10 +47,12 @@ def main():
             script = Path(__file__).with_name('train.py')
             runs = Sweep(variants, args.seeds, args.out, args.results, script, args.data_root, args.jobs)
             failed = runs.run()
-        table = sweep_table.make_table(group_rows(read_rows(args.results), variants), baseline)
+        groups = group_rows(read_rows(args.results), variants)
+        table = sweep_table.make_table(groups, baseline)
         print('\n' + sweep_table.format_text(*table), end='')
-        if args.markdown:
-            write_text(args.markdown, sweep_table.format_markdown(*table))
+        if args.markdown and groups:
+            single = sweep_table.attribute_table(groups, baseline)
+            write_text(args.markdown, sweep_table.format_markdown(*table, single))
     except IMCNNError as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from mmpretrain.registry import DATASETS, TRANSFORMS
 
 from ..errors import ConfigError, DataError
 from .photos import read_photo
-from .runner import drop_identity_head, in_one_line
+from .runner import drop_identity_head, unfit_weights
 
 
 def split_names(arguments: Sequence[str], form: str) -> List[Tuple[str, ...]]:
@@ -55,9 +55,7 @@ def load_model(cfg: Config, checkpoint: str) -> ImageClassifier:
     except FileNotFoundError:
         raise DataError(f'{checkpoint} not found: give the file of a checkpoint') from None
     except RuntimeError as error:
-        raise DataError(
-            f'{checkpoint}: its weights are not those of the model in the config ({in_one_line(error)})'
-        ) from error
+        raise unfit_weights(checkpoint, error) from error
     return model.to('cuda' if torch.cuda.is_available() else 'cpu')
 
 

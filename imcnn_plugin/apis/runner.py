@@ -72,6 +72,11 @@ def in_one_line(error: Exception) -> str:
     return f'{type(error).__name__}: {" ".join(str(error).split())[:300]}'
 
 
+def unfit_weights(path: Union[str, Path], error: Exception) -> DataError:
+    """What is to be raised where a checkpoint's weights did not go into the model."""
+    return DataError(f'{path}: its weights are not those of the model in the config ({in_one_line(error)})')
+
+
 def set_option(cfg: Config, key: str, value: Any) -> None:
     """Sets what a user gave by a dotted key.
 
@@ -168,9 +173,7 @@ def load_strictly(runner: Runner, path: str, **kwargs) -> dict:
     try:
         checkpoint = type(runner).load_checkpoint(runner, path, **{**kwargs, 'strict': True})
     except (RuntimeError, AttributeError, TypeError) as error:
-        raise DataError(
-            f'{path}: its weights are not those of the model in the config ({in_one_line(error)})'
-        ) from error
+        raise unfit_weights(path, error) from error
     meta = checkpoint.get('meta') or {}
     if runner._resume and not all(isinstance(meta.get(key), int) for key in ('epoch', 'iter')):
         raise DataError(f'{path} does not say at which epoch and iteration it was written: give it as load_from')

@@ -13,7 +13,7 @@ from ..errors import ConfigError, DataError, IMCNNError
 from ..models import GroupedMultiLabelHead
 from .checkpoint_file import read_checkpoint
 from .config_text import parse_config
-from .runner import drop_identity_head, in_one_line
+from .runner import drop_identity_head, in_one_line, unfit_weights
 
 
 def load_trained(path: Union[str, Path], device: Union[str, torch.device] = 'cpu') -> ImageClassifier:
@@ -41,8 +41,7 @@ def load_trained(path: Union[str, Path], device: Union[str, torch.device] = 'cpu
     try:
         model.load_state_dict(checkpoint['state_dict'])
     except (RuntimeError, TypeError) as error:
-        reason = ' '.join(str(error).split())
-        raise DataError(f'{path}: its weights are not those of the model in its config ({reason[:200]})') from error
+        raise unfit_weights(path, error) from error
     for name, value in model.state_dict().items():
         if not value.isfinite().all():
             raise DataError(f'{path}: {name} is not finite, so nothing can be predicted: give another checkpoint')

@@ -86,6 +86,36 @@ def make_table(groups: Dict[str, List[dict]], baseline: Optional[str] = None) ->
     return cells, remarks
 
 
+def attribute_table(groups: Dict[str, List[dict]], baseline: Optional[str] = None) -> List[Tuple]:
+    """The cells of a table of single attributes, those that stay with a person first: means over seeds.
+
+    Args:
+        groups: Of :func:`group_rows`, at least one.
+        baseline: Its accuracy stands in the table, and of the others what they gain.
+
+    Returns:
+        Rows of cells, headings first.
+    """
+    baseline = baseline if baseline in groups else next(iter(groups))
+    first = groups[baseline][0]
+    names = sorted(first['accuracy'], key=lambda name: name not in first['lasting'])
+    means = {
+        variant: [mean_or_nan([row['accuracy'][name] for row in rows]) for name in names]
+        for variant, rows in groups.items()
+        if list(rows[0]['accuracy']) == list(first['accuracy'])
+    }
+    own = means.pop(baseline)
+    cells = [('attribute', 'stays', f'{baseline} (%)', *means)]
+    for i, name in enumerate(names):
+        gains = (f'{values[i] - own[i]:+.2f}' for values in means.values())
+        cells.append((name, 'yes' if name in first['lasting'] else '', f'{own[i]:.2f}', *gains))
+    return cells
+
+
+def mean_or_nan(values: Sequence[Optional[float]]) -> float:
+    return np.nan if None in values else np.mean(values)
+
+
 def difference_cell(rows: Sequence[dict], baseline: Sequence[dict], attributes: Sequence[str]) -> str:
     """The difference in accuracy on some attributes, with its interval where there is one."""
     if not attributes:
@@ -121,6 +151,9 @@ def format_text(cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
     return '\n'.join([*lines, *remarks]) + '\n'
 
 
-def format_markdown(cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
-    """A table and a list."""
-    return '\n'.join([*markdown_lines(cells), '', *(f'- {line}' for line in remarks)]) + '\n'
+def format_markdown(
+    cells: Sequence[Sequence[str]], remarks: Sequence[str], attributes: Sequence[Sequence[str]]
+) -> str:
+    """A table, a list, and the table of single attributes."""
+    lines = [*markdown_lines(cells), '', *(f'- {line}' for line in remarks), '', *markdown_lines(attributes)]
+    return '\n'.join(lines) + '\n'

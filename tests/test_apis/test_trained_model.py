@@ -61,7 +61,7 @@ def test_refuses_weights_of_another_model(best, tmp_path):
     text = torch.load(best)['meta']['cfg']
     assert 'width=0.0625' in text
     _, path = change(best, tmp_path, cfg=text.replace('width=0.0625', 'width=0.125'))
-    with pytest.raises(DataError, match='changed.pth: its weights are not those of the model in its config') as error:
+    with pytest.raises(DataError, match='changed.pth: its weights are not those of the model in the config') as error:
         load_trained(path)
     assert '\n' not in str(error.value)
 

@@ -113,6 +113,11 @@ def test_ends_in_a_table(swept):
     markdown = (folder / 'table.md').read_text().splitlines()
     assert [cell.strip() for cell in markdown[3].strip('|').split('|')][:2] == ['IMCNN 0.3', '2']
     assert ' '.join(cells[6:10]) in markdown[3]
+    single = {line.split('|')[1].strip(): line for line in markdown[markdown.index('', 5) + 1 :]}
+    gain = np.mean([imcnn[i]['accuracy']['Male'] - attr_net[i]['accuracy']['Male'] for i in (0, 1)])
+    assert list(single)[0] == 'attribute' and set(ATTRIBUTES) < set(single) and f' {gain:+.2f} |' in single['Male']
+    last = [name for name in single if single[name].split('|')[2].strip() == 'yes']
+    assert last == [name for name in ATTRIBUTES if name in imcnn[0]['lasting']] == list(single)[2 : 2 + len(last)]
 
 
 def test_what_is_there_is_not_trained_again(swept, faces, monkeypatch, capsys):
