@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from imcnn_plugin.apis.sweep_rows import group_rows, read_rows
+from imcnn_plugin.evaluation.sweep_table import attribute_table, format_markdown, make_table
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = sorted([REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *(REPOSITORY / 'docs').glob('*.md')])
 # What a page may start that is not this repository's.
@@ -93,3 +96,10 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r'\]\(([^)#]+)[^)]*\)', page.read_text()):
         if not target.startswith(('http://', 'https://', 'mailto:')):
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize('rows', sorted((REPOSITORY / 'docs' / 'results').glob('*.jsonl')), ids=lambda path: path.stem)
+def test_tables_of_results_are_those_of_their_rows(rows):
+    groups = group_rows(read_rows(rows))
+    table = format_markdown(*make_table(groups), attribute_table(groups))
+    assert rows.with_suffix('.md').read_text() == table, 'tools/sweep.py --table-only --markdown makes it anew'
