@@ -85,20 +85,17 @@ class FacePreprocessor(BaseDataPreprocessor):
         return {**data, 'inputs': (x - self.mean).div_(self.std)}
 
     def _augment(self, x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-        """Crops at random places, flips at random and orders the channels, all by one look-up of pixels."""
-        n, channels = x.shape[:2]
-        steps = [torch.arange(length, device=x.device) for length in size]
-        rows, columns = (step.expand(n, -1) for step in steps)
+        """Crops at random places, flips at random and orders the channels."""
         if self.crop_size is not None:
             spare = torch.tensor([have - want + 1 for have, want in zip(x.shape[2:], size)], device=x.device)
-            offset = (torch.rand(n, 2, device=x.device) * spare).long()
-            rows, columns = rows + offset[:, :1], columns + offset[:, 1:]
+            top, left = (torch.rand(len(x), 2, device=x.device) * spare).long().T
+            # All windows there are, as a view; of each image one is copied.
+            windows = x.unfold(2, size[0], 1).unfold(3, size[1], 1)
+            x = windows[torch.arange(len(x), device=x.device), :, top, left]
         if self.flip_prob:
-            flipped = torch.rand(n, 1, device=x.device) < self.flip_prob
-            columns = torch.where(flipped, columns.flip(1), columns)
-        channel = torch.arange(channels, device=x.device)
+            flipped = torch.rand(len(x), 1, 1, 1, device=x.device) < self.flip_prob
+            x = torch.where(flipped, x.flip(3), x)
         if self.to_rgb:
-            channel = channel.flip(0)
-        image = torch.arange(n, device=x.device).view(n, 1, 1, 1)
+            x = x.flip(1)
         # With the channels innermost, as convolutions like it.
-        return x[image, channel, rows[:, :, None, None], columns[:, None, :, None]].permute(0, 3, 1, 2)
+        return x.contiguous(memory_format=torch.channels_last)
