@@ -183,7 +183,8 @@ def test_sizes_in_the_index_are_those_of_the_networks(models):
 
 
 def test_results_in_the_index_are_those_of_the_documentation(models):
-    table = [line for line in (REPOSITORY / 'docs' / 'paper_table.md').read_text().splitlines() if line.startswith('| ')]
+    lines = (REPOSITORY / 'docs' / 'paper_table.md').read_text().splitlines()
+    table = [line for line in lines if line.startswith('| ')]
     cells = [re.split(r' *\| *', line.strip('| ')) for line in table]
     [head] = [row for row in cells if row[0].startswith('attribute')]
     [mean] = [row for row in cells if row[0] == 'mean']
