@@ -91,7 +91,7 @@ def attribute_table(groups: Dict[str, List[dict]], baseline: Optional[str] = Non
 
     Args:
         groups: Of :func:`group_rows`, at least one.
-        baseline: Its accuracy stands in the table, and of the others what they gain.
+        baseline: Its accuracy stands in the table, and what the others gain that were tested on the same images.
 
     Returns:
         Rows of cells, headings first.
@@ -102,7 +102,7 @@ def attribute_table(groups: Dict[str, List[dict]], baseline: Optional[str] = Non
     means = {
         variant: [mean_or_nan([row['accuracy'][name] for row in rows]) for name in names]
         for variant, rows in groups.items()
-        if list(rows[0]['accuracy']) == list(first['accuracy'])
+        if variant == baseline or all(tested_on(row) == tested_on(other) for row in rows for other in groups[baseline])
     }
     own = means.pop(baseline)
     cells = [('attribute', 'stays', f'{baseline} (%)', *means)]

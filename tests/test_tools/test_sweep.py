@@ -280,6 +280,10 @@ def test_runs_tested_on_other_images_are_not_compared():
     # A baseline that was itself tested on two sets of images is compared with nothing.
     cells, remarks = sweep_table.make_table(group_rows(rows), 'D')
     assert {cell[5] for cell in cells[1:]} == {'-'} and 'D is not compared with D' in ' '.join(remarks)
+    # Nor are its attributes.
+    for baseline, others in (('A', ['B']), ('D', [])):
+        cells = sweep_table.attribute_table(group_rows(rows), baseline)
+        assert list(cells[0]) == ['attribute', 'stays', f'{baseline} (%)', *others]
 
 
 def test_the_baseline_is_the_first_variant_also_where_it_failed():
