@@ -13,6 +13,7 @@ from mmpretrain.registry import DATASETS, HOOKS, MODELS
 from mmpretrain.structures import DataSample
 
 from imcnn_plugin.datasets.packing import write_pack
+from imcnn_plugin.evaluation.attribute_scores import agreement_beyond_chance
 
 FOLDER = Path(__file__).resolve().parents[1] / 'docs' / 'results'
 IDENTITY = torch.tensor([4, 1, 4, -1, 1, 4, 0, -1])
@@ -154,3 +155,31 @@ def test_training_parts_with_fewer_persons_or_labels(pack):
     assert 15 < unknown.sum() < 41 and (scarce.gt_score[~unknown] == whole.gt_score[~unknown]).all()
     assert (scarce.gt_identity == whole.gt_identity).all()
     assert (part('ScarceFaces', 'test', labelled=0.5).gt_score == test.gt_score).all()
+
+
+def test_labels_that_stay_are_moved_to_their_mean_over_a_person(pack):
+    def labels(type, **options):
+        dataset = DATASETS.build(dict(type=f'mmpretrain.{type}', data_root=str(pack), split='train', **options))
+        dataset.full_init()
+        return dataset.data_list.gt_score, dataset.data_list.identity
+
+    own, identity = labels('PackedFaces')
+    beyond_chance, _ = agreement_beyond_chance(own, identity)
+    stays = (beyond_chance >= 0.2) & (beyond_chance < 1)
+    assert stays.any() and (beyond_chance < 0.2).any()
+    moved, _ = labels('PersonLabels', share=0.5, stays=0.2)
+    assert (moved[:, beyond_chance < 0.2] == own[:, beyond_chance < 0.2]).all()
+    for person in np.unique(identity):
+        images = identity == person
+        expected = own[images] / 2 + own[images].mean(0) / 2
+        np.testing.assert_allclose(moved[images][:, stays], expected[:, stays])
+    # An image without labels gets those of its person, where another has some.
+    scarce, _ = labels('ScarceFaces', labelled=0.3)
+    filled, _ = labels('PersonLabels', labelled=0.3, stays=-1)
+    unknown, lasting = scarce[:, 0] < 0, ~np.isnan(agreement_beyond_chance(scarce, identity)[0])
+    for person in np.unique(identity):
+        images = identity == person
+        known = images & ~unknown
+        expected = scarce[known].mean(0) if known.any() else np.full(scarce.shape[1], -1)
+        np.testing.assert_allclose(filled[images][:, lasting], np.tile(expected[lasting], (images.sum(), 1)))
+    assert (filled[unknown][:, ~lasting] == -1).all()

@@ -17,6 +17,7 @@ from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
 
 from imcnn_plugin.datasets.packed_faces import PackedFaces
 from imcnn_plugin.datasets.resumable_sampler import ResumableSampler
+from imcnn_plugin.evaluation.attribute_scores import LASTING, agreement_beyond_chance
 from imcnn_plugin.models.features import batch_field
 from imcnn_plugin.models.identity_head import IdentityHead
 from imcnn_plugin.models.joint_head import JointHead
@@ -202,4 +203,35 @@ class ScarceFaces(PackedFaces):
         if self.split == 'train':
             known = np.random.default_rng(0).random(len(records)) < self.labelled
             records.gt_score = np.where(known[:, None], records.gt_score, -1)
+        return records
+
+
+@DATASETS.register_module()
+class PersonLabels(ScarceFaces):
+    """Training labels of attributes that stay with a person are moved to their mean over that person's known ones.
+
+    Args:
+        share: How far: 0 not at all, 1 gives all images of a person the same targets.
+        stays: Attributes whose training labels agree within a person by so much beyond chance.
+    """
+
+    def __init__(self, *args, share: float = 1.0, stays: float = LASTING, **kwargs):
+        self.share = share
+        self.stays = stays
+        super().__init__(*args, **kwargs)
+
+    def load_data_list(self):
+        records = super().load_data_list()
+        if self.split == 'train':
+            score, identity = records.gt_score, records.identity
+            beyond_chance, _ = agreement_beyond_chance(score, identity)
+            _, person = np.unique(identity, return_inverse=True)
+            count, positive = np.zeros((2, person.max() + 1, score.shape[1]))
+            np.add.at(count, person, score >= 0)
+            np.add.at(positive, person, score == 1)
+            count, positive = count[person], positive[person]
+            mean = positive / count.clip(1)
+            own = np.where(score >= 0, score, mean)
+            moved = (identity >= 0)[:, None] & (beyond_chance >= self.stays) & (count > 0)
+            records.gt_score = np.where(moved, own + self.share * (mean - own), score)
         return records
