@@ -116,7 +116,7 @@ class Sweep:
         command = [sys.executable, str(self.script), job.variant.config, '--work-dir', str(job.folder)]
         command += ['--resume'] if resumed else []
         command += ['--data-root', self.data_root] if self.data_root else []
-        command += ['--cfg-options', *job.variant.options, f'randomness.seed={job.seed}']
+        command += ['--cfg-options', *job.options]
         cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
         threads = str(max(1, cores // self.at_once))
         path, start = Path(job.folder, 'train.log'), time.monotonic()

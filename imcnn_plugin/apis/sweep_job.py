@@ -1,6 +1,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import List
 
 from ..errors import ConfigError
 from .sweep_variants import Variant
@@ -16,6 +17,12 @@ class Job:
 
     def __str__(self) -> str:
         return f'{self.variant.name}, seed {self.seed}'
+
+    @property
+    def options(self) -> List[str]:
+        """What the config is changed by; ``{seed}`` in an option stands for the seed."""
+        options = [option.replace('{seed}', str(self.seed)) for option in self.variant.options]
+        return [*options, f'randomness.seed={self.seed}']
 
     @property
     def has_checkpoint(self) -> bool:

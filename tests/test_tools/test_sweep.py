@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -228,6 +229,16 @@ def test_variants_that_cannot_be_read_are_refused(text, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     with pytest.raises(ConfigError, match='expected NAME=CONFIG|cannot be read'):
         parse_variant(text)
+
+
+def test_an_option_may_name_the_seed(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    variant = parse_variant(f'second={CONFIG} load_from=out/first-seed{{seed}}/epoch_1.pth')
+    jobs = [Job(variant, seed, Path('out')) for seed in (0, 3)]
+    assert [job.options for job in jobs] == [
+        [f'load_from=out/first-seed{seed}/epoch_1.pth', f'randomness.seed={seed}'] for seed in (0, 3)
+    ]
+    assert variant.config_hash != parse_variant(f'second={CONFIG}').config_hash
 
 
 def test_two_runs_of_one_folder_are_refused():
