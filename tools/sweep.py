@@ -10,6 +10,7 @@ from imcnn_plugin.apis.sweep_variants import choose_baseline, lambda_variants, p
 from imcnn_plugin.errors import IMCNNError
 from imcnn_plugin.evaluation import sweep_table
 from imcnn_plugin.files import write_text
+from imcnn_plugin.visualization import draw_sweep_differences
 
 
 def parse_args():
@@ -29,6 +30,7 @@ def parse_args():
     parser.add_argument('--baseline', metavar='NAME', help='what the others are compared with; default the first')
     parser.add_argument('--table-only', action='store_true', help='train nothing; without variants all rows are shown')
     parser.add_argument('--markdown', metavar='FILE', help='write the table there, too')
+    parser.add_argument('--picture', metavar='FILE', help='draw the differences there, such as differences.png')
     args = parser.parse_intermixed_args()
     if not args.variants and not args.lambdas and not args.table_only:
         parser.error('no variants; after an option of several values, put -- before them')
@@ -53,6 +55,9 @@ def main():
         if args.markdown and groups:
             single = sweep_table.attribute_table(groups, baseline)
             write_text(args.markdown, sweep_table.format_markdown(*table, single))
+        if args.picture and groups:
+            baseline = baseline or next(iter(groups))
+            draw_sweep_differences(sweep_table.find_differences(groups, baseline), baseline, args.picture)
     except IMCNNError as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:

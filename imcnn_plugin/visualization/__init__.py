@@ -3,6 +3,7 @@ from .feature_maps import draw_feature_maps, layer_maps
 from .lambda_curves import draw_lambda_curves, read_curves
 from .person_predictions import draw_person_predictions, find_torn_person
 from .prediction_sheet import draw_prediction_sheet
+from .sweep_differences import draw_sweep_differences
 
 __all__ = [
     'choose_images',
@@ -11,6 +12,7 @@ __all__ = [
     'draw_lambda_curves',
     'draw_person_predictions',
     'draw_prediction_sheet',
+    'draw_sweep_differences',
     'find_torn_person',
     'layer_maps',
     'read_curves',

@@ -38,7 +38,8 @@ def swept(faces, tmp_path_factory):
     """A folder after a sweep of two variants and one that cannot be trained, and how it ended."""
     folder = tmp_path_factory.mktemp('sweep')
     broken = f'broken={CONFIG} train_dataloader.dataset.split=nothing'
-    return folder, *run(folder, faces, ATTR_NET, broken, IMCNN, '--seeds', '0', '1', '--markdown', folder / 'table.md')
+    written = ('--markdown', folder / 'table.md', '--picture', folder / 'differences.png')
+    return folder, *run(folder, faces, ATTR_NET, broken, IMCNN, '--seeds', '0', '1', *written)
 
 
 def rows_of(folder):
@@ -111,6 +112,7 @@ def test_ends_in_a_table(swept):
     difference = (sum(row['mean_accuracy'] for row in imcnn) - first - second) / 2
     assert float(cells[6]) == pytest.approx(difference, abs=0.006)
     assert float(cells[7].strip('(')) <= float(cells[6]) <= float(cells[9].strip(')'))
+    assert (folder / 'differences.png').stat().st_size > 5000
     markdown = (folder / 'table.md').read_text().splitlines()
     assert [cell.strip() for cell in markdown[3].strip('|').split('|')][:2] == ['IMCNN 0.3', '2']
     assert ' '.join(cells[6:10]) in markdown[3]
