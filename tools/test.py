@@ -24,6 +24,7 @@ def parse_args():
     parser.add_argument(
         '--tolerance', type=float, default=0.1, help='points of percent by which they may differ (default %(default)s)'
     )
+    parser.add_argument('--tta', action='store_true', help="average each image's prediction with its mirror image's")
     parser.add_argument('--amp', action='store_true', help='test in half precision')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
@@ -60,6 +61,8 @@ def run(args):
     # A training that was resumed leaves a config that says so.
     cfg.resume = False
     drop_identity_head(cfg)
+    if args.tta:
+        cfg.test_cfg.type = 'MirrorTestLoop'
     if args.amp:
         cfg.test_cfg.fp16 = True
     expected = read_report(args.expect) if args.expect else None

@@ -9,6 +9,7 @@ from .interrupt_hook import InterruptHook
 from .kept_memory import keep_freed_memory
 from .lean_hooks import LeanIterTimerHook, LeanRuntimeInfoHook
 from .lean_optim_wrapper import LeanOptimWrapper
+from .mirror_test_loop import MirrorTestLoop
 from .model_speed_hook import ModelSpeedHook
 from .resumable_train_loop import ResumableTrainLoop
 from .run_checkpoint_hook import RunCheckpointHook
@@ -28,6 +29,7 @@ __all__ = [
     'LeanIterTimerHook',
     'LeanOptimWrapper',
     'LeanRuntimeInfoHook',
+    'MirrorTestLoop',
     'ModelSpeedHook',
     'ResumableTrainLoop',
     'RunCheckpointHook',

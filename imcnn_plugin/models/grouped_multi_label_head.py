@@ -41,7 +41,8 @@ class GroupBank(nn.Module):
         for hidden in hidden_dims:
             layers += [GroupedLinear(len(slices), dims, hidden), nn.ReLU(inplace=True)]
             if dropout:
-                layers.append(nn.Dropout(dropout))
+                # In one place with the ReLU, so that weights have the same names with dropout and without.
+                layers[-1] = nn.Sequential(layers[-1], nn.Dropout(dropout))
             dims = hidden
         self.hidden = nn.Sequential(*layers)
         # Row l belongs to label l and meets the features of that label's group alone.

@@ -238,9 +238,11 @@ def test_init_cfg_of_the_user_is_kept():
     assert all(parameter.eq(2).all() for name, parameter in head.named_parameters() if name.endswith('weight'))
 
 
-def test_dropout_follows_each_hidden_layer():
-    bank = build_head(hidden_dims=(6, 6), dropout=0.5).banks[0]
-    assert [type(layer).__name__ for layer in bank.hidden] == ['GroupedLinear', 'ReLU', 'Dropout'] * 2
+def test_dropout_follows_each_hidden_layer_and_renames_no_weights():
+    head = build_head(hidden_dims=(6, 6), dropout=0.5)
+    layers = [type(layer).__name__ for layer in head.banks[0].hidden.modules()][1:]
+    assert layers == ['GroupedLinear', 'Sequential', 'ReLU', 'Dropout'] * 2
+    assert list(head.state_dict()) == list(build_head(hidden_dims=(6, 6)).state_dict())
 
 
 BACKBONES = dict(

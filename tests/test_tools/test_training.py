@@ -79,6 +79,8 @@ def test_a_checkpoint_is_tested_without_training_rows_or_identity_count(trained,
         f'Not what {folder}/per_attribute.json has:',
         'the checksum of the annotations is another one: this is not the data that was expected',
     ]
+    run(*command, '--tta', '--cfg-options', *TINY, ODD_TEST_PART)
+    assert report(tmp_path)['num_images'] == 15 and report(tmp_path)['means'] != report(folder)['means']
     run(*command, '--amp', '--cfg-options', *TINY, ODD_TEST_PART)
     assert report(tmp_path)['mean_accuracy'] == pytest.approx(report(folder)['mean_accuracy'], abs=2)
 
