@@ -10,11 +10,9 @@ from typing import Dict, Optional, Tuple, Union
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.models import ImageClassifier
-from mmpretrain.registry import TRANSFORMS
 from torch import nn
 
 from .. import __version__
@@ -25,8 +23,7 @@ from ..files import replacing
 from .calibration import data_config
 from .checkpoint_file import read_checkpoint
 from .fast_inference import AttributePredictor
-from .inferencer import READERS
-from .loading import open_part
+from .loading import after_reading, open_part
 from .trained_model import load_trained
 
 # By how much a probability may differ between ONNX Runtime and PyTorch.
@@ -112,7 +109,7 @@ def input_size(cfg: Config) -> Tuple[int, int]:
     if not steps:
         raise ConfigError('the config has no test_dataloader.dataset.pipeline, which says how images are resized')
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-        pipeline = Compose([TRANSFORMS.build(step) for step in steps if step['type'].split('.')[-1] not in READERS])
+        pipeline = after_reading(steps)
     sizes = {
         tuple(pipeline(dict(img=np.zeros((*size, 3), np.uint8), img_shape=size, ori_shape=size))['inputs'].shape[1:])
         for size in ((480, 640), (640, 480))

@@ -8,22 +8,18 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.device import get_device
 from mmpretrain.apis.base import BaseInferencer
-from mmpretrain.datasets import remove_transform
-from mmpretrain.registry import TRANSFORMS
 
 from ..errors import ConfigError, DataError
 from ..visualization.face_labels import draw_faces
 from .album import Album
 from .face_alignment import align_face
 from .face_detection import FaceDetector
+from .loading import after_reading
 from .photos import PhotoType, list_photos, read_photo
 from .runner import in_one_line
 from .trained_model import attribute_head, load_trained, weights_checksum
 
 InputsType = Union[PhotoType, Iterable[PhotoType]]
-
-# Transforms that read files, which are photos here and read otherwise.
-READERS = ('LoadImageFromFile', 'LoadFaceFromFile')
 
 
 class FaceAttributeInferencer(BaseInferencer):
@@ -93,10 +89,7 @@ class FaceAttributeInferencer(BaseInferencer):
 
     def _init_pipeline(self, config: Config) -> Compose:
         try:
-            pipeline = config.test_dataloader.dataset.pipeline
-            for reader in READERS:
-                pipeline = remove_transform(pipeline, reader)
-            return Compose([TRANSFORMS.build(transform) for transform in pipeline])
+            return after_reading(config.test_dataloader.dataset.pipeline)
         # What a transform raises of settings that do not fit is up to it.
         except Exception as error:
             raise DataError(

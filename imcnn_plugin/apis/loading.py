@@ -16,6 +16,9 @@ from ..errors import ConfigError, DataError
 from .photos import read_photo
 from .runner import drop_identity_head, unfit_weights
 
+# Transforms that read files.
+READERS = ('LoadImageFromFile', 'LoadFaceFromFile')
+
 
 def split_names(arguments: Sequence[str], form: str) -> List[Tuple[str, ...]]:
     """Splits arguments at the first '=', and what follows at the first ',' where the form has one.
@@ -35,6 +38,15 @@ def split_names(arguments: Sequence[str], form: str) -> List[Tuple[str, ...]]:
             raise ConfigError(f"expected {form}, found '{argument}'")
         found.append(parts)
     return found
+
+
+def after_reading(steps: Sequence[dict]) -> Compose:
+    """What a reading pipeline does with an image once it is read; for photos that are read otherwise.
+
+    Args:
+        steps: The pipeline of a config.
+    """
+    return Compose([TRANSFORMS.build(step) for step in steps if step['type'].split('.')[-1] not in READERS])
 
 
 def open_part(cfg: Config, split: Optional[str] = None):
