@@ -103,3 +103,13 @@ def test_tables_of_results_are_those_of_their_rows(rows):
     groups = group_rows(read_rows(rows))
     table = format_markdown(*make_table(groups), attribute_table(groups))
     assert rows.with_suffix('.md').read_text() == table, 'tools/sweep.py --table-only --markdown makes it anew'
+
+
+def test_figures_of_the_results_page_are_those_of_its_tables():
+    folder = REPOSITORY / 'docs'
+    tables = ' '.join(path.read_text() for path in (folder / 'results').glob('*.md'))
+    page = (folder / 'results.md').read_text()
+    # Accuracies, and differences with their intervals; 80.50 % is what the training part's majority labels score.
+    figures = re.findall(r'[+-]\d\.\d\d \(.*?\)|\b\d\d\.\d\d\b', page)
+    assert len(figures) > 60
+    assert {figure for figure in figures if figure not in tables} == {'80.50'}
