@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from imcnn_plugin.apis.sweep_rows import group_rows, read_rows
-from imcnn_plugin.evaluation.sweep_table import attribute_table, format_markdown, make_table
+from imcnn_plugin.evaluation.sweep_table import SweepTable
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = sorted([REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *(REPOSITORY / 'docs').glob('*.md')])
@@ -100,8 +100,7 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize('rows', sorted((REPOSITORY / 'docs' / 'results').glob('*.jsonl')), ids=lambda path: path.stem)
 def test_tables_of_results_are_those_of_their_rows(rows):
-    groups = group_rows(read_rows(rows))
-    table = format_markdown(*make_table(groups), attribute_table(groups))
+    table = SweepTable(group_rows(read_rows(rows))).markdown()
     assert rows.with_suffix('.md').read_text() == table, 'tools/sweep.py --table-only --markdown makes it anew'
 
 

@@ -8,7 +8,7 @@ from imcnn_plugin.apis.sweep import Sweep
 from imcnn_plugin.apis.sweep_rows import group_rows, read_rows
 from imcnn_plugin.apis.sweep_variants import choose_baseline, lambda_variants, parse_variant
 from imcnn_plugin.errors import IMCNNError
-from imcnn_plugin.evaluation import sweep_table
+from imcnn_plugin.evaluation.sweep_table import SweepTable
 from imcnn_plugin.files import write_text
 from imcnn_plugin.visualization import draw_sweep_differences
 
@@ -50,14 +50,12 @@ def main():
             runs = Sweep(variants, args.seeds, args.out, args.results, script, args.data_root, args.jobs)
             failed = runs.run()
         groups = group_rows(read_rows(args.results), variants)
-        table = sweep_table.make_table(groups, baseline)
-        print('\n' + sweep_table.format_text(*table), end='')
+        table = SweepTable(groups, baseline)
+        print('\n' + table.text(), end='')
         if args.markdown and groups:
-            single = sweep_table.attribute_table(groups, baseline)
-            write_text(args.markdown, sweep_table.format_markdown(*table, single))
+            write_text(args.markdown, table.markdown())
         if args.picture and groups:
-            baseline = baseline or next(iter(groups))
-            draw_sweep_differences(sweep_table.find_differences(groups, baseline), baseline, args.picture)
+            draw_sweep_differences(table.differences, table.baseline, args.picture)
     except IMCNNError as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:

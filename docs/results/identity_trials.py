@@ -17,7 +17,7 @@ from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
 
 from imcnn_plugin.datasets.packed_faces import PackedFaces
 from imcnn_plugin.datasets.resumable_sampler import ResumableSampler
-from imcnn_plugin.evaluation.attribute_scores import LASTING, agreement_beyond_chance
+from imcnn_plugin.evaluation.attribute_scores import LASTING, agreement_beyond_chance, sums_by_person
 from imcnn_plugin.models.features import batch_field
 from imcnn_plugin.models.identity_head import IdentityHead
 from imcnn_plugin.models.joint_head import JointHead
@@ -229,11 +229,8 @@ class PersonLabels(ScarceFaces):
         if self.split == 'train':
             score, identity = records.gt_score, records.identity
             beyond_chance, _ = agreement_beyond_chance(score, identity)
-            _, person = np.unique(identity, return_inverse=True)
-            count, positive = np.zeros((2, person.max() + 1, score.shape[1]))
-            np.add.at(count, person, score >= 0)
-            np.add.at(positive, person, score == 1)
-            count, positive = count[person], positive[person]
+            sums, person = sums_by_person(identity, score >= 0, score == 1)
+            count, positive = sums[:, person]
             mean = positive / count.clip(1)
             own = np.where(score >= 0, score, mean)
             moved = (identity >= 0)[:, None] & (beyond_chance >= self.stays) & (count > 0)

@@ -80,6 +80,23 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
     return float((np.diff(found, prepend=0) * found / ranks).sum() / found[-1])
 
 
+def sums_by_person(identity: np.ndarray, *fields: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """What the images of each person have together.
+
+    Args:
+        identity: ``(N, )``; each number is a person.
+        fields: F arrays ``(N, L)``, numbers or booleans.
+
+    Returns:
+        Sums ``(F, P, L)``, persons in ascending order of identity, and the place of each image's person ``(N, )``.
+    """
+    persons, person = np.unique(identity, return_inverse=True)
+    sums = np.zeros((len(fields), len(persons), fields[0].shape[1]))
+    for total, field in zip(sums, fields):
+        np.add.at(total, person, field)
+    return sums, person
+
+
 def agreement(on: np.ndarray, counted: np.ndarray, identity: np.ndarray) -> np.ndarray:
     """How often two images of one person agree on an attribute, in percent; the mean over persons.
 
@@ -94,10 +111,7 @@ def agreement(on: np.ndarray, counted: np.ndarray, identity: np.ndarray) -> np.n
         ``(L, )``; NaN where nobody has two images that count.
     """
     known = identity >= 0
-    persons, person = np.unique(identity[known], return_inverse=True)
-    images, positive = np.zeros((2, len(persons), on.shape[1]))
-    np.add.at(images, person, counted[known])
-    np.add.at(positive, person, (on & counted)[known])
+    (images, positive), _ = sums_by_person(identity[known], counted[known], (on & counted)[known])
     negative = images - positive
     pairs = images * (images - 1)
     agreeing = positive * (positive - 1) + negative * (negative - 1)
@@ -120,10 +134,8 @@ def agreement_beyond_chance(targets: np.ndarray, identity: np.ndarray) -> Tuple[
     """
     known = targets >= 0
     observed = agreement(targets == 1, known, identity) / 100
-    persons, person = np.unique(identity[identity >= 0], return_inverse=True)
-    images, positive = np.zeros((2, len(persons), targets.shape[1]))
-    np.add.at(images, person, known[identity >= 0])
-    np.add.at(positive, person, (targets == 1)[identity >= 0])
+    someone = identity >= 0
+    (images, positive), _ = sums_by_person(identity[someone], known[someone], (targets == 1)[someone])
     counted = images > 1
     shares = np.divide(positive, images, out=np.zeros_like(images), where=counted)
     with np.errstate(invalid='ignore'):
@@ -164,15 +176,11 @@ def make_report(
     )
     means = {name: mean_or_none(values[name]) for name in (*PERCENTAGES, *AGREEMENTS)}
     thresholds = np.broadcast_to(thr, len(classes))
-    persons, person = np.unique(identity, return_inverse=True)
     correct = known & ((scores >= thr) == (targets == 1))
+    counts, _ = sums_by_person(identity, correct, known)
+    correct_by_person, known_by_person = (dict(zip(classes, count.T.astype(int).tolist())) for count in counts)
     accuracy = dict(zip(classes, values['accuracy']))
     beyond_chance, _ = agreement_beyond_chance(targets, identity)
-
-    def by_person(counted):
-        counts = np.zeros((len(classes), len(persons)), int)
-        np.add.at(counts.T, person, counted)
-        return dict(zip(classes, counts.tolist()))
 
     return dict(
         mean_accuracy=means['accuracy'],
@@ -189,7 +197,7 @@ def make_report(
         },
         lasting=[name for name, value in zip(classes, beyond_chance) if value >= LASTING],
         # Images of one person are not independent: intervals need the figures of each.
-        by_identity=dict(identity=persons.tolist(), correct=by_person(correct), labelled=by_person(known)),
+        by_identity=dict(identity=np.unique(identity).tolist(), correct=correct_by_person, labelled=known_by_person),
     )
 
 

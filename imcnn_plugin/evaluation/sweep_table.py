@@ -10,6 +10,8 @@ from .person_counts import unpack_counts
 from .report import describe_part
 from .tables import aligned_lines, markdown_lines
 
+# A difference, and the lower and upper end of its interval.
+Interval = Tuple[float, float, float]
 HEADINGS = (
     'variant',
     'seeds',
@@ -24,126 +26,119 @@ HEADINGS = (
 )
 
 
-def make_table(groups: Dict[str, List[dict]], baseline: Optional[str] = None) -> Tuple[List[Tuple], List[str]]:
-    """The cells of the table of a sweep, and remarks on it.
+class SweepTable:
+    """Accuracy of each variant, and its difference to the baseline.
 
     Args:
-        groups: Of :func:`group_rows`.
-        baseline: What the others are compared with; the first by default.
+        groups: Rows by variant, of :func:`~imcnn_plugin.apis.sweep_rows.group_rows`.
+        baseline: What the others are compared with; the first by default. There may be no row of it.
 
-    Returns:
-        Rows of cells, headings first, and lines.
+    ``differences`` has for each variant that was tested on the same images as the baseline what
+    :func:`~imcnn_plugin.evaluation.paired_bootstrap.paired_interval` gives: over all attributes, those that stay with
+    a person, and the others; None where there are no such attributes.
     """
-    if not groups:
-        return [HEADINGS], ['No run has ended well yet.']
-    baseline = baseline or next(iter(groups))
-    found, remarks = find_differences(groups, baseline), []
-    if baseline not in groups:
-        remarks.append(f"There is no row of the baseline '{baseline}', so nothing is compared.")
-    first = groups.get(baseline, next(iter(groups.values())))[0]
-    cells = [HEADINGS]
-    for name, rows in groups.items():
-        accuracy = np.array([row['mean_accuracy'] for row in rows])
-        minutes = [row['seconds'] / 60 for row in rows if not row['resumed']]
-        others = [row['seed'] for row in rows if tested_on(row) != tested_on(first)]
-        if baseline in groups and others:
-            remarks.append(f'{name} is not compared with {baseline}: tested on other images (seed {join(others)})')
-        cells.append(
-            (
-                name,
-                str(len(rows)),
-                mean_cell([row['val_accuracy'] for row in rows], '.2f'),
-                f'{accuracy.mean():.2f}',
-                f'{accuracy.std(ddof=1):.2f}' if len(rows) > 1 else '-',
-                *map(difference_cell, found.get(name, [None] * 3)),
-                mean_cell([row['agreement'] for row in rows], '.2f'),
-                mean_cell(minutes, '.1f'),
+
+    def __init__(self, groups: Dict[str, List[dict]], baseline: Optional[str] = None):
+        self.groups = groups
+        self.baseline = baseline or next(iter(groups), None)
+        rows = groups.get(self.baseline, [])
+        compared = [
+            name
+            for name, others in groups.items()
+            if name != self.baseline and rows and all(tested_on(row) == tested_on(rows[0]) for row in rows + others)
+        ]
+        self.differences: Dict[str, List[Optional[Interval]]] = {name: [] for name in compared}
+        for name, found in self.differences.items():
+            lasting, every = rows[0]['lasting'], list(rows[0]['accuracy'])
+            for names in (every, lasting, [name for name in every if name not in lasting]):
+                found.append(difference(groups[name], rows, names) if names else None)
+
+    def cells(self) -> List[Tuple[str, ...]]:
+        """A row for each variant, headings first."""
+        cells = [HEADINGS]
+        for name, rows in self.groups.items():
+            accuracy = np.array([row['mean_accuracy'] for row in rows])
+            minutes = [row['seconds'] / 60 for row in rows if not row['resumed']]
+            cells.append(
+                (
+                    name,
+                    str(len(rows)),
+                    mean_cell([row['val_accuracy'] for row in rows], '.2f'),
+                    f'{accuracy.mean():.2f}',
+                    f'{accuracy.std(ddof=1):.2f}' if len(rows) > 1 else '-',
+                    *map(difference_cell, self.differences.get(name, [None] * 3)),
+                    mean_cell([row['agreement'] for row in rows], '.2f'),
+                    mean_cell(minutes, '.1f'),
+                )
             )
-        )
-    part = describe_part(first)
-    persons = sum(identity >= 0 for identity in first['by_identity']['identity'])
-    labels = mean_cell([first['label_agreement']], '.2f')
-    remarks.append(
-        f'{first["name"]} was tested on {part}: {first["num_images"]} images of {persons} persons, whose labels agree '
-        f'to {labels} %.'
-    )
-    if baseline in groups:
-        passing = len(first['accuracy']) - len(first['lasting'])
-        remarks.append(f'Differences are to {baseline}, in points, with 95 % intervals over persons, not over seeds.')
+        return cells
+
+    def remarks(self) -> List[str]:
+        """What the table does not say by itself, a sentence each."""
+        if not self.groups:
+            return ['No run has ended well yet.']
+        remarks = []
+        known = self.baseline in self.groups
+        if not known:
+            remarks.append(f"There is no row of the baseline '{self.baseline}', so nothing is compared.")
+        first = self.groups.get(self.baseline, next(iter(self.groups.values())))[0]
+        for name, rows in self.groups.items() if known else ():
+            if others := [row['seed'] for row in rows if tested_on(row) != tested_on(first)]:
+                remarks.append(
+                    f'{name} is not compared with {self.baseline}: tested on other images (seed {join(others)})'
+                )
+        part = describe_part(first)
+        persons = sum(identity >= 0 for identity in first['by_identity']['identity'])
+        labels = mean_cell([first['label_agreement']], '.2f')
         remarks.append(
-            f'Labels of {len(first["lasting"])} attributes stay with a person (agreement beyond chance of at least '
-            f'{LASTING:g}): {join(first["lasting"]) or "-"}. The other {passing} pass.'
+            f'{first["name"]} was tested on {part}: {first["num_images"]} images of {persons} persons, whose labels '
+            f'agree to {labels} %.'
         )
-    return cells, remarks
+        if known:
+            passing = len(first['accuracy']) - len(first['lasting'])
+            remarks += [
+                f'Differences are to {self.baseline}, in points, with 95 % intervals over persons, not over seeds.',
+                f'Labels of {len(first["lasting"])} attributes stay with a person (agreement beyond chance of at '
+                f'least {LASTING:g}): {join(first["lasting"]) or "-"}. The other {passing} pass.',
+            ]
+        return remarks
 
+    def attribute_cells(self) -> List[Tuple[str, ...]]:
+        """A row for each attribute, headings first, those that stay with a person first: means over seeds.
 
-def find_differences(
-    groups: Dict[str, List[dict]], baseline: str
-) -> Dict[str, List[Optional[Tuple[float, float, float]]]]:
-    """What the variants gain that were tested on the same images as the baseline.
+        The accuracy is that of the baseline or, without a row of it, of the first variant.
+        """
+        baseline = self.baseline if self.baseline in self.groups else next(iter(self.groups))
+        first = self.groups[baseline][0]
+        names = sorted(first['accuracy'], key=lambda name: name not in first['lasting'])
+        own, *gains = (
+            [mean_or_nan([row['accuracy'][name] for row in self.groups[variant]]) for name in names]
+            for variant in (baseline, *self.differences)
+        )
+        cells = [('attribute', 'stays', f'{baseline} (%)', *self.differences)]
+        for i, name in enumerate(names):
+            stays = 'yes' if name in first['lasting'] else ''
+            cells.append((name, stays, f'{own[i]:.2f}', *(f'{values[i] - own[i]:+.2f}' for values in gains)))
+        return cells
 
-    Args:
-        groups: Of :func:`group_rows`.
-        baseline: The name of a variant, or one of which there are no rows.
+    def text(self) -> str:
+        """Aligned columns for a console."""
+        lines = aligned_lines(self.cells())
+        lines.insert(1, '-' * len(lines[0]))
+        return '\n'.join([*lines, *self.remarks()]) + '\n'
 
-    Returns:
-        For each of these variants the difference, lower and upper end of :func:`paired_interval`: over all
-        attributes, those that stay with a person, and the others; None where there are no such attributes.
-    """
-    compared = comparable(groups, baseline)
-    if not compared:
-        return {}
-    rows = groups[baseline]
-    lasting, every = rows[0]['lasting'], list(rows[0]['accuracy'])
-    kinds = (every, lasting, [name for name in every if name not in lasting])
-    return {
-        variant: [difference(groups[variant], rows, names) if names else None for names in kinds]
-        for variant in compared
-    }
-
-
-def comparable(groups: Dict[str, List[dict]], baseline: str) -> List[str]:
-    """The variants whose rows were all tested on the same images as all of the baseline's."""
-    rows = groups.get(baseline, [])
-    return [
-        name
-        for name, others in groups.items()
-        if name != baseline and rows and all(tested_on(row) == tested_on(rows[0]) for row in rows + others)
-    ]
-
-
-def attribute_table(groups: Dict[str, List[dict]], baseline: Optional[str] = None) -> List[Tuple]:
-    """The cells of a table of single attributes, those that stay with a person first: means over seeds.
-
-    Args:
-        groups: Of :func:`group_rows`, at least one.
-        baseline: Its accuracy stands in the table, and what the others gain that were tested on the same images.
-
-    Returns:
-        Rows of cells, headings first.
-    """
-    baseline = baseline if baseline in groups else next(iter(groups))
-    first = groups[baseline][0]
-    names = sorted(first['accuracy'], key=lambda name: name not in first['lasting'])
-    compared = comparable(groups, baseline)
-    own, *gains = (
-        [mean_or_nan([row['accuracy'][name] for row in groups[variant]]) for name in names]
-        for variant in (baseline, *compared)
-    )
-    cells = [('attribute', 'stays', f'{baseline} (%)', *compared)]
-    for i, name in enumerate(names):
-        stays = 'yes' if name in first['lasting'] else ''
-        cells.append((name, stays, f'{own[i]:.2f}', *(f'{values[i] - own[i]:+.2f}' for values in gains)))
-    return cells
+    def markdown(self) -> str:
+        """The table, a list of remarks, and the table of single attributes; of at least one variant."""
+        remarks = [f'- {line}' for line in self.remarks()]
+        lines = [*markdown_lines(self.cells()), '', *remarks, '', *markdown_lines(self.attribute_cells())]
+        return '\n'.join(lines) + '\n'
 
 
 def mean_or_nan(values: Sequence[Optional[float]]) -> float:
     return np.nan if None in values else np.mean(values)
 
 
-def difference(
-    rows: Sequence[dict], baseline: Sequence[dict], attributes: Sequence[str]
-) -> Tuple[float, float, float]:
+def difference(rows: Sequence[dict], baseline: Sequence[dict], attributes: Sequence[str]) -> Interval:
     """The difference in accuracy on some attributes, and the ends of its interval."""
     counts, others = (
         [unpack_counts(row['by_identity'], list(row['accuracy']), attributes) for row in some]
@@ -153,7 +148,7 @@ def difference(
     return paired_interval(correct, other, counts[0]['labelled'])
 
 
-def difference_cell(found: Optional[Tuple[float, float, float]]) -> str:
+def difference_cell(found: Optional[Interval]) -> str:
     """A difference with its interval, where there is one."""
     if found is None:
         return '-'
@@ -174,18 +169,3 @@ def mean_cell(values: Sequence[Optional[float]], form: str) -> str:
 
 def join(values: Sequence) -> str:
     return ', '.join(map(str, values))
-
-
-def format_text(cells: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
-    """Aligned columns for a console."""
-    lines = aligned_lines(cells)
-    lines.insert(1, '-' * len(lines[0]))
-    return '\n'.join([*lines, *remarks]) + '\n'
-
-
-def format_markdown(
-    cells: Sequence[Sequence[str]], remarks: Sequence[str], attributes: Sequence[Sequence[str]]
-) -> str:
-    """A table, a list, and the table of single attributes."""
-    lines = [*markdown_lines(cells), '', *(f'- {line}' for line in remarks), '', *markdown_lines(attributes)]
-    return '\n'.join(lines) + '\n'

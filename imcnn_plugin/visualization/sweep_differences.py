@@ -1,13 +1,13 @@
 """What variants of a sweep gain over its baseline, as a picture."""
 
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple, Union
+from typing import Dict, Optional, Sequence, Union
 
 import numpy as np
 
+from ..evaluation.sweep_table import Interval
 from .figure_file import COLOURS, save_figure
 
-Interval = Tuple[float, float, float]
 # What is drawn for a variant, top to bottom.
 KINDS = (
     dict(label='all attributes', color=COLOURS[6], marker='D'),
@@ -20,7 +20,7 @@ def plot_sweep_differences(differences: Dict[str, Sequence[Optional[Interval]]],
     """A ``matplotlib.figure.Figure``: of each variant three differences, in points, with their intervals.
 
     Args:
-        differences: Of :func:`~imcnn_plugin.evaluation.sweep_table.find_differences`.
+        differences: Of :class:`~imcnn_plugin.evaluation.sweep_table.SweepTable`.
         baseline: The name of what the variants are compared with.
     """
     from matplotlib.figure import Figure

@@ -17,8 +17,8 @@ from imcnn_plugin.apis.sweep_rows import append_row, group_rows, make_row, read_
 from imcnn_plugin.apis.sweep_variants import Variant, choose_baseline, hash_config, lambda_variants, parse_variant
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.errors import ConfigError, DataError
-from imcnn_plugin.evaluation import sweep_table
 from imcnn_plugin.evaluation.person_counts import pack_counts, unpack_counts
+from imcnn_plugin.evaluation.sweep_table import SweepTable
 
 OPTIONS = [*TINY, IDENTITIES, 'train_cfg.max_epochs=1', 'param_scheduler.T_max=1']
 ATTR_NET = f'ATTR Net={CONFIG} model.head.id_head=None'
@@ -153,7 +153,7 @@ def test_a_row_that_is_missing_or_cut_off_is_made_from_its_work_folder(swept, fa
     log = (folder / 'imcnn_0.3-seed1' / 'train.log').read_text()
     assert 'resumed epoch: 1' in log and log.count('Epoch(train)') == 1
     # The minutes of a run that was only finished say nothing.
-    cells, _ = sweep_table.make_table(group_rows(new[3:]))
+    cells = SweepTable(group_rows(new[3:])).cells()
     assert cells[1][:2] == ('IMCNN 0.3', '1') and cells[1][-1] == '-'
 
 
@@ -274,7 +274,8 @@ def test_runs_tested_on_other_images_are_not_compared():
     ]
     other = pack_counts(counts([10, 10, 10], [10, 10, 10], labelled=[10, 20, 20]))
     rows += [row('D', 0, [10, 11, 13]), row('D', 1, [10, 10, 10], by_identity=other)]
-    cells, remarks = sweep_table.make_table(group_rows(rows))
+    table = SweepTable(group_rows(rows))
+    cells, remarks = table.cells(), table.remarks()
     nothing = ('-', '-', '-')
     # Of 120 and of 60 labels; the persons differ by 1, 1 and 2 of their 40 and of their 20.
     found = ('+3.33 (+2.50 to +5.00)', '+0.00 (+0.00 to +0.00)', '+6.67 (+5.00 to +10.00)')
@@ -286,16 +287,18 @@ def test_runs_tested_on_other_images_are_not_compared():
     ]
     assert remarks[2] == 'A was tested on split test: 60 images of 3 persons, whose labels agree to 85.00 %.'
     assert 'Labels of 1 attributes stay with a person' in remarks[4] and ': Male. The other 1 pass.' in remarks[4]
-    assert [cell[5][:5] for cell in sweep_table.make_table(group_rows(rows), 'B')[0][1:]] == ['-3.33', '-', '-', '-']
-    cells, remarks = sweep_table.make_table(group_rows(rows), 'E')
+    assert [cell[5][:5] for cell in SweepTable(group_rows(rows), 'B').cells()[1:]] == ['-3.33', '-', '-', '-']
+    table = SweepTable(group_rows(rows), 'E')
+    cells, remarks = table.cells(), table.remarks()
     assert {cell[5] for cell in cells[1:]} == {'-'}
     assert remarks[0] == "There is no row of the baseline 'E', so nothing is compared." and len(remarks) == 2
     # A baseline that was itself tested on two sets of images is compared with nothing.
-    cells, remarks = sweep_table.make_table(group_rows(rows), 'D')
+    table = SweepTable(group_rows(rows), 'D')
+    cells, remarks = table.cells(), table.remarks()
     assert {cell[5] for cell in cells[1:]} == {'-'} and 'D is not compared with D' in ' '.join(remarks)
     # Nor are its attributes.
     for baseline, others in (('A', ['B']), ('D', [])):
-        cells = sweep_table.attribute_table(group_rows(rows), baseline)
+        cells = SweepTable(group_rows(rows), baseline).attribute_cells()
         assert list(cells[0]) == ['attribute', 'stays', f'{baseline} (%)', *others]
 
 
