@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 
 from ..errors import ConfigError
 from .runner import load_config
@@ -56,8 +56,8 @@ def lambda_variants(values: Sequence[str], config: str, common: Sequence[str] = 
     return variants
 
 
-def hash_config(config: str, options: Sequence[str]) -> str:
-    """16 hexadecimal digits for what is trained: another config or option gives others, other folders or seeds do not.
+def load_variant(config: str, options: Sequence[str]) -> Config:
+    """The config with its options.
 
     Raises:
         ConfigError: The config cannot be read with the options.
@@ -66,17 +66,25 @@ def hash_config(config: str, options: Sequence[str]) -> str:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     cfg_options = parser.parse_args(['--cfg-options', *options]).cfg_options if options else {}
     try:
-        values = load_config(config, cfg_options=cfg_options).to_dict()
+        return load_config(config, cfg_options=cfg_options)
     except Exception as error:
         # mmengine has no error of its own for a file or a key that it cannot use.
         raise ConfigError(f'{config} cannot be read with options {list(options)}: {error}') from error
+
+
+def hash_config(config: str, options: Sequence[str]) -> str:
+    """16 hexadecimal digits for what is trained: another config or option gives others, other folders or seeds do not.
+
+    Raises:
+        ConfigError: The config cannot be read with the options.
+    """
 
     def kept(node):
         if isinstance(node, dict):
             return {str(key): kept(value) for key, value in node.items() if key not in NOT_HASHED}
         return [kept(value) for value in node] if isinstance(node, (list, tuple)) else node
 
-    values = kept(values)
+    values = kept(load_variant(config, options).to_dict())
     (values.get('randomness') or {}).pop('seed', None)
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

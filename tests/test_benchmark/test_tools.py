@@ -69,3 +69,24 @@ def test_scaling(run):
     found, printed = run('scaling.py', *options, '--size', '32', '--rounds', '1')
     check(found['points'], printed, 'batch_size')
     assert len(found['points']) == 1 and 'error' not in found['points'][0]
+
+
+def test_variant_cost(run):
+    configs = TOOLS.parents[1] / 'configs'
+    attr_net = f'ATTR Net={configs / "attr_net_celeba_mini.py"}'
+    variants = [attr_net, f'IMCNN={configs / "imcnn_celeba_mini.py"}', f'ID Net={configs / "id_net_celeba_mini.py"}']
+    options = ['--batch-size', '2', '--rounds', '1']
+    found, printed = run('variant_cost.py', *variants, *options)
+    check(found['variants'], printed, 'variant')
+    attr_net, imcnn, id_net = found['variants']
+    # 768 x 4 x 4 numbers to 128, and these to 3,947 persons, with biases. At test it is not there.
+    branch = (768 * 16 + 1) * 128 + (128 + 1) * 3947
+    assert imcnn['weights'] - branch == imcnn['test_weights'] == attr_net['weights'] == attr_net['test_weights']
+    assert attr_net['training_times_first'] == attr_net['predicting_times_first'] == 1
+    assert imcnn['predicting_times_first'] > 0 and 'predicting' not in id_net
+
+
+def test_variant_without_a_size_is_refused(run):
+    config = TOOLS.parents[1] / 'configs' / 'imcnn_celeba_mini.py'
+    with pytest.raises(SystemExit, match='imcnn_celeba_mini.py: no Resize in train_dataloader.dataset.pipeline'):
+        run('variant_cost.py', f'IMCNN={config} train_dataloader.dataset.pipeline=[]')
