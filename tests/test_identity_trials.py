@@ -170,11 +170,16 @@ def test_labels_that_stay_are_moved_to_their_mean_over_a_person(pack):
     stays = (beyond_chance >= 0.2) & (beyond_chance < 1)
     assert stays.any() and (beyond_chance < 0.2).any()
     moved, _ = labels('PersonLabels', share=0.5, stays=0.2)
+    voted, _ = labels('PersonLabels', vote=True, stays=0.2)
     assert (moved[:, beyond_chance < 0.2] == own[:, beyond_chance < 0.2]).all()
     for person in np.unique(identity):
         images = identity == person
         expected = own[images] / 2 + own[images].mean(0) / 2
         np.testing.assert_allclose(moved[images][:, stays], expected[:, stays])
+        for label in np.flatnonzero(stays):
+            said = own[images, label].tolist()
+            yes, no = said.count(1), said.count(0)
+            assert set(voted[images, label]) == {1.0 if yes > no else 0.0 if no > yes else 0.5}
     # An image without labels gets those of its person, where another has some.
     scarce, _ = labels('ScarceFaces', labelled=0.3)
     filled, _ = labels('PersonLabels', labelled=0.3, stays=-1)

@@ -216,11 +216,13 @@ class PersonLabels(ScarceFaces):
 
     Args:
         share: How far: 0 not at all, 1 gives all images of a person the same targets.
+        vote: Take what most of them say in place of the mean.
         stays: Attributes whose training labels agree within a person by so much beyond chance.
     """
 
-    def __init__(self, *args, share: float = 1.0, stays: float = LASTING, **kwargs):
+    def __init__(self, *args, share: float = 1.0, vote: bool = False, stays: float = LASTING, **kwargs):
         self.share = share
+        self.vote = vote
         self.stays = stays
         super().__init__(*args, **kwargs)
 
@@ -232,6 +234,9 @@ class PersonLabels(ScarceFaces):
             sums, person = sums_by_person(identity, score >= 0, score == 1)
             count, positive = sums[:, person]
             mean = positive / count.clip(1)
+            if self.vote:
+                # Half each is nobody's vote.
+                mean = (1 + np.sign(2 * mean - 1)) / 2
             own = np.where(score >= 0, score, mean)
             moved = (identity >= 0)[:, None] & (beyond_chance >= self.stays) & (count > 0)
             records.gt_score = np.where(moved, own + self.share * (mean - own), score)

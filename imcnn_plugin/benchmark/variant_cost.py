@@ -93,7 +93,7 @@ def cost_rows(
 def cost_table(rows: List[dict]) -> List[List[str]]:
     table = [['variant', 'M weights', 'at test', 'training step', 'x first', 'predictions', 'x first']]
     for row in rows:
-        cells = [row['variant'], f'{row["weights"] / 1e6:.2f}', f'{row["test_weights"] / 1e6:.2f}']
+        cells = [row['variant'], f'{row["weights"] / 1e6:.1f}', f'{row["test_weights"] / 1e6:.1f}']
         for kind in ('training', 'predicting'):
             cells += [format_seconds(row[kind]['median']) if kind in row else '-']
             cells += [cell(row.get(f'{kind}_times_first'), '.2f')]
