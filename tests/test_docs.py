@@ -3,6 +3,7 @@
 What runs within a test elsewhere in this suite is only parsed here.
 """
 
+import json
 import re
 import runpy
 import shlex
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from imcnn_plugin.apis.sweep_rows import group_rows, read_rows
+from imcnn_plugin.benchmark.variant_cost import cost_table
 from imcnn_plugin.evaluation.sweep_table import SweepTable
+from imcnn_plugin.evaluation.tables import markdown_lines
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = sorted([REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *(REPOSITORY / 'docs').glob('*.md')])
@@ -102,6 +105,12 @@ def test_links_lead_somewhere(page):
 def test_tables_of_results_are_those_of_their_rows(rows):
     table = SweepTable(group_rows(read_rows(rows))).markdown()
     assert rows.with_suffix('.md').read_text() == table, 'tools/sweep.py --table-only --markdown makes it anew'
+
+
+def test_cost_of_the_results_page_is_that_of_its_file():
+    page = (REPOSITORY / 'docs' / 'results.md').read_text()
+    rows = json.loads((REPOSITORY / 'docs' / 'results' / 'cost.json').read_text())['variants']
+    assert '\n'.join(markdown_lines(cost_table(rows))) in page
 
 
 def test_figures_of_the_results_page_are_those_of_its_tables():

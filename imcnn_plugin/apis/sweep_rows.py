@@ -17,7 +17,7 @@ from .sweep_variants import Variant
 # Of a row, what says that it is there already.
 KEY = ('name', 'config_hash', 'seed')
 # The folders of an absolute path, which name a machine and its user.
-FOLDERS = re.compile(r'(?<![\w.*~-])~?/(?:[^/\s,\'")\]]+/)*')
+FOLDERS = re.compile(r'(?<![\w.*~}-])~?/(?:[^/\s,\'")\]]+/)*')
 
 
 def make_row(job: Job, report: dict, val_accuracy: Optional[float], seconds: float, resumed: bool) -> dict:

@@ -338,7 +338,7 @@ def test_a_results_file_is_whole_lines(tmp_path, capsys):
 
 def test_a_row_of_549_persons_is_small_and_names_no_folders(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    options = ('load_from=/home/me/runs/first.pth', 'files=["/mnt/a/b.txt","c/d.txt"]', 'p=work_dirs/x.pth', 'q=~/x/y')
+    options = ('load_from=/home/me/runs/first.pth', 'files=["/mnt/a/b.txt","c/d.txt"]', 'p=a-{seed}/x', 'q=~/x/y')
     values = dict(accuracy=100 / 3)
     # As many images as persons have in the small subset, one label in nine wrong.
     rng = np.random.default_rng(0)
@@ -363,6 +363,6 @@ def test_a_row_of_549_persons_is_small_and_names_no_folders(monkeypatch, tmp_pat
     made = make_row(job, report, None, 1234.5678, False)
     assert made['val_accuracy'] is None
     assert made['config'] == 'configs/a.py' and made['accuracy']['Male'] == 33.3333
-    assert made['options'] == ['load_from=first.pth', 'files=["b.txt","c/d.txt"]', 'p=work_dirs/x.pth', 'q=y']
+    assert made['options'] == ['load_from=first.pth', 'files=["b.txt","c/d.txt"]', 'p=a-{seed}/x', 'q=y']
     append_row('rows', made)
     assert (tmp_path / 'rows').stat().st_size < 12000
