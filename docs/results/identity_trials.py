@@ -192,20 +192,16 @@ class ScarceFaces(PackedFaces):
 
     Args:
         labelled: The share.
-        alone: Leave out the other images.
     """
 
-    def __init__(self, *args, labelled: float = 1.0, alone: bool = False, **kwargs):
+    def __init__(self, *args, labelled: float = 1.0, **kwargs):
         self.labelled = labelled
-        self.alone = alone
         super().__init__(*args, **kwargs)
 
     def load_data_list(self):
         records = super().load_data_list()
         if self.split == 'train':
             known = np.random.default_rng(0).random(len(records)) < self.labelled
-            if self.alone:
-                return records.take(known)
             records.gt_score = np.where(known[:, None], records.gt_score, -1)
         return records
 
