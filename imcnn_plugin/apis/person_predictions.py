@@ -4,7 +4,7 @@ import numpy as np
 from mmengine.config import Config
 
 from ..errors import ConfigError, DataError
-from ..visualization.person_predictions import find_torn_person
+from ..evaluation.torn_person import find_torn_person
 from .loading import open_part, read_image
 from .samples import predict_records
 
@@ -24,7 +24,7 @@ def predict_person(
         checkpoints: The weights' files.
         attribute: The attribute's name.
         person: An identity; None: that of
-            :func:`~imcnn_plugin.visualization.person_predictions.find_torn_person` for the first network.
+            :func:`~imcnn_plugin.evaluation.torn_person.find_torn_person` for the first network.
         max_images: The person's first images.
         split: The part of the data set.
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from ..errors import ConfigError, DataError
-from ..visualization.training_log import read_log
+from ..evaluation.training_log import read_log
 from .sweep_job import Job, folder_name
 from .sweep_rows import KEY, append_row, make_row, read_rows
 from .sweep_variants import Variant

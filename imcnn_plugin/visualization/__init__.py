@@ -1,7 +1,7 @@
 from .attribute_correlation import choose_images, draw_attribute_correlation
 from .feature_maps import draw_feature_maps, layer_maps
 from .lambda_curves import draw_lambda_curves, read_curves
-from .person_predictions import draw_person_predictions, find_torn_person
+from .person_predictions import draw_person_predictions
 from .prediction_sheet import draw_prediction_sheet
 from .sweep_differences import draw_sweep_differences
 
@@ -13,7 +13,6 @@ __all__ = [
     'draw_person_predictions',
     'draw_prediction_sheet',
     'draw_sweep_differences',
-    'find_torn_person',
     'layer_maps',
     'read_curves',
 ]

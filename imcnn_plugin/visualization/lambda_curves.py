@@ -3,14 +3,14 @@
 The paper also draws the loss on validation, which mmengine's validation does not compute: there is no such curve here.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence, Tuple, Union
+from typing import Sequence, Tuple, Union
 
 import numpy as np
 
 from ..errors import DataError
+from ..evaluation.training_log import mean_by_key, read_log
 from .figure_file import COLOURS, UNKNOWN, save_figure
 
 MARKERS = 'osD^vPX'
@@ -36,46 +36,14 @@ def read_curves(name: str, work_dir: Union[str, Path]) -> Curves:
         work_dir: Holds ``<time>/vis_data/scalars.json`` for each start.
 
     Raises:
-        DataError: There is no such file, a line of it cannot be read, or there is no ``loss_attr`` in it.
+        DataError: There is no such file, a line of it cannot be read, or there is no ``loss_attr`` by epochs in it.
     """
-    files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
-    if not files:
+    log = read_log(work_dir)
+    if log is None:
         raise DataError(f'{work_dir}: no <time>/vis_data/scalars.json there: give the work folder of a training')
-    train, val = [], []
-    for path in files:
-        new_train, new_val = read_scalars(path)
-        # Of an epoch within which the training was resumed, the later part counts.
-        start = min((epoch for epoch, _ in new_train + new_val), default=np.inf)
-        train = [pair for pair in train if pair[0] < start] + new_train
-        val = [pair for pair in val if pair[0] < start] + new_val
-    if not train:
-        raise DataError(f"{files[-1]}: no line has 'epoch' and 'loss_attr'")
-    return Curves(name, *mean_by_key(train), *mean_by_key(val))
-
-
-def read_scalars(path: Path) -> Tuple[List[Tuple[int, float]], List[Tuple[int, float]]]:
-    """Pairs of an epoch and ``loss_attr``, and of an epoch and the mean accuracy, in the order of the file."""
-    train, val = [], []
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(keepends=True), 1):
-        # A line that a training is writing has no end yet.
-        if not line.strip() or not line.endswith('\n'):
-            continue
-        try:
-            values = json.loads(line)
-            if 'attr/mean_accuracy' in values:
-                val.append((int(values['step']), float(values['attr/mean_accuracy'])))
-            elif 'loss_attr' in values and 'epoch' in values:
-                train.append((int(values['epoch']), float(values['loss_attr'])))
-        except (ValueError, TypeError, KeyError) as error:
-            raise DataError(f"{path}, line {number}: expected a line of mmengine's scalars ({error!r})") from error
-    return train, val
-
-
-def mean_by_key(pairs: Sequence[Tuple[float, float]]) -> Tuple[np.ndarray, np.ndarray]:
-    """The first numbers of pairs, each once and in order, ``(E, )``, and the mean of each one's second ``(E, )``."""
-    table = np.array(pairs, float).reshape(-1, 2)
-    keys, place = np.unique(table[:, 0], return_inverse=True)
-    return keys, np.bincount(place, table[:, 1]) / np.bincount(place)
+    if 'loss_attr' not in log.train or log.unit != 'epoch':
+        raise DataError(f"{work_dir}: in its scalars.json no line has 'epoch' and 'loss_attr'")
+    return Curves(name, *log.train['loss_attr'], *log.val.get('mean_accuracy', mean_by_key([])))
 
 
 def read_lambda(name: str) -> float:

@@ -7,8 +7,8 @@ from typing import Dict, Iterator, Tuple
 import numpy as np
 
 from ..evaluation.reliability import Reliability
+from ..evaluation.training_log import Curve, TrainingLog
 from .figure_file import COLOURS, UNKNOWN
-from .training_log import Curve, TrainingLog
 
 SIZE = (4.6, 3.3)
 # More points than these are a line without markers.

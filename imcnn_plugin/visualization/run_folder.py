@@ -12,7 +12,7 @@ from ..apis.config_text import parse_config
 from ..errors import DataError
 from ..evaluation.attribute_scores import PERCENTAGES
 from ..evaluation.measured_run import percentage
-from .training_log import TrainingLog, read_log
+from ..evaluation.training_log import TrainingLog, read_log
 
 
 @dataclass

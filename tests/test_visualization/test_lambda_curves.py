@@ -51,7 +51,7 @@ def test_reads_a_training_that_is_running_and_names_a_broken_line(tmp_path):
         read_curves('1', tmp_path / 'b')
     with pytest.raises(DataError, match='no <time>/vis_data/scalars.json there'):
         read_curves('1', tmp_path / 'nowhere')
-    write_start(tmp_path / 'c', '1', (), loss=20, accuracy=80, tail='{"loss": 1.0, "epoch": 1}\n')
+    write_start(tmp_path / 'c', '1', (), loss=20, accuracy=80, tail='{"loss": 1.0, "epoch": 1, "step": 1}\n')
     with pytest.raises(DataError, match="no line has 'epoch' and 'loss_attr'"):
         read_curves('1', tmp_path / 'c')
 

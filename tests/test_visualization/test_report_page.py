@@ -10,10 +10,10 @@ from sklearn.metrics import balanced_accuracy_score
 from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
 from imcnn_plugin.errors import DataError
 from imcnn_plugin.evaluation.attribute_scores import make_report
+from imcnn_plugin.evaluation.training_log import TrainingLog
 from imcnn_plugin.visualization.report_page import remarks, render_page, write_report_page
 from imcnn_plugin.visualization.run_folder import RunFolder
 from imcnn_plugin.visualization.run_predictions import RunPredictions
-from imcnn_plugin.visualization.training_log import TrainingLog
 
 HOSTILE = '<script>window.broken=1</script>'
 QUOTED = '"><img src=x onerror=window.broken=1>'

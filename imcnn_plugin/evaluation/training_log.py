@@ -3,12 +3,11 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from ..errors import DataError
-from .lambda_curves import mean_by_key
 
 Curve = Tuple[np.ndarray, np.ndarray]
 METRICS = 'attr/'
@@ -77,3 +76,10 @@ def read_lines(path: Path) -> List[Tuple[int, dict]]:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f"{path}, line {number}: expected a line of mmengine's scalars ({error!r})") from error
     return found
+
+
+def mean_by_key(pairs: Sequence[Tuple[float, float]]) -> Tuple[np.ndarray, np.ndarray]:
+    """The first numbers of pairs, each once and in order, ``(E, )``, and the mean of each one's second ``(E, )``."""
+    table = np.array(pairs, float).reshape(-1, 2)
+    keys, place = np.unique(table[:, 0], return_inverse=True)
+    return keys, np.bincount(place, table[:, 1]) / np.bincount(place)

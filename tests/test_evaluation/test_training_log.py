@@ -3,7 +3,7 @@ import json
 import pytest
 
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.visualization.training_log import read_log
+from imcnn_plugin.evaluation.training_log import read_log
 
 
 def write_start(folder, time, lines, tail=''):
