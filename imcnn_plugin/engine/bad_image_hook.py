@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from ..datasets.face_file import UnreadableImage, read_image
 from ..datasets.load_face_from_file import NO_PIXELS, LoadFaceFromFile
+from ..datasets.packed_faces import PackedFaces
 from ..errors import ConfigError
 from ..files import write_text
 
@@ -79,8 +80,8 @@ def part(runner: Runner, mode: str) -> Dataset:
 
 
 def pipelines(dataset: Dataset) -> Iterator[Compose]:
-    """The pipelines of a data set, or of those that it wraps."""
-    if hasattr(dataset, 'pipeline'):
+    """The pipelines that a data set runs, or those that it wraps; a pack has its images without one."""
+    if hasattr(dataset, 'pipeline') and not isinstance(dataset, PackedFaces):
         yield dataset.pipeline
     for inner in (getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())):
         if inner is not None:

@@ -51,17 +51,20 @@ class FiniteLossHook(Hook):
             if not abs(loss) < float('inf'):
                 last = runner.message_hub.runtime_info.get('last_ckpt')
                 raise TrainingError(
-                    f'the loss is {loss} at iteration {number}, epoch {runner.epoch + 1}, of the images '
+                    f'the loss is {loss} at iteration {number}, epoch {runner.epoch + 1}, of '
                     f'{image_names(runner, batch_idx)}: look at these and at the learning rate; the last checkpoint '
                     f'before it is {last}'
                 )
 
 
 def image_names(runner: Runner, batch_idx: int) -> str:
-    """Names of a batch's images in this process, which the sampler knows although the batch does not."""
+    """A batch's images in this process by name, where the sampler knows them although the batch does not."""
     loader = runner.train_dataloader
+    if not isinstance(loader.sampler, DefaultSampler):
+        return 'images whose names its sampler does not tell'
     size = loader.batch_sampler.batch_size
     # All of the epoch, also where the run went on within it.
     indices = islice(DefaultSampler.__iter__(loader.sampler), batch_idx * size, (batch_idx + 1) * size)
-    names = [str(loader.dataset.get_data_info(index)['img_path']) for index in indices]
-    return ', '.join(names[:SHOWN]) + (f' and {len(names) - SHOWN} more' if len(names) > SHOWN else '')
+    names = [str(loader.dataset.get_data_info(index).get('img_path', f'number {index}')) for index in indices]
+    more = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
+    return f'the images {", ".join(names[:SHOWN])}{more}'

@@ -45,8 +45,6 @@ class ModelSpeedHook(Hook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
-        if self.bf16_all_reduce and is_model_wrapper(runner.model):
-            runner.model.register_comm_hook(None, bf16_compress_hook)
         if self.keep_memory and next(model.parameters()).device.type == 'cpu' and not keep_freed_memory():
             runner.logger.warning('keep_memory needs glibc and does nothing here.')
         if self.compile is False:
@@ -54,6 +52,11 @@ class ModelSpeedHook(Hook):
         options = {} if self.compile is True else self.compile
         heads = [model.head.attr_head, model.head.id_head] if isinstance(model.head, JointHead) else [model.head]
         for part in (model.backbone, *heads):
-            if part is not None:
+            # A training that ends with a test comes here twice.
+            if part is not None and part._compiled_call_impl is None:
                 part.compile(**options)
         runner.logger.info('The model is compiled in the first steps, which takes a minute or more.')
+
+    def before_train(self, runner: Runner) -> None:
+        if self.bf16_all_reduce and is_model_wrapper(runner.model):
+            runner.model.register_comm_hook(None, bf16_compress_hook)

@@ -14,7 +14,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     """Trains by epochs, and goes on exactly where a checkpoint was written, also within an epoch.
 
     mmengine's loop begins the epoch anew and runs past the end, and it leaves out the validation in which a run was
-    stopped. The sampler must be a :class:`~imcnn_plugin.datasets.ResumableSampler`.
+    stopped. The sampler must be a :class:`~imcnn_plugin.datasets.ResumableSampler`, whose seed checkpoints hold.
 
     Raises:
         ConfigError: A run is to go on within an epoch, but its sampler cannot.
@@ -23,6 +23,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def run(self) -> torch.nn.Module:
         self.runner.call_hook('before_train')
         self.first_step = self._steps_done()
+        self._keep_order()
         if self._epoch and not self.first_step:
             self.validate_if_due()
         while self._epoch < self._max_epochs and not self.stop_training:
@@ -75,13 +76,17 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """Steps of the current epoch that the checkpoint has behind it."""
         hub, steps = self.runner.message_hub, len(self.dataloader)
         before = hub.runtime_info.get('steps_per_epoch', steps)
+        # Since when epochs have so many steps.
+        epoch, iteration = hub.runtime_info.get('steps_counted_from', (0, 0))
+        done = self._iter - iteration - (self._epoch - epoch) * before
         hub.update_info('steps_per_epoch', steps)
-        done = self._iter - self._epoch * before
-        if done and before != steps:
-            self.runner.logger.warning(
-                f'The checkpoint was written within an epoch of {before} steps, which has {steps} now: the epoch '
-                'starts anew.'
-            )
+        if before != steps:
+            hub.update_info('steps_counted_from', (self._epoch, self._iter))
+            if done:
+                self.runner.logger.warning(
+                    f'The checkpoint was written within an epoch of {before} steps, which has {steps} now: the epoch '
+                    'starts anew.'
+                )
             return 0
         if done and not isinstance(self.dataloader.sampler, ResumableSampler):
             raise ConfigError(
@@ -89,3 +94,10 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
                 "within an epoch: write sampler=dict(type='ResumableSampler', shuffle=True)"
             )
         return done
+
+    def _keep_order(self) -> None:
+        """Shuffles on as the checkpoint's run did: the sampler was made before the checkpoint was read."""
+        hub, sampler = self.runner.message_hub, self.dataloader.sampler
+        if isinstance(sampler, ResumableSampler):
+            sampler.seed = hub.runtime_info.get('sampler_seed', sampler.seed)
+            hub.update_info('sampler_seed', sampler.seed)

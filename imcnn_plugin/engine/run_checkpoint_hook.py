@@ -63,6 +63,8 @@ class RunCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         if self.save_best is None:
             return
+        if self.key_indicators == ['auto']:
+            self._init_rule(self.rules, [next(iter(metrics))])
         # The stock hook removes the best checkpoint that it knows of before it writes the better one.
         before = self._best()
         self._set_best(dict.fromkeys(before))

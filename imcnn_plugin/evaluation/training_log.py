@@ -45,12 +45,17 @@ def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
     files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not files:
         return None
-    lines: List[Tuple[int, dict]] = []
+    trained: List[Tuple[int, dict]] = []
+    validated: List[Tuple[int, dict]] = []
     for path in files:
-        new = read_lines(path)
-        # Of an epoch within which the training was resumed, the later part counts.
-        start = min((number for number, _ in new), default=np.inf)
-        lines = [line for line in lines if line[0] < start] + new
+        new_trained, new_validated = read_lines(path)
+        # Of an epoch within which the training was resumed, the later part counts. A start may make up for the
+        # validation of an epoch that was trained before it.
+        start = min((number for number, _ in new_trained), default=np.inf)
+        trained = [line for line in trained if line[0] < start] + new_trained
+        start = min([start, *(number for number, _ in new_validated)])
+        validated = [line for line in validated if line[0] < start] + new_validated
+    lines = trained + validated
     train, val = {}, {}
     for number, values in lines:
         for key, value in values.items():
@@ -63,19 +68,20 @@ def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
     return TrainingLog(*curves, tuple(path.parents[1].name for path in files), unit)
 
 
-def read_lines(path: Path) -> List[Tuple[int, dict]]:
-    """The epoch, or what counts in its place, and the numbers of each line."""
-    found = []
+def read_lines(path: Path) -> Tuple[List[Tuple[int, dict]], List[Tuple[int, dict]]]:
+    """The epoch, or what counts in its place, and the numbers of each line, of training and of validation."""
+    trained, validated = [], []
     for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(keepends=True), 1):
         # A line that a training is writing has no end yet.
         if not line.strip() or not line.endswith('\n'):
             continue
         try:
             values = {key: float(value) for key, value in json.loads(line).items()}
-            found.append((int(values.get('epoch', values['step'])), values))
+            of_validation = any(key.startswith(METRICS) for key in values)
+            (validated if of_validation else trained).append((int(values.get('epoch', values['step'])), values))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f"{path}, line {number}: expected a line of mmengine's scalars ({error!r})") from error
-    return found
+    return trained, validated
 
 
 def mean_by_key(pairs: Sequence[Tuple[float, float]]) -> Tuple[np.ndarray, np.ndarray]:

@@ -10,9 +10,9 @@ import torch
 from mmengine.hooks import Hook
 
 from imcnn_plugin.apis import build_runner, load_config, newest_checkpoint, train_and_test
-from imcnn_plugin.datasets import CelebAIdentity
+from imcnn_plugin.datasets import CelebAIdentity, PackedFaces, packing
 from imcnn_plugin.engine import bad_image_hook
-from imcnn_plugin.engine.bad_image_hook import write_list
+from imcnn_plugin.engine.bad_image_hook import pipelines, write_list
 from imcnn_plugin.errors import ConfigError, DataError
 
 PARTS = ('train', 'val', 'test')
@@ -167,3 +167,13 @@ def test_a_pipeline_that_would_skip_unseen_is_refused(damaged, tmp_path):
     cfg.train_dataloader.dataset.pipeline[-1].meta_keys = ('img_path',)
     with pytest.raises(ConfigError, match='needs img_path and ori_shape in meta_keys of PackInputs'):
         build_runner(cfg).train()
+
+
+def test_a_pack_runs_no_pipeline(faces, tmp_path):
+    pack = packing.write_pack(faces, tmp_path / 'pack', size=32, jobs=1).path
+    pipeline = [
+        dict(type='LoadFaceFromFile', on_bad_image='skip'),
+        dict(type='Resize', scale=32, interpolation='area'),
+    ]
+    assert [*pipelines(CelebAIdentity(str(faces), pipeline=pipeline))]
+    assert not [*pipelines(PackedFaces(str(pack), pipeline=pipeline))]

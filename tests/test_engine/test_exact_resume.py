@@ -175,4 +175,25 @@ def test_another_batch_size_begins_the_epoch_anew(faces, tmp_path, caplog):
     cfg.train_dataloader.batch_size = 16
     cfg.load_from, cfg.resume = newest_checkpoint(tmp_path), True
     runner = train(cfg)
-    assert runner.iter == 3 + EPOCHS * len(runner.train_dataloader)
+    steps = len(runner.train_dataloader)
+    assert runner.iter == 3 + EPOCHS * steps
+    # What was resumed is resumed again, and once more with the first batch size: epochs are whole.
+    done = runner.iter
+    for batch_size, more in ((16, steps), (8, STEPS), (8, STEPS)):
+        cfg.train_dataloader.batch_size = batch_size
+        cfg.train_cfg.max_epochs += 1
+        cfg.load_from = newest_checkpoint(tmp_path)
+        runner = train(cfg)
+        done += more
+        assert runner.iter == done
+
+
+def test_the_order_of_images_is_that_of_the_checkpoint(faces, tmp_path):
+    with pytest.raises(SystemExit):
+        train(config(faces, tmp_path, 'plain'), StopAfter(step=3))
+    cfg = config(faces, tmp_path, 'plain')
+    cfg.randomness = dict(seed=5)
+    cfg.load_from, cfg.resume = newest_checkpoint(tmp_path), True
+    seed = state(tmp_path, 'interrupted.pth')['message_hub']['runtime_info']['sampler_seed']
+    runner = train(cfg)
+    assert runner.train_dataloader.sampler.seed == seed != 5

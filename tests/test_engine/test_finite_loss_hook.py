@@ -1,10 +1,13 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 
 from imcnn_plugin.apis import build_runner, load_config
+from imcnn_plugin.engine import FiniteLossHook
 from imcnn_plugin.errors import TrainingError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -47,3 +50,12 @@ def test_ends_the_run_and_names_the_step_and_its_images(faces, tmp_path, step):
     # Nothing that is not finite was saved.
     for path in tmp_path.glob('*.pth'):
         assert all(value.isfinite().all() for value in torch.load(path)['state_dict'].values())
+
+
+def test_a_sampler_that_knows_no_epochs_hides_no_loss():
+    hook = FiniteLossHook()
+    hook.steps = [(3, 2, torch.tensor(float('nan')))]
+    loader = SimpleNamespace(sampler=InfiniteSampler([0, 1]), batch_sampler=SimpleNamespace(batch_size=1))
+    runner = SimpleNamespace(train_dataloader=loader, epoch=0, message_hub=SimpleNamespace(runtime_info={}))
+    with pytest.raises(TrainingError, match='the loss is nan at iteration 3, epoch 1, of images whose names'):
+        hook.check(runner)

@@ -83,5 +83,13 @@ def test_looks_inside_a_distributed_wrapper(tmp_path):
         run_hook(model, channels_last=True)
         assert isinstance(model.module, ImageClassifier)
         assert all(is_channels_last(model))
+        # A training with a test at its end runs twice.
+        hook = HOOKS.build(dict(type='mmpretrain.ModelSpeedHook', bf16_all_reduce=True, compile=dict(backend='eager')))
+        runner = SimpleNamespace(model=model, logger=MMLogger.get_instance('test'))
+        hook.before_run(runner)
+        hook.before_train(runner)
+        compiled = model.module.backbone._compiled_call_impl
+        hook.before_run(runner)
+        assert model.module.backbone._compiled_call_impl is compiled and len(model._comm_hooks) == 1
     finally:
         torch.distributed.destroy_process_group()

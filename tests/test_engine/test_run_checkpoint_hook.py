@@ -25,9 +25,10 @@ def test_forgets_best_checkpoints_of_other_runs(tmp_path, save_best):
         assert hook.best_ckpt_path_dict == dict(a=own, b=None)
 
 
+@pytest.mark.parametrize('save_best', ['a', 'auto'])
 @pytest.mark.parametrize('better', [True, False])
-def test_the_best_checkpoint_is_there_until_a_better_one_is(tmp_path, monkeypatch, better):
-    hook = HOOKS.build(dict(type='mmpretrain.RunCheckpointHook', save_best='a', rule='greater'))
+def test_the_best_checkpoint_is_there_until_a_better_one_is(tmp_path, better, save_best):
+    hook = HOOKS.build(dict(type='mmpretrain.RunCheckpointHook', save_best=save_best, rule='greater'))
     old, new = tmp_path / 'best_a_epoch_1.pth', tmp_path / 'best_a_epoch_2.pth'
     old.touch()
     info = dict(best_ckpt=str(old), best_score=1)

@@ -52,3 +52,13 @@ def test_names_a_broken_line(tmp_path, line):
     path = write_start(tmp_path, '1', [dict(loss=5.0, step=10)], tail=line + '\n')
     with pytest.raises(DataError, match=f"{path}, line 2: expected a line of mmengine's scalars"):
         read_log(tmp_path)
+
+
+def test_a_start_may_begin_with_the_validation_of_an_epoch_before(tmp_path):
+    first, second = (list(lines_of(epochs, loss=20, accuracy=80)) for epochs in ((1, 2), (2, 3)))
+    write_start(tmp_path, '1', first[:-1])
+    # Its two lines of training are in the file before.
+    write_start(tmp_path, '2', second[2:])
+    log = read_log(tmp_path)
+    epochs, values = log.train['loss_attr']
+    assert epochs.tolist() == log.val['mean_accuracy'][0].tolist() == [1, 2, 3] and values.tolist() == [19, 18, 17]
