@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from ..errors import ConfigError, DataError
-from ..evaluation.training_log import read_log
+from ..evaluation.training_log import METRICS, read_log
 from .sweep_job import Job, folder_name
 from .sweep_rows import KEY, append_row, make_row, read_rows
 from .sweep_variants import Variant
@@ -148,16 +148,27 @@ class Sweep:
             report = json.loads(Path(job.folder, 'per_attribute.json').read_text(encoding='utf-8'))
         except (OSError, ValueError) as error:
             raise RuntimeError(f'{job.folder} has no per_attribute.json: does its config test attributes?') from error
-        row = make_row(job, report, best_validation(job.folder), seconds, resumed)
+        row = make_row(job, report, validation_of_tested(job.folder, report), seconds, resumed)
         with self.lock:
             append_row(self.results, row)
         return row
 
 
-def best_validation(folder: Path) -> Optional[float]:
-    """The highest mean accuracy on the validation part; None where nothing was validated."""
+def validation_of_tested(folder: Path, report: dict) -> Optional[float]:
+    """The mean accuracy on the validation part of the epoch that was tested; None where nothing was validated.
+
+    Args:
+        folder: The work folder.
+        report: Of the test, with the config: without ``save_best`` the last epoch was tested.
+    """
     log = read_log(folder)
-    return float(log.val['mean_accuracy'][1].max()) if log and 'mean_accuracy' in log.val else None
+    if not log or 'mean_accuracy' not in log.val:
+        return None
+    accuracy = log.val['mean_accuracy'][1]
+    hooks = report.get('config', {}).get('default_hooks') or {}
+    key = (hooks.get('checkpoint') or {}).get('save_best')
+    by = log.val.get(key.removeprefix(METRICS), log.val['mean_accuracy'])[1] if key else None
+    return float(accuracy[-1 if by is None else by.argmax()])
 
 
 def last_line(path: Path) -> str:

@@ -62,14 +62,22 @@ def load_variant(config: str, options: Sequence[str]) -> Config:
     Raises:
         ConfigError: The config cannot be read with the options.
     """
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    cfg_options = parser.parse_args(['--cfg-options', *options]).cfg_options if options else {}
+    given = parse_options(options)
+    # Where a run puts its seed in, the config must take a number, but the variant is the same whatever the seed.
+    tried = parse_options([option.replace('{seed}', '0') for option in options])
     try:
-        return load_config(config, cfg_options=cfg_options)
+        cfg = load_config(config, cfg_options=tried)
+        cfg.merge_from_dict({key: value for key, value in given.items() if value != tried[key]})
+        return cfg
     except Exception as error:
         # mmengine has no error of its own for a file or a key that it cannot use.
         raise ConfigError(f'{config} cannot be read with options {list(options)}: {error}') from error
+
+
+def parse_options(options: Sequence[str]) -> dict:
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args(['--cfg-options', *options]).cfg_options if options else {}
 
 
 def hash_config(config: str, options: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Counts of labels by attribute and person, as a short text that a line of JSON can hold."""
 
 import base64
+import math
 import zlib
 from typing import Dict, Sequence
 
@@ -23,7 +24,9 @@ def pack_counts(by_identity: Dict[str, dict]) -> Dict[str, object]:
 
 
 def pack(counts: np.ndarray) -> str:
-    return base64.b64encode(zlib.compress(counts.astype('<u2').tobytes(), 9)).decode()
+    # All images of unknown identity are one person's, and may be more than two bytes can count.
+    width = 2 if counts.max(initial=0) < 2**16 else 4
+    return base64.b64encode(zlib.compress(counts.astype(f'<u{width}').tobytes(), 9)).decode()
 
 
 def unpack_counts(packed: Dict[str, object], names: Sequence[str], attributes: Sequence[str]) -> Dict[str, np.ndarray]:
@@ -44,9 +47,11 @@ def unpack_counts(packed: Dict[str, object], names: Sequence[str], attributes: S
 
     def unpack(text):
         try:
-            counts = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), '<u2')
-            return counts.reshape(len(names), len(packed['identity']))[chosen].sum(0, dtype=int)
-        except (ValueError, zlib.error, TypeError) as error:
+            content = zlib.decompress(base64.b64decode(text, validate=True))
+            shape = len(names), len(packed['identity'])
+            counts = np.frombuffer(content, f'<u{len(content) // math.prod(shape)}')
+            return counts.reshape(shape)[chosen].sum(0, dtype=int)
+        except (ValueError, zlib.error, TypeError, ZeroDivisionError) as error:
             raise DataError(f"the persons' figures cannot be read: {error}") from error
 
     labelled = unpack(packed['labelled'])

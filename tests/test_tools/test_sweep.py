@@ -241,6 +241,33 @@ def test_an_option_may_name_the_seed(monkeypatch):
         [f'load_from=out/first-seed{seed}/epoch_1.pth', f'randomness.seed={seed}'] for seed in (0, 3)
     ]
     assert variant.config_hash != parse_variant(f'second={CONFIG}').config_hash
+    # Also where the config has a number.
+    variant = parse_variant(f'split={CONFIG} train_dataloader.batch_size=1{{seed}}')
+    assert Job(variant, 6, Path('out')).options[0] == 'train_dataloader.batch_size=16'
+    assert variant.config_hash != parse_variant(f'split={CONFIG} train_dataloader.batch_size=10').config_hash
+    with pytest.raises(ConfigError, match='give a number'):
+        parse_variant(f'split={CONFIG} train_dataloader.batch_size=a{{seed}}')
+
+
+@pytest.mark.parametrize(
+    'save_best, expected', [('attr/mean_accuracy', 82), ('attr/mAP', 81), ('auto', 82), (None, 80)]
+)
+def test_a_row_has_the_validation_of_the_epoch_that_was_tested(tmp_path, save_best, expected):
+    path = tmp_path / '20260101_000000' / 'vis_data' / 'scalars.json'
+    path.parent.mkdir(parents=True)
+    found = [(82, 10), (81, 30), (80, 20)]
+    lines = [{'attr/mean_accuracy': a, 'attr/mAP': b, 'step': epoch} for epoch, (a, b) in enumerate(found, 1)]
+    path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    report = dict(config=dict(default_hooks=dict(checkpoint=dict(save_best=save_best))))
+    assert sweep.validation_of_tested(tmp_path, report) == expected
+    assert sweep.validation_of_tested(tmp_path / 'nowhere', report) is None
+
+
+def test_counts_of_many_images_are_kept():
+    # Those of unknown identity are one person's.
+    persons = dict(identity=[-1, 4], correct=dict(Male=[90000, 1]), labelled=dict(Male=[100000, 2]))
+    found = unpack_counts(pack_counts(persons), ['Male'], ['Male'])
+    assert found['correct'].tolist() == [90000, 1] and found['labelled'].tolist() == [100000, 2]
 
 
 def test_two_runs_of_one_folder_are_refused():
