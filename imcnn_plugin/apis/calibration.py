@@ -21,7 +21,7 @@ from ..evaluation.calibration import fit_temperature, fit_thresholds
 from ..evaluation.calibration_table import format_calibration
 from ..models.features import batch_field
 from .checkpoint_file import read_checkpoint
-from .runner import replace_data_root
+from .runner import plain_errors, replace_data_root
 from .trained_model import attribute_head, load_trained
 
 # Where a config has a data set's folder from.
@@ -110,13 +110,18 @@ def image_paths(dataset: BaseDataset) -> Set[str]:
 
 @torch.inference_mode()
 def predict_part(model: ImageClassifier, loader: DataLoader) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Logits ``(N, L)``, labels ``(N, L)`` and identities ``(N, )``, -1 for unknown, of all images of a loader."""
+    """Logits ``(N, L)``, labels ``(N, L)`` and identities ``(N, )``, -1 for unknown, of all images of a loader.
+
+    Raises:
+        DataError: An image cannot be read.
+    """
     fields = []
-    for batch in track(loader, f'Predicting {len(loader.dataset)} images', total=len(loader)):
-        prepared = model.data_preprocessor(batch)
-        logits = model(prepared['inputs'], mode='tensor').float().cpu()
-        samples = prepared['data_samples']
-        known = 'identity' in (samples[0] if isinstance(samples, list) else samples)
-        identity = batch_field(samples, 'identity', 'cpu') if known else torch.full((len(logits),), -1)
-        fields.append((logits, batch_field(samples, 'gt_score', 'cpu'), identity))
+    with plain_errors(model._config):
+        for batch in track(loader, f'Predicting {len(loader.dataset)} images', total=len(loader)):
+            prepared = model.data_preprocessor(batch)
+            logits = model(prepared['inputs'], mode='tensor').float().cpu()
+            samples = prepared['data_samples']
+            known = 'identity' in (samples[0] if isinstance(samples, list) else samples)
+            identity = batch_field(samples, 'identity', 'cpu') if known else torch.full((len(logits),), -1)
+            fields.append((logits, batch_field(samples, 'gt_score', 'cpu'), identity))
     return tuple(torch.cat(field).numpy() for field in zip(*fields))

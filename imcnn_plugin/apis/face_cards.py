@@ -11,8 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..visualization.face_labels import LONGEST, colour_of
 
-# Height of a face on its card, in pixels of a screen that has two where others have one.
-CROP = 144
+# Height of a face on its card, in pixels of a screen that has two where others have one; and its largest width, since
+# what is said to be an aligned face may be of any shape.
+CROP, WIDEST = 144, 288
 
 
 def render_faces(name: str, image: np.ndarray, faces: Sequence[dict], groups: Sequence[dict]) -> str:
@@ -68,7 +69,7 @@ def place(box: Sequence[float], shape: Tuple[int, ...]) -> List[float]:
 
 def card(number: int, face: dict, groups: Sequence[dict]) -> dict:
     attributes, crop = face['attributes'], face['crop']
-    width = max(1, round(CROP * crop.shape[1] / crop.shape[0]))
+    width = min(WIDEST, max(1, round(CROP * crop.shape[1] / crop.shape[0])))
     found = [name for name, values in attributes.items() if values['label']]
     return dict(
         number=number,

@@ -12,6 +12,7 @@ from mmpretrain import get_model
 from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import DATASETS, TRANSFORMS
 
+from ..datasets import PackedFaces
 from ..errors import ConfigError, DataError
 from .photos import read_photo
 from .runner import drop_identity_head, unfit_weights
@@ -54,6 +55,21 @@ def open_part(cfg: Config, split: Optional[str] = None):
     return DATASETS.build(dict(cfg.test_dataloader.dataset, **(dict(split=split) if split else {})))
 
 
+def open_pictures(cfg: Config, split: Optional[str] = None):
+    """:func:`open_part`, of a data set whose images are files.
+
+    Raises:
+        ConfigError: They are in a pack.
+    """
+    dataset = open_part(cfg, split)
+    if isinstance(dataset, PackedFaces):
+        raise ConfigError(
+            f'{cfg.filename} has its images in a pack: give a config that reads files, with the same model, such as '
+            'imcnn_celeba.py in place of imcnn_celeba_fast.py'
+        )
+    return dataset
+
+
 def load_model(cfg: Config, checkpoint: str) -> ImageClassifier:
     """A model for predictions, on a GPU where there is one.
 
@@ -76,12 +92,13 @@ def choose_record(cfg: Config, image: Optional[str], index: int) -> dict:
 
     Raises:
         DataError: There is no such file or number.
+        ConfigError: The test part's images are in a pack.
     """
     if image:
         if not Path(image).is_file():
             raise DataError(f'{image} not found: give the file of an image')
         return dict(img_path=image)
-    records = open_part(cfg).data_list
+    records = open_pictures(cfg).data_list
     if not 0 <= index < len(records):
         raise DataError(f'there is no image {index}: the test part has {len(records)}, from 0')
     return records[index]

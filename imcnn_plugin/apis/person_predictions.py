@@ -5,7 +5,7 @@ from mmengine.config import Config
 
 from ..errors import ConfigError, DataError
 from ..evaluation.torn_person import find_torn_person
-from .loading import open_part, read_image
+from .loading import open_pictures, read_image
 from .samples import predict_records
 
 
@@ -33,10 +33,10 @@ def predict_person(
         networks' thresholds ``(networks, )``, from which on the answer is yes; the identity.
 
     Raises:
-        ConfigError: There is no such attribute.
+        ConfigError: There is no such attribute, or the images are in a pack.
         DataError: There is no image of the person, or no person to choose.
     """
-    dataset = open_part(cfgs[0], split)
+    dataset = open_pictures(cfgs[0], split)
     records, classes = dataset.data_list, list(dataset.metainfo['classes'])
     if attribute not in classes:
         raise ConfigError(f"there is no attribute '{attribute}', only {', '.join(classes)}")

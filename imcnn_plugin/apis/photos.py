@@ -14,6 +14,8 @@ from ..errors import DataError
 
 PhotoType = Union[str, Path, np.ndarray, Image.Image]
 
+# What is decoded, by Pillow's names. Of others it would run some as programs: EPS, in Ghostscript.
+FORMATS = set('JPEG MPO PNG BMP DIB WEBP TIFF GIF PPM JPEG2000 AVIF HEIF'.split())
 # Of a folder, what is taken for a photo. Formats that Pillow may lack are among them, so that they are reported.
 SUFFIXES = set('.jpg .jpeg .jpe .jfif .png .bmp .webp .tif .tiff .gif .ppm .pgm .jp2 .avif .heic .heif'.split())
 
@@ -73,6 +75,8 @@ def read_photo(photo: PhotoType) -> np.ndarray:
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
             content = Path(photo).read_bytes()
             with Image.open(io.BytesIO(content)) as image:
+                if image.format not in FORMATS:
+                    raise DataError(f'{image.format} is no format of photos: convert it to JPEG or PNG')
                 # Pillow does not compare the checksums of a PNG's pixels.
                 if content.startswith(PNG) and (damage := scan_png(content)[0]):
                     raise DataError(f'cannot be read ({damage})')

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from .loading import load_model, open_part, prepare_batch, read_image
+from .loading import load_model, open_pictures, prepare_batch, read_image
 
 
 def predict_samples(
@@ -23,8 +23,9 @@ def predict_samples(
 
     Raises:
         DataError: There is no such checkpoint.
+        ConfigError: The test part's images are in a pack.
     """
-    dataset = open_part(cfg)
+    dataset = open_pictures(cfg)
     rows = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).astype(int)
     records = [dataset.data_list[row] for row in rows]
     images = [read_image(record['img_path']) for record in records]

@@ -1,3 +1,7 @@
+import shutil
+import traceback
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +9,7 @@ import torch
 from imcnn_plugin.apis import calibrate, save_checkpoint
 from imcnn_plugin.apis.calibration import data_config, open_loader, predict_part
 from imcnn_plugin.apis.trained_model import attribute_head, load_trained
-from imcnn_plugin.errors import ConfigError
+from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.evaluation.calibration import fit_temperature, fit_thresholds
 
 
@@ -89,3 +93,16 @@ def test_data_root_is_the_option_then_the_variable_then_the_checkpoints_own(best
     monkeypatch.setenv('CELEBA_ROOT', '/from/variable')
     assert (root(data_root=None), root(data_root='/given')) == ('/from/variable', '/given')
     assert own not in ('/from/variable', '/given')
+
+
+def test_an_image_that_a_worker_cannot_read_is_one_line(best, faces, tmp_path):
+    root = shutil.copytree(faces, tmp_path / 'faces')
+    options = {'val_dataloader.num_workers': 1}
+    cfg = data_config(load_trained(best)._config, str(root))
+    path = open_loader(cfg, 'val_dataloader').dataset.get_data_info(0)['img_path']
+    Path(path).write_bytes(b'')
+    with pytest.raises(DataError) as error:
+        calibrate(best, data_root=str(root), cfg_options=options)
+    assert str(error.value).startswith(f'{path} cannot be read (empty file)') and '\n' not in str(error.value)
+    for kept in filter(None, (error.value, error.value.__cause__)):
+        traceback.clear_frames(kept.__traceback__)

@@ -98,3 +98,11 @@ def test_names_become_words():
         '5 o Clock Shadow',
         'ID',
     ]
+
+
+@pytest.mark.parametrize('shape', [(1, 3000, 3), (3000, 1, 3)])
+def test_a_strip_has_a_small_picture(shape):
+    strip = dict(face(None, 0.3, 0.5, 0.7), crop=np.zeros(shape, np.uint8))
+    cards = Cards(render_faces('a.jpg', np.zeros(shape, np.uint8), [strip], GROUPS))
+    pictures = [found['src'] for tag, found in cards.tags if tag == 'img']
+    assert len(pictures) == 2 and all(100 < len(picture) < 9000 for picture in pictures)

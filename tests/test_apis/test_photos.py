@@ -139,6 +139,10 @@ def huge_png(width, height):
     return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(b''))
 
 
+# Pillow would have Ghostscript run it, without end.
+PROGRAM = b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n{} loop\n'
+
+
 def jpeg(tmp_path):
     return save(tmp_path / 'whole.jpg', Image.fromarray(PICTURE.repeat(20, 0).repeat(20, 1))).read_bytes()
 
@@ -149,12 +153,13 @@ def jpeg(tmp_path):
         (lambda folder: None, 'not found'),
         (lambda folder: b'some text', 'not a picture that Pillow reads'),
         (lambda folder: b'', 'not a picture that Pillow reads'),
+        (lambda folder: PROGRAM, 'EPS is no format of photos: convert it to JPEG'),
         (lambda folder: b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'not a picture that Pillow reads: convert it to JPEG'),
         (lambda folder: jpeg(folder)[:900], 'cannot be read .*truncated'),
         (lambda folder: huge_png(20000, 20000), 'too many pixels to decode'),
         (lambda folder: huge_png(200, 200), 'cannot be read'),
     ],
-    ids=['missing', 'text', 'empty', 'heic', 'truncated', 'huge', 'without pixels'],
+    ids=['missing', 'text', 'empty', 'program', 'heic', 'truncated', 'huge', 'without pixels'],
 )
 def test_an_unreadable_file_is_one_line_that_names_it(make, message, tmp_path):
     path, contents = tmp_path / 'a.jpg', make(tmp_path)

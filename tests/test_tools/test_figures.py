@@ -14,6 +14,7 @@ from PIL import Image
 
 from imcnn_plugin.apis import choose_record, load_config, open_part, predict_person, predict_samples, split_names
 from imcnn_plugin.attributes import ATTRIBUTES
+from imcnn_plugin.datasets.packing import write_pack
 from imcnn_plugin.errors import ConfigError, DataError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -121,6 +122,20 @@ def test_predictions_of_a_person_are_those_of_each_network(tiny, faces):
         predict_person([cfg], checkpoints, 'Tall', person)
     with pytest.raises(DataError, match='nowhere.pth not found'):
         predict_person([cfg], ['nowhere.pth'], 'Male', person)
+
+
+def test_pictures_are_not_drawn_from_a_pack(tiny, faces, tmp_path):
+    pack = write_pack(faces, tmp_path / 'pack', size=72, jobs=1).path
+    cfg = load_config(tiny[0], str(pack))
+    cfg.test_dataloader.dataset.type = 'PackedFaces'
+    assert len(open_part(cfg)) > 0
+    for draw in (
+        lambda: predict_samples(cfg, tiny[1], 2),
+        lambda: predict_person([cfg], tiny[1:2], 'Male'),
+        lambda: choose_record(cfg, None, 0),
+    ):
+        with pytest.raises(ConfigError, match='has its images in a pack: give a config that reads files'):
+            draw()
 
 
 def test_chooses_an_image_by_file_or_number(tiny, faces):

@@ -1,8 +1,10 @@
 """Draws faces of a config's test part beside their predicted and their true attributes."""
 
 import argparse
+import sys
 
 from imcnn_plugin.apis import load_config, predict_samples
+from imcnn_plugin.errors import IMCNNError
 from imcnn_plugin.visualization import draw_prediction_sheet
 
 
@@ -14,10 +16,12 @@ def main():
     parser.add_argument('--num', type=int, default=8, help='number of faces, taken evenly over the part (default 8)')
     parser.add_argument('--out', default='predictions.png', help='the picture (default predictions.png)')
     args = parser.parse_args()
-    images, scores, thresholds, targets, classes = predict_samples(
-        load_config(args.config, args.data_root), args.checkpoint, args.num
-    )
-    draw_prediction_sheet(images, scores, thresholds, targets, classes, args.out)
+    try:
+        cfg = load_config(args.config, args.data_root)
+        images, scores, thresholds, targets, classes = predict_samples(cfg, args.checkpoint, args.num)
+        draw_prediction_sheet(images, scores, thresholds, targets, classes, args.out)
+    except IMCNNError as error:
+        sys.exit(f'error: {error}')
     print(f'{len(images)} faces drawn to {args.out}')
 
 
