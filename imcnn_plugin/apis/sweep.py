@@ -16,6 +16,7 @@ from typing import Dict, Optional, Sequence, Union
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from ..cores import usable_cores
 from ..errors import ConfigError, DataError
 from ..evaluation.training_log import METRICS, read_log
 from .sweep_job import Job, folder_name
@@ -117,8 +118,7 @@ class Sweep:
         command += ['--resume'] if resumed else []
         command += ['--data-root', self.data_root] if self.data_root else []
         command += ['--cfg-options', *job.options]
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-        threads = str(max(1, cores // self.at_once))
+        threads = str(max(1, usable_cores() // self.at_once))
         path, start = Path(job.folder, 'train.log'), time.monotonic()
         with open(path, 'ab') as log:
             try:

@@ -23,6 +23,7 @@ LEADS_OUT = re.compile(r'^/|^[A-Za-z]:/|://|(^|/)\.\.(/|$)|\0')
 WORDS = {'1': 1, '1.0': 1, 'true': 1, 'True': 1, 'TRUE': 1, 'false': 0, 'False': 0, 'FALSE': 0, '': -1}
 # Stands for the number for unknown while a file is read.
 UNKNOWN_NUMBER = 2
+UNKNOWN_PEOPLE = {'', '-1', '-1.0'}
 
 
 def read_table(
@@ -208,8 +209,8 @@ def decode_labels(labels: bytearray, num_classes: int, negative: int, path: Path
 
 
 def number_people(people: Sequence[str]) -> np.ndarray:
-    """A number for each identity, -1 for ''. Whole numbers stay as they are, other texts count as they appear."""
-    known = dict.fromkeys(person for person in people if person)
+    """A number for each identity, -1 for an unknown one. Whole numbers stay, other texts count as they appear."""
+    known = dict.fromkeys(person for person in people if person not in UNKNOWN_PEOPLE)
     numeric = all(re.fullmatch('0|[1-9][0-9]{0,8}', person) for person in known)
     numbers = {person: int(person) if numeric else place for place, person in enumerate(known)}
     return np.array([numbers.get(person, -1) for person in people], np.int32)
@@ -220,7 +221,7 @@ class AttributeCSV(CelebAIdentity):
     """Images with labels of your own, from a CSV file with a header and a line for each image.
 
     A label is 1 or true, 0 or false; -1 or nothing is unknown. Other columns have the image's path and, where wanted,
-    a person, or whatever else identifies (any text; nothing is unknown), and the part (train, val or test).
+    a person, or whatever else identifies (any text; -1 or nothing is unknown), and the part (train, val or test).
 
     Args:
         ann_file: The CSV file, in ``data_root`` unless absolute.
@@ -300,7 +301,7 @@ class AttributeCSV(CelebAIdentity):
         """Refuses a part of which an image is not on disk."""
         present = [b'']
         for folder in {os.path.dirname(name) for name in names.tolist()}:
-            path = os.path.join(os.fsencode(self.img_prefix), folder)
+            path = os.path.join(os.fsencode(self.img_prefix), folder) or b'.'
             if os.path.isdir(path):
                 present += [os.path.join(folder, entry.name) for entry in os.scandir(path)]
         missing = missing_from(np.sort(np.array(present, dtype=bytes)), names)

@@ -1,6 +1,7 @@
 import os
 from collections import abc
-from typing import List, Tuple, Union
+from pathlib import Path
+from typing import List, Sequence, Tuple, Union
 
 import numpy as np
 from mmpretrain.datasets import BaseDataset
@@ -60,6 +61,17 @@ class FaceRecords(abc.Sequence):
         return FaceRecords(self.folder, *(field[rows] for field in fields))
 
 
+def labels_of(classes: Sequence[str], labels: np.ndarray) -> np.ndarray:
+    """The columns ``(N, L)`` of L of CelebA's attributes, in the order wanted, of all labels ``(N, 40)``.
+
+    Raises:
+        ConfigError: One is none of CelebA's, or is wanted twice.
+    """
+    if wrong := [name for name in classes if name not in ATTRIBUTES or list(classes).count(name) > 1]:
+        raise ConfigError(f'classes of the data set name no attributes of CelebA, or some twice: {wrong}')
+    return labels[:, [ATTRIBUTES.index(name) for name in classes]]
+
+
 @DATASETS.register_module()
 class CelebAIdentity(BaseDataset):
     """CelebA with its 40 attributes and its identities, from the data set's own files.
@@ -77,8 +89,8 @@ class CelebAIdentity(BaseDataset):
         seed: Seeds 'paper' and 'kfold'.
         min_images_per_identity: An identity with fewer training images is unknown to the identity loss.
         data_prefix: The folder of images.
-        pipeline: Transforms of a record ``img_path``, ``gt_score`` (40, ), ``gt_identity``, ``identity``.
-        **kwargs: Of mmpretrain's ``BaseDataset``.
+        pipeline: Transforms of a record ``img_path``, ``gt_score`` (L, ), ``gt_identity``, ``identity``.
+        **kwargs: Of mmpretrain's ``BaseDataset``. ``classes`` are the attributes wanted, in their order, L of the 40.
 
     Its ``metainfo`` has ``classes``, ``num_identities`` (K, of the training part), ``protocol``, ``split``, and
     ``checksums`` of the lists and of the part's list of images.
@@ -86,7 +98,7 @@ class CelebAIdentity(BaseDataset):
 
     Raises:
         DataError: A file cannot be read, an image is missing, or parts share an identity.
-        ConfigError: The protocol or split does not exist or does not fit the data.
+        ConfigError: The protocol, split or classes do not exist or do not fit the data.
     """
 
     METAINFO = dict(classes=ATTRIBUTES)
@@ -128,7 +140,8 @@ class CelebAIdentity(BaseDataset):
         attributes, partition = (str(find_list(self.data_root, name)) for name in (ATTRIBUTE_LIST, PARTITION_LIST))
         rows, gt_identity = self._select(annotations, attributes, partition, lists_checksum(self.data_root))
         folder, names = self._find_images(annotations.names, rows)
-        return FaceRecords(folder, names, annotations.labels[rows], gt_identity, annotations.identity[rows])
+        labels = labels_of(self._metainfo['classes'], annotations.labels[rows])
+        return FaceRecords(folder, names, labels, gt_identity, annotations.identity[rows])
 
     def _select(
         self,
@@ -188,7 +201,9 @@ class CelebAIdentity(BaseDataset):
 
     def _find_images(self, all_names: np.ndarray, rows: np.ndarray) -> Tuple[str, np.ndarray]:
         """The folder of images and the names in it of the part's images."""
-        prefix = os.path.relpath(self.img_prefix, self.data_root)
+        # A folder elsewhere is kept as it is: from a data_root that is a link, .. leads to another place.
+        inside = Path(self.img_prefix).is_relative_to(self.data_root)
+        prefix = os.path.relpath(self.img_prefix, self.data_root) if inside else os.path.abspath(self.img_prefix)
         folder, names, missing = find_images(self.data_root, prefix, all_names[rows])
         path = str(find_list(self.data_root, ATTRIBUTE_LIST))
         refuse(missing_images(path, rows[missing] + 3, folder, names[missing]))

@@ -1,5 +1,6 @@
 """Reads CelebA's three lists. Each reader refuses the first error, or reports all and gives what can be used."""
 
+import codecs
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,8 @@ def read_fields(root: Union[str, Path], name: str, report: Report) -> Optional[T
     if b'\0' in content:
         report([Problem(NOT_TEXT, str(path), None, 'has bytes of zero, as text in UTF-16 or a damaged file has')])
         return None
-    return str(path), TextFields(content)
+    # Windows puts a mark before a text in UTF-8.
+    return str(path), TextFields(content.removeprefix(codecs.BOM_UTF8))
 
 
 def read_attributes(root: Union[str, Path], report: Report = refuse) -> Optional[AttributeList]:

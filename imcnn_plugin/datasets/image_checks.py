@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from ..cores import usable_cores
 from .face_file import UnreadableImage, read_image, why_not_whole
 from .foreign_files import HTML_PAGE, foreign_file
 from .pack_tasks import ROWS_A_PROCESS, ROWS_A_TASK, results
@@ -92,7 +93,7 @@ def check_images(
         workers: Number of processes; by default all cores, or 1 for a small set. With 1 none is started.
     """
     if workers is None:
-        workers = max(1, min(os.cpu_count(), len(names) // ROWS_A_PROCESS))
+        workers = max(1, min(usable_cores(), len(names) // ROWS_A_PROCESS))
     tasks = [ImageTask(folder, names[i : i + ROWS_A_TASK].tolist()) for i in range(0, len(names), ROWS_A_TASK)]
     facts = track(
         results(read_images, tasks, workers), 'Reading images', total=len(tasks), console=Console(stderr=True)

@@ -11,7 +11,7 @@ from mmpretrain.registry import DATASETS
 
 from ..attributes import ATTRIBUTES
 from ..errors import ConfigError, DataError
-from .celeba import FaceRecords
+from .celeba import FaceRecords, labels_of
 from .celeba_lists import checksum
 from .image_folder import missing_from
 from .problems import show
@@ -227,8 +227,8 @@ class LFWA(BaseDataset):
         split: 'all' for the whole set, as in the paper (section 4.1), 'train' or 'test'.
         min_images_per_identity: A person with fewer training images is unknown to the identity loss.
         data_prefix: The folder of images.
-        pipeline: Transforms of a record ``img_path``, ``gt_score`` (40, ), ``gt_identity``, ``identity``.
-        **kwargs: Of mmpretrain's ``BaseDataset``.
+        pipeline: Transforms of a record ``img_path``, ``gt_score`` (L, ), ``gt_identity``, ``identity``.
+        **kwargs: Of mmpretrain's ``BaseDataset``. ``classes`` are the attributes wanted, in their order, L of the 40.
 
     Its ``metainfo`` has ``classes``, ``num_identities`` (K, of the training part; 0 for 'all', which knows of none),
     ``protocol`` ('lfwa'), ``split``, and ``checksums``. ``gt_identity`` is 0 to K - 1 for persons of 'train', -1
@@ -236,7 +236,7 @@ class LFWA(BaseDataset):
 
     Raises:
         DataError: A file cannot be read, an image is missing, or an image is in both parts.
-        ConfigError: The split does not exist.
+        ConfigError: The split or the classes do not exist.
     """
 
     METAINFO = dict(classes=ATTRIBUTES)
@@ -291,7 +291,8 @@ class LFWA(BaseDataset):
             split=self.split,
             checksums=dict(annotations=checksum([path.read_bytes()]), images=checksum(names[rows].tolist())),
         )
-        return FaceRecords(self.img_prefix, names[rows], labels[rows], gt_identity, identity[rows])
+        labels = labels_of(self._metainfo['classes'], labels[rows])
+        return FaceRecords(self.img_prefix, names[rows], labels, gt_identity, identity[rows])
 
     def _check_images(self, names: np.ndarray, people: np.ndarray, rows: np.ndarray, path: Path) -> None:
         """Refuses a part of which an image is not on disk."""

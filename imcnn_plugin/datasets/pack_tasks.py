@@ -13,6 +13,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 import cv2
 import numpy as np
 
+from ..cores import usable_cores
 from ..errors import DataError
 from .face_file import UnreadableImage, read_face
 
@@ -54,7 +55,7 @@ def run_tasks(
 
     rows = sum(len(task.rows) for task in tasks)
     if jobs is None:
-        jobs = max(1, min(os.cpu_count(), rows // ROWS_A_PROCESS))
+        jobs = max(1, min(usable_cores(), rows // ROWS_A_PROCESS))
     with Progress() as progress:
         bar = progress.add_task(title, total=total, completed=total - rows)
         for task, result in zip(tasks, results(function, tasks, jobs)):

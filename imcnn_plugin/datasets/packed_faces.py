@@ -11,7 +11,7 @@ from mmpretrain.registry import DATASETS
 from mmpretrain.structures import DataSample
 
 from ..errors import ConfigError
-from .celeba import CelebAIdentity, FaceRecords
+from .celeba import CelebAIdentity, FaceRecords, labels_of
 from .load_face_from_file import LoadFaceFromFile
 from .pack_format import HEADER, IMAGES, Pack, open_pack
 
@@ -93,7 +93,7 @@ class PackedFaces(CelebAIdentity):
     """CelebA from a pack of ``tools/data/pack.py``, a batch at a time.
 
     A data loader with ``collate_fn=dict(type='packed_collate')`` gets batches of ``inputs``, uint8 BGR
-    ``(n, 3, H, W)``, and one ``DataSample`` in ``data_samples``, whose ``gt_score`` ``(n, 40)``, ``gt_identity``
+    ``(n, 3, H, W)``, and one ``DataSample`` in ``data_samples``, whose ``gt_score`` ``(n, L)``, ``gt_identity``
     ``(n, )`` and ``identity`` ``(n, )`` are of the whole batch. One image, ``dataset[i]``, is what ``PackInputs``
     makes of it. Its ``img_path`` is the name in CelebA's lists.
 
@@ -139,7 +139,7 @@ class PackedFaces(CelebAIdentity):
         return PackedRecords(
             rows,
             annotations.names[rows],
-            annotations.labels[rows],
+            labels_of(self._metainfo['classes'], annotations.labels[rows]),
             gt_identity.astype(np.int64),
             annotations.identity[rows].astype(np.int64),
         )

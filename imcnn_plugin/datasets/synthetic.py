@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..attributes import ATTRIBUTES
+from ..cores import usable_cores
 from ..errors import DataError
 from .face_drawing import draw_face
 
@@ -154,7 +155,7 @@ def write_faces(out_dir, identities=200, images=20, seed=0, jobs=None, label_noi
     """
     if jobs is None:
         # A process takes seconds to import the package: fewer pictures than this are drawn sooner without.
-        jobs = max(1, min(os.cpu_count(), identities * images // 400))
+        jobs = max(1, min(usable_cores(), identities * images // 400))
     numbers = [('identities', identities, 1), ('images', images, 1), ('jobs', jobs, 1), ('seed', seed, 0)]
     for name, value, least in numbers:
         if value < least:

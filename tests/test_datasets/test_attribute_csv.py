@@ -185,6 +185,8 @@ def test_a_folder_can_be_an_identity(root):
         (['7', '007', '7'], [0, 1, 0]),
         (['1000000000', '5', ''], [0, 1, -1]),
         (['b', 'a', '', ' b '], [0, 1, -1, 0]),
+        # As pandas fills gaps.
+        (['7', '-1', '3', '-1.0', '7'], [7, -1, 3, -1, 7]),
     ],
 )
 def test_identities_are_numbers(root, people, expected):
@@ -279,3 +281,9 @@ def test_missing_images_are_counted(root):
     with pytest.raises(DataError, match=r"line 4: two/c\.png is not in .* \(2 of 4 images of split 'train' are not\)"):
         AttributeCSV('labels.csv', str(root), **WITH_PEOPLE)
     assert len(AttributeCSV('labels.csv', str(root), split='test', **WITH_PEOPLE)) == 1
+
+
+def test_images_may_lie_in_the_current_folder(root, monkeypatch):
+    monkeypatch.chdir(root)
+    assert len(AttributeCSV('labels.csv', **WITH_PEOPLE)) == 4
+    assert [record['img_path'] for record in AttributeCSV('labels.csv', split='test', **WITH_PEOPLE)] == ['e.png']

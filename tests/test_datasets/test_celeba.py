@@ -243,3 +243,32 @@ def test_several_errors_of_a_kind_are_counted(root):
         (root / 'img_align_celeba' / f'{name}.jpg').unlink()
     with pytest.raises(DataError, match=r'line 3: .* \(and 1 more of this kind\): unpack the images again$'):
         CelebAIdentity(str(root))
+
+
+@pytest.mark.parametrize('classes', [['Young', 'Male', 'Bald'], ATTRIBUTES[::-1]])
+def test_attributes_may_be_chosen(root, classes):
+    every, chosen = CelebAIdentity(str(root)), CelebAIdentity(str(root), classes=classes)
+    assert list(chosen.metainfo['classes']) == list(classes)
+    for record, other in zip(every, chosen):
+        labels = dict(zip(ATTRIBUTES, record['gt_score'].tolist()))
+        assert other['gt_score'].tolist() == [labels[name] for name in classes]
+    for wrong in (['Male', 'Tall'], ['Male', 'Male']):
+        with pytest.raises(ConfigError, match='no attributes of CelebA, or some twice'):
+            CelebAIdentity(str(root), classes=wrong)
+
+
+def test_images_may_lie_elsewhere(root, tmp_path):
+    images, link = tmp_path / 'elsewhere' / 'images', tmp_path / 'deep' / 'link'
+    images.parent.mkdir()
+    link.parent.mkdir()
+    (root / 'img_align_celeba').rename(images)
+    link.symlink_to(root)
+    dataset = CelebAIdentity(str(link), data_prefix=str(images))
+    assert dataset[0]['img_path'] == str(images / 'a.jpg')
+
+
+def test_lists_may_begin_with_the_mark_of_windows(root):
+    before = [record['gt_score'].tolist() for record in CelebAIdentity(str(root))]
+    for name in LISTS:
+        (root / name).write_bytes(b'\xef\xbb\xbf' + (root / name).read_bytes())
+    assert [record['gt_score'].tolist() for record in CelebAIdentity(str(root))] == before

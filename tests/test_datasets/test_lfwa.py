@@ -315,3 +315,9 @@ def test_configs(root, monkeypatch, name, sizes):
                 batch = preprocessor(default_collate(list(dataset)))
                 assert batch['inputs'].shape == (sizes[loader], 3, 112, 112)
     assert cfg.model.head.id_head is None
+
+
+def test_attributes_may_be_chosen(root):
+    [record, *_] = LFWA(str(root), classes=['Young', 'Male'])
+    labels = dict(zip(ATTRIBUTES, LFWA(str(root))[0]['gt_score'].tolist()))
+    assert record['gt_score'].tolist() == [labels['Young'], labels['Male']]

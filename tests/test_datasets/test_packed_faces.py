@@ -286,3 +286,10 @@ def test_a_run_from_the_pack_reports_what_one_from_the_files_does(faces, pack, t
     assert prevalence[0] == prevalence[1]
     # One of 16 images x 40 labels is 0.16 %.
     assert packed['mean_accuracy'] == pytest.approx(stock['mean_accuracy'], abs=0.4)
+
+
+def test_attributes_may_be_chosen(faces, pack):
+    classes = ['Young', 'Male']
+    packed, files = PackedFaces(pack, classes=classes), CelebAIdentity(str(faces), classes=classes)
+    batch = packed.__getitems__([0, 3])['data_samples']
+    assert batch.gt_score.tolist() == [files[row]['gt_score'].tolist() for row in (0, 3)]

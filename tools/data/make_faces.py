@@ -1,8 +1,10 @@
 """Draw a set of faces in CelebA's layout, with all 40 attributes and identities."""
 
 import argparse
+import sys
 
 from imcnn_plugin.datasets.synthetic import write_faces
+from imcnn_plugin.errors import IMCNNError
 
 
 def parse_args():
@@ -20,7 +22,12 @@ def parse_args():
 
 def main():
     args = parse_args()
-    write_faces(args.out, args.identities, args.images, args.seed, args.jobs, args.label_noise)
+    try:
+        write_faces(args.out, args.identities, args.images, args.seed, args.jobs, args.label_noise)
+    except IMCNNError as error:
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit(f'\nstopped: remove {args.out}')
 
 
 if __name__ == '__main__':

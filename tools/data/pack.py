@@ -26,6 +26,8 @@ def parse_args():
     args = parser.parse_args()
     if args.out and not args.root:
         parser.error('CELEBA_ROOT is missing: what is to be packed?')
+    if args.jobs is not None and args.jobs < 1:
+        parser.error(f'--jobs is {args.jobs}: give a number of at least 1')
     return args
 
 
