@@ -23,7 +23,8 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
         os.replace(temporary, path)
         sync(temporary.parent)
     except OSError as error:
-        if temporary.is_file():
+        # Of a name that is too long this is false, where Path's own method raises.
+        if os.path.isfile(temporary):
             temporary.unlink()
         raise DataError(f'{path} cannot be written ({error.strerror})') from error
     except BaseException:

@@ -4,6 +4,7 @@ import torch
 from mmcv.cnn import fuse_conv_bn
 from mmpretrain.models import ImageClassifier
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..models.grouped_linear import GroupedLinear
 from ..models.joint_head import JointHead
@@ -27,10 +28,13 @@ class AttributePredictor(nn.Module):
         self.backbone = fuse_conv_bn(copy.deepcopy(model.backbone))
         self.neck = copy.deepcopy(model.neck) if model.with_neck else nn.Identity()
         self.head = copy.deepcopy(model.head.attr_head if isinstance(model.head, JointHead) else model.head)
-        # Buffers stay: among them are the calibration, and running statistics that no convolution could take in.
-        for parameter in self.parameters():
-            parameter.data = parameter.data.to(dtype)
-            parameter.requires_grad_(False)
+        # Buffers stay: among them are the calibration, and running statistics that no convolution could take in, with
+        # which the weights of their layers must stay.
+        for module in self.modules():
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
+                if not isinstance(module, _BatchNorm):
+                    parameter.data = parameter.data.to(dtype)
         self.to(memory_format=torch.channels_last).eval()
         for module in self.modules():
             if isinstance(module, GroupedLinear):

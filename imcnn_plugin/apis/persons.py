@@ -18,7 +18,7 @@ def group_by_person(photos: Sequence[str], by: str) -> Dict[Optional[str], List[
         By the person's name; those that the CSV file does not list are under None.
 
     Raises:
-        DataError: The CSV file cannot be read, or says two things of one photo.
+        DataError: The CSV file cannot be read, says two things of one photo, or lists none of them.
     """
     names = {} if by == 'folder' else read_persons(by)
     groups, named = {}, {}
@@ -29,6 +29,8 @@ def group_by_person(photos: Sequence[str], by: str) -> Dict[Optional[str], List[
             if named.setdefault(name, photo) != photo:
                 raise DataError(f'{by}: {name} may be {named[name]} or {photo}: write paths, not names')
         groups.setdefault(person, []).append(photo)
+    if by != 'folder' and set(groups) == {None}:
+        raise DataError(f'{by} lists none of the photos, such as {groups[None][0]}: write the paths as they are given')
     return groups
 
 

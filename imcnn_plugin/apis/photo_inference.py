@@ -1,3 +1,4 @@
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -62,7 +63,9 @@ def infer_photos(
                 counts['without'] += not result['faces'] and not result['failed']
                 files.write(result, person)
                 if draw and not result['failed']:
-                    name = f'{counts["photos"]:06}_{Path(result["path"]).stem}.jpg'
+                    # A name has at most 255 bytes, and .tmp comes behind it at first.
+                    stem = os.fsdecode(os.fsencode(Path(result['path']).stem)[:200])
+                    name = f'{counts["photos"]:06}_{stem}.jpg'
                     with replacing(Path(out, 'drawn', name)) as temporary:
                         drawn = inferencer.visualize(result['path'], result)
                         Image.fromarray(drawn[..., ::-1]).save(temporary, format='jpeg', quality=90)

@@ -66,7 +66,11 @@ def read_photo(photo: PhotoType) -> np.ndarray:
     if isinstance(photo, np.ndarray):
         return from_array(photo)
     if isinstance(photo, Image.Image):
-        return from_pil(photo)
+        try:
+            return from_pil(photo)
+        # What was opened is decoded here.
+        except OSError as error:
+            raise DataError(f'the image cannot be read ({" ".join(str(error).split())})') from error
     if not isinstance(photo, (str, Path)):
         raise DataError(f'a photo is a path, an array or a PIL.Image, not {type(photo).__name__}')
     try:
@@ -115,7 +119,8 @@ def from_array(image: np.ndarray) -> np.ndarray:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or not image.size:
         raise DataError(f'an array of shape {image.shape} is no photo: expected (H, W), (H, W, 3) or (H, W, 4)')
-    if image.dtype == np.uint16:
+    # Of either byte order.
+    if image.dtype.kind == 'u' and image.dtype.itemsize == 2:
         image = (image // 257).astype(np.uint8)
     elif image.dtype != np.uint8:
         raise DataError(f'an array of {image.dtype} is no photo: expected uint8 or uint16')

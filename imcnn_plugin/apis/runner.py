@@ -15,6 +15,7 @@ import torch
 import torch.distributed
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import all_reduce, barrier
+from mmengine.hooks import EMAHook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -248,8 +249,14 @@ def train_and_test(runner: Runner) -> None:
         # Machines without a common file system have it on the first one only; all must test the same weights.
         found = torch.tensor(int(bool(best) and Path(best).is_file()))
         all_reduce(found, 'min')
+        # What follows resumes nothing, where EMAHook would take the averages of a checkpoint for the other weights.
+        runner._resume = False
         if found:
             runner.load_checkpoint(best)
         elif best:
             runner.logger.warning(f'{best} cannot be read by every process: testing the last weights.')
+        for hook in runner.hooks:
+            # The averages, also the checkpoint's, lie in EMAHook, and the test begins with new ones of the model.
+            if isinstance(hook, EMAHook) and (found or hook._ema_started(runner)):
+                hook._swap_ema_parameters()
         runner.test()

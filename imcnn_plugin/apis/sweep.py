@@ -167,6 +167,8 @@ def validation_of_tested(folder: Path, report: dict) -> Optional[float]:
     accuracy = log.val['mean_accuracy'][1]
     hooks = report.get('config', {}).get('default_hooks') or {}
     key = (hooks.get('checkpoint') or {}).get('save_best')
+    # mmengine also takes a list. With several no best one is tested.
+    [key] = key if isinstance(key, list) and len(key) == 1 else [None if isinstance(key, list) else key]
     by = log.val.get(key.removeprefix(METRICS), log.val['mean_accuracy'])[1] if key else None
     return float(accuracy[-1 if by is None else by.argmax()])
 

@@ -149,6 +149,8 @@ class WebPage:
                     mcp_server=False,
                     quiet=True,
                     prevent_thread_lock=True,
+                    # Of each visitor gradio would keep what was last shown, the photo with it.
+                    state_session_capacity=1,
                 )
             except OSError as error:
                 raise ConfigError(f'{host} has no free port {port}: choose others with --host and --port') from error

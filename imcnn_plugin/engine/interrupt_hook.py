@@ -2,7 +2,7 @@ import signal
 from typing import Optional
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
+from mmengine.dist import all_reduce, barrier, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
@@ -61,5 +61,7 @@ class InterruptHook(Hook):
             if isinstance(hook, RunCheckpointHook):
                 path = hook.save_interrupted(runner, epoch, iter)
                 runner.logger.warning(f'{name} at iteration {iter}: saved {path}, and --resume goes on from there.')
+        # The first process writes; a launcher ends all as soon as one of the others is gone.
+        barrier()
         self.after_train(runner)
         raise SystemExit(128 + number)

@@ -16,9 +16,12 @@ def correlate_images(labels: np.ndarray) -> np.ndarray:
         labels: ``(N, L)``, 1, 0, or -1 for unknown. Attributes that are unknown for an image are left out for all N.
 
     Returns:
-        ``(N, N)``, -1 to 1; NaN in the row and the column of an image whose labels are all the same.
+        ``(N, N)``, -1 to 1; NaN in the row and the column of an image whose labels are all the same, and
+        everywhere if no attribute is known for all.
     """
     known = labels[:, (labels >= 0).all(0)].astype(float)
+    if not known.shape[1]:
+        return np.full((len(labels), len(labels)), np.nan)
     deviation = known - known.mean(1, keepdims=True)
     length = np.linalg.norm(deviation, axis=1, keepdims=True)
     # Without a deviation there is nothing to correlate.

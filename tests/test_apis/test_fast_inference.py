@@ -76,3 +76,11 @@ def test_leaves_the_model_as_it_is_and_the_identity_branch_out():
     assert not any(isinstance(module, nn.BatchNorm2d) for module in predictor.modules())
     assert all(parameter.dtype == torch.bfloat16 for parameter in predictor.parameters())
     assert predictor.head.temperature.dtype == torch.float32
+
+
+def test_batch_normalisation_that_stays_runs_in_half_precision():
+    neck = dict(type='LinearNeck', in_channels=512, out_channels=512)
+    model = trained(dict(RESNET, neck=[RESNET['neck'], neck]))
+    images = torch.randint(256, (3, 3, 64, 64), dtype=torch.uint8)
+    found, expected = (optimize_for_inference(model, dtype)(images) for dtype in (torch.bfloat16, torch.float32))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.05)

@@ -57,3 +57,9 @@ def test_a_name_must_be_one_photo(tmp_path):
 def test_a_path_goes_before_a_name(tmp_path):
     (tmp_path / 'a.csv').write_text('file,person\n1.jpg,A\nx/1.jpg,B\n')
     assert group_by_person(['x/1.jpg', 'y/1.jpg'], str(tmp_path / 'a.csv')) == {'B': ['x/1.jpg'], 'A': ['y/1.jpg']}
+
+
+def test_a_table_of_other_photos_is_refused(tmp_path):
+    (tmp_path / 'a.csv').write_text('file,person\nphotos/1.jpg,A\n')
+    with pytest.raises(DataError, match='a.csv lists none of the photos, such as /else/1.jpg'):
+        group_by_person(['/else/1.jpg', '/else/2.jpg'], str(tmp_path / 'a.csv'))

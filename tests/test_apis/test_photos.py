@@ -109,6 +109,7 @@ def test_arrays_are_as_opencv_reads_them():
     assert np.array_equal(read_photo(bgr.astype(np.uint16) * 257), bgr)
     assert np.array_equal(read_photo(bgr[..., 0]), bgr[..., :1].repeat(3, 2))
     assert np.array_equal(read_photo(bgr[..., :1]), bgr[..., :1].repeat(3, 2))
+    assert np.array_equal(read_photo(bgr.astype('>u2') * 257), bgr)
     clear = np.concatenate([bgr, np.zeros((12, 20, 1), np.uint8)], 2)
     assert (read_photo(clear) == 255).all()
     assert np.array_equal(read_photo(Image.fromarray(PICTURE)), bgr)
@@ -214,3 +215,12 @@ def test_an_empty_folder_is_an_error(tmp_path):
     (tmp_path / 'a.txt').touch()
     with pytest.raises(DataError, match='no photo is in this folder'):
         list(list_photos(tmp_path))
+
+
+def test_an_image_that_is_opened_and_cut_off_is_refused(tmp_path):
+    (tmp_path / 'a.jpg').write_bytes(jpeg(tmp_path)[:900])
+    with (
+        Image.open(tmp_path / 'a.jpg') as image,
+        pytest.raises(DataError, match='the image cannot be read .*truncated'),
+    ):
+        read_photo(image)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from imcnn_plugin.apis import build_runner, load_config, newest_checkpoint
+from imcnn_plugin.apis import build_runner, load_config, newest_checkpoint, train_and_test
 from imcnn_plugin.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -197,3 +197,21 @@ def test_the_order_of_images_is_that_of_the_checkpoint(faces, tmp_path):
     seed = state(tmp_path, 'interrupted.pth')['message_hub']['runtime_info']['sampler_seed']
     runner = train(cfg)
     assert runner.train_dataloader.sampler.seed == seed != 5
+
+
+@pytest.mark.parametrize('save_best', [None, 'attr/mean_accuracy'])
+def test_averages_are_tested(faces, tmp_path, save_best):
+    cfg = config(faces, tmp_path, 'plain')
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
+    cfg.default_hooks.checkpoint.save_best = save_best
+    for key in ('dataloader', 'evaluator', 'cfg'):
+        cfg[f'test_{key}'] = cfg[f'val_{key}']
+    for cfg.resume in (False, True):
+        cfg.train_cfg.max_epochs = EPOCHS + cfg.resume
+        cfg.load_from, cfg.experiment_name = newest_checkpoint(tmp_path), uuid.uuid4().hex
+        runner = build_runner(cfg)
+        train_and_test(runner)
+        best = runner.message_hub.runtime_info.get('best_ckpt')
+        tested = torch.load(best or newest_checkpoint(tmp_path))
+        for name, value in runner.model.named_parameters():
+            assert torch.equal(value, tested['state_dict'][name]), name

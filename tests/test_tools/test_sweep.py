@@ -250,7 +250,15 @@ def test_an_option_may_name_the_seed(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'save_best, expected', [('attr/mean_accuracy', 82), ('attr/mAP', 81), ('auto', 82), (None, 80)]
+    'save_best, expected',
+    [
+        ('attr/mean_accuracy', 82),
+        ('attr/mAP', 81),
+        (['attr/mAP'], 81),
+        (['attr/mAP', 'attr/mean_accuracy'], 80),
+        ('auto', 82),
+        (None, 80),
+    ],
 )
 def test_a_row_has_the_validation_of_the_epoch_that_was_tested(tmp_path, save_best, expected):
     path = tmp_path / '20260101_000000' / 'vis_data' / 'scalars.json'

@@ -73,3 +73,7 @@ def test_writes_the_file_or_says_why_not(labels, tmp_path):
         draw_attribute_correlation([labels], ['one'], tmp_path / 'correlation.xyz')
     with pytest.raises(DataError, match='cannot be written'):
         draw_attribute_correlation([labels], ['one'], path / 'below_a_file.png')
+
+
+def test_nothing_in_common_is_no_correlation_of_zero():
+    assert np.isnan(correlate_images(np.array([[1, -1, 0], [-1, 0, 1], [0, 1, -1]]))).all()
