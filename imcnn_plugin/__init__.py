@@ -17,11 +17,11 @@ with warnings.catch_warnings(), redirect_stdout(printed):
     # mmcv-lite lacks compiled operators, of which nothing here needs any.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     check_versions()
-    from . import datasets, engine, evaluation, models
+    from . import checkpoints, datasets, engine, evaluation, models
 # The forks print this each time, also into what a tool writes for other programs.
 print(printed.getvalue().replace('Could not import OneDL\n', ''), end='')
 del printed
 
-engine.allow_mmengine_checkpoints()
+checkpoints.allow_mmengine_checkpoints()
 
-__all__ = ['datasets', 'engine', 'evaluation', 'models']
+__all__ = ['checkpoints', 'datasets', 'engine', 'evaluation', 'models']

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import imcnn_plugin  # noqa: F401
-from imcnn_plugin.datasets.synthetic import write_faces
+from imcnn_plugin.engine import build_runner, load_config
+from imcnn_plugin.synthetic.write_faces import write_faces
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get('IMCNN_TEST_DATA', REPOSITORY.parent / 'shared' / 'data'))
@@ -43,6 +44,30 @@ def faces(tmp_path_factory):
     folder = tmp_path_factory.mktemp('faces') / 'celeba'
     write_faces(folder, identities=20, images=4, seed=0)
     return folder
+
+
+@pytest.fixture(scope='session')
+def trained(faces, tmp_path_factory):
+    """The work folder of a small IMCNN after one epoch on drawn faces, with averaged weights."""
+    folder = tmp_path_factory.mktemp('trained')
+    cfg = load_config(REPOSITORY / 'configs' / 'imcnn_demo.py', data_root=str(faces), work_dir=str(folder))
+    cfg.model.backbone.width = 1 / 16
+    cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(16, 16))
+    cfg.model.head.id_head.update(in_channels=192, embedding_dims=8, num_identities=14)
+    cfg.train_dataloader.batch_size = 8
+    for name in ('train', 'val', 'test'):
+        cfg[f'{name}_dataloader'].update(num_workers=0, persistent_workers=False)
+    cfg.train_cfg.max_epochs = 1
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
+    build_runner(cfg).train()
+    return folder
+
+
+@pytest.fixture(scope='session')
+def best(trained):
+    """The best checkpoint of :func:`trained`."""
+    [path] = trained.glob('best_*.pth')
+    return path
 
 
 @pytest.fixture(scope='module')

@@ -12,11 +12,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
+from benchlib.variant_cost import cost_table
 
-from imcnn_plugin.apis.sweep_rows import group_rows, read_rows
-from imcnn_plugin.benchmark.variant_cost import cost_table
-from imcnn_plugin.evaluation.sweep_table import SweepTable
-from imcnn_plugin.evaluation.tables import markdown_lines
+from imcnn_plugin.experiments.results_file import group_rows, read_rows
+from imcnn_plugin.experiments.results_table import SweepTable
+from imcnn_plugin.tables import markdown_lines
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = sorted([REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *(REPOSITORY / 'docs').glob('*.md')])

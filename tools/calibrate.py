@@ -5,7 +5,8 @@ import sys
 
 from mmengine.config import DictAction
 
-from imcnn_plugin.apis import calibrate, save_checkpoint
+from imcnn_plugin.checkpoints import save_checkpoint
+from imcnn_plugin.deployment import calibrate
 from imcnn_plugin.errors import IMCNNError
 from imcnn_plugin.evaluation.calibration import CRITERIA
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from imcnn_plugin.apis import FaceAttributeInferencer
-from imcnn_plugin.apis.web_page import WebPage
+from imcnn_plugin.deployment.web_page import WebPage
 from imcnn_plugin.errors import IMCNNError
 
 

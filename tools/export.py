@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from imcnn_plugin.apis import export_onnx
+from imcnn_plugin.deployment import export_onnx
 from imcnn_plugin.errors import IMCNNError
 
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from imcnn_plugin.apis import publish
+from imcnn_plugin.deployment import publish
 from imcnn_plugin.errors import IMCNNError
 
 

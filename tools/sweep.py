@@ -4,11 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from imcnn_plugin.apis.sweep import Sweep
-from imcnn_plugin.apis.sweep_rows import group_rows, read_rows
-from imcnn_plugin.apis.sweep_variants import choose_baseline, lambda_variants, parse_variant
 from imcnn_plugin.errors import IMCNNError
-from imcnn_plugin.evaluation.sweep_table import SweepTable
+from imcnn_plugin.experiments.results_file import group_rows, read_rows
+from imcnn_plugin.experiments.results_table import SweepTable
+from imcnn_plugin.experiments.sweep import Sweep
+from imcnn_plugin.experiments.variant import choose_baseline, lambda_variants, parse_variant
 from imcnn_plugin.files import write_text
 from imcnn_plugin.visualization import draw_sweep_differences
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 
-from imcnn_plugin.apis import build_runner, drop_identity_head, leave_processes, load_config
-from imcnn_plugin.apis.runner import plain_errors
-from imcnn_plugin.errors import ConfigError, DataError, IMCNNError
+from imcnn_plugin.checkpoints import drop_identity_head
+from imcnn_plugin.engine import build_runner, leave_processes, load_config
+from imcnn_plugin.errors import ConfigError, DataError, IMCNNError, plain_errors
 from imcnn_plugin.evaluation.report import differences
 
 

@@ -5,7 +5,8 @@ import sys
 
 from mmengine.config import DictAction
 
-from imcnn_plugin.apis import build_runner, leave_processes, load_config, newest_checkpoint, train_and_test
+from imcnn_plugin.checkpoints import newest_checkpoint
+from imcnn_plugin.engine import build_runner, leave_processes, load_config, train_and_test
 from imcnn_plugin.errors import ConfigError, IMCNNError
 
 

@@ -6,14 +6,14 @@ from typing import Optional, Sequence, Tuple, Union
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from ..evaluation.album_pooling import pool, sigmoid
 from ..evaluation.attribute_scores import LASTING
+from ..evaluation.identity_pooling import pool, sigmoid
 from ..files import write_text
 
 
 @dataclass(frozen=True)
 class Album:
-    """How a person's photos are predicted together; see :mod:`imcnn_plugin.evaluation.album_pooling`.
+    """How a person's photos are predicted together; see :mod:`imcnn_plugin.evaluation.identity_pooling`.
 
     ``tools/fit_album.py`` makes one for a checkpoint.
     """

@@ -9,15 +9,13 @@ from mmengine.dataset import Compose
 from mmengine.device import get_device
 from mmpretrain.apis.base import BaseInferencer
 
-from ..errors import ConfigError, DataError
+from ..checkpoints.load_model import attribute_head, load_trained, weights_checksum
+from ..errors import ConfigError, DataError, in_one_line
 from ..visualization.face_labels import draw_faces
 from .album import Album
 from .face_alignment import align_face
 from .face_detection import FaceDetector
-from .loading import after_reading
-from .photos import PhotoType, list_photos, read_photo
-from .runner import in_one_line
-from .trained_model import attribute_head, load_trained, weights_checksum
+from .photos import PhotoType, after_reading, list_photos, read_photo
 
 InputsType = Union[PhotoType, Iterable[PhotoType]]
 

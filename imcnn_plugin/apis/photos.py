@@ -4,9 +4,11 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import Iterable, Iterator, Union
+from typing import Iterable, Iterator, Sequence, Union
 
 import numpy as np
+from mmengine.dataset import Compose
+from mmpretrain.registry import TRANSFORMS
 from PIL import Image, ImageOps
 
 from ..datasets.face_file import PNG, scan_png
@@ -128,3 +130,25 @@ def from_array(image: np.ndarray) -> np.ndarray:
         alpha = image[..., 3:] / 255
         image = (image[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+
+
+# Transforms that read files.
+READERS = ('LoadImageFromFile', 'LoadFaceFromFile')
+
+
+def after_reading(steps: Sequence[dict]) -> Compose:
+    """What a reading pipeline does with an image once it is read; for photos that are read otherwise.
+
+    Args:
+        steps: The pipeline of a config.
+    """
+    return Compose([TRANSFORMS.build(step) for step in steps if step['type'].split('.')[-1] not in READERS])
+
+
+def read_image(path: str) -> np.ndarray:
+    """An image as a viewer shows it, uint8 RGB ``(H, W, 3)``.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    return np.ascontiguousarray(read_photo(path)[..., ::-1])

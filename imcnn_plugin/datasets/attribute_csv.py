@@ -13,7 +13,7 @@ from ..errors import ConfigError, DataError
 from .celeba import CelebAIdentity, FaceRecords
 from .celeba_lists import Annotations, checksum
 from .image_folder import missing_from
-from .problems import show
+from .issues import show
 from .protocols import Parts
 
 PARTITION = dict(train=0, val=1, test=2)

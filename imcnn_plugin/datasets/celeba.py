@@ -19,7 +19,7 @@ from .celeba_lists import (
     read_annotations,
 )
 from .image_folder import find_images, missing_images
-from .problems import refuse
+from .issues import refuse
 from .protocols import check_disjoint, kfold_parts, official_parts, paper_parts
 
 

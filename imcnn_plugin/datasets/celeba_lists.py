@@ -9,9 +9,9 @@ from typing import Iterable, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from ..attributes import ATTRIBUTES
-from .foreign_files import foreign_file
-from .problems import Kind, Problem, Report, refuse, show
-from .text_fields import TextFields
+from .field_parser import TextFields
+from .file_signatures import foreign_file
+from .issues import Kind, Problem, Report, refuse, show
 
 ATTRIBUTE_LIST = 'list_attr_celeba.txt'
 IDENTITY_LIST = 'identity_CelebA.txt'

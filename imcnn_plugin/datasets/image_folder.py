@@ -6,8 +6,8 @@ from typing import List, Optional, Tuple, Union
 
 import numpy as np
 
-from .foreign_files import foreign_file
-from .problems import Kind, Problem, Report, refuse, show
+from .file_signatures import foreign_file
+from .issues import Kind, Problem, Report, refuse, show
 
 NO_FOLDER = Kind(
     'no folder of images', 'unpack the images there, or name their folder in data_prefix (check.py --data-prefix)'

@@ -14,7 +14,7 @@ from ..errors import ConfigError, DataError
 from .celeba import FaceRecords, labels_of
 from .celeba_lists import checksum
 from .image_folder import missing_from
-from .problems import show
+from .issues import show
 
 ATTRIBUTE_FILE = 'lfw_att_40.mat'
 SPLIT_FILE = 'indices_train_test.mat'

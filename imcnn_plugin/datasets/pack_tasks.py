@@ -1,25 +1,14 @@
 """Shares out the images of a pack among processes."""
 
-import multiprocessing
 import os
-import signal
-import threading
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
-import cv2
 import numpy as np
 
-from ..cores import usable_cores
-from ..errors import DataError
+from ..parallel import ROWS_A_PROCESS, ROWS_A_TASK, results, usable_cores
 from .face_file import UnreadableImage, read_face
-
-ROWS_A_TASK = 256
-# Fewer images than this are read sooner than another process has imported the package.
-ROWS_A_PROCESS = 2000
 
 
 @dataclass(frozen=True)
@@ -61,31 +50,3 @@ def run_tasks(
         for task, result in zip(tasks, results(function, tasks, jobs)):
             yield task, result
             progress.advance(bar, len(task.rows))
-
-
-def results(function: Callable, tasks: List[Task], jobs: int) -> Iterator[dict]:
-    if jobs == 1:
-        yield from map(function, tasks)
-        return
-    # A forked child could inherit a lock that a thread of cv2 or torch holds.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn'), start_process) as pool:
-        try:
-            yield from pool.map(function, tasks)
-        except BrokenProcessPool as error:
-            raise DataError(
-                'a process was ended from outside, perhaps as memory ran out: give the same command again, with '
-                'fewer processes'
-            ) from error
-
-
-def start_process() -> None:
-    cv2.setNumThreads(1)
-    # An interruption is the main process's to handle.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=leave_with_parent, daemon=True).start()
-
-
-def leave_with_parent() -> None:
-    """Ends a process whose parent was killed, and which would wait for tasks for ever."""
-    multiprocessing.parent_process().join()
-    os._exit(1)

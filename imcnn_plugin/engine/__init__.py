@@ -1,21 +1,21 @@
 from .attribute_report_hook import AttributeReportHook
 from .bad_image_hook import BadImageHook
-from .bf16_optim_wrapper import BF16OptimWrapper
 from .brief_log_processor import BriefLogProcessor
+from .config import load_config, open_part
+from .data_model_check_hook import FitCheckHook
+from .deferred_logging import LeanIterTimerHook, LeanRuntimeInfoHook
 from .descriptor_svm_loop import DescriptorSVMLoop
 from .finite_loss_hook import FiniteLossHook
-from .fit_check_hook import FitCheckHook
+from .flip_tta_loop import MirrorTestLoop
 from .interrupt_hook import InterruptHook
-from .kept_memory import keep_freed_memory
-from .lean_hooks import LeanIterTimerHook, LeanRuntimeInfoHook
-from .lean_optim_wrapper import LeanOptimWrapper
-from .mirror_test_loop import MirrorTestLoop
-from .model_speed_hook import ModelSpeedHook
+from .launch import leave_processes
+from .lean_optim_wrapper import BF16OptimWrapper, LeanOptimWrapper
+from .malloc_tuning import keep_freed_memory
+from .performance_hook import ModelSpeedHook
 from .resumable_train_loop import ResumableTrainLoop
 from .run_checkpoint_hook import RunCheckpointHook
-from .safe_globals import allow_mmengine_checkpoints
 from .step_seed_hook import StepSeedHook
-from .whole_file_backend import WholeFileBackend
+from .train import build_runner, train_and_test
 
 __all__ = [
     'AttributeReportHook',
@@ -34,7 +34,10 @@ __all__ = [
     'ResumableTrainLoop',
     'RunCheckpointHook',
     'StepSeedHook',
-    'WholeFileBackend',
-    'allow_mmengine_checkpoints',
+    'build_runner',
     'keep_freed_memory',
+    'leave_processes',
+    'load_config',
+    'open_part',
+    'train_and_test',
 ]

@@ -4,7 +4,7 @@ from mmengine.runner import TestLoop
 from mmpretrain.registry import DATASETS, LOOPS
 from torch.utils.data import DataLoader
 
-from ..evaluation.descriptor_svms import describe_part, fit_attributes
+from .feature_svms import describe_part, fit_attributes
 
 
 @LOOPS.register_module()

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
 from ..errors import TrainingError
-from .lean_hooks import about_to_log
+from .deferred_logging import about_to_log
 
 SHOWN = 5
 

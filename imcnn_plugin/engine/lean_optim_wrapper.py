@@ -1,8 +1,11 @@
+from contextlib import contextmanager
 from typing import Optional
 
 import torch
 from mmengine.optim import OptimWrapper
+from mmengine.runner.amp import autocast
 from mmpretrain.registry import OPTIM_WRAPPERS
+from torch import nn
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -31,3 +34,17 @@ class LeanOptimWrapper(OptimWrapper):
             for key, value in state.items():
                 if torch.is_tensor(value) and value.shape == param.shape and value.stride() != param.stride():
                     state[key] = torch.empty_like(param, dtype=value.dtype).copy_(value)
+
+
+@OPTIM_WRAPPERS.register_module()
+class BF16OptimWrapper(LeanOptimWrapper):
+    """Trains in bfloat16 on whatever device there is.
+
+    mmengine's ``AmpOptimWrapper`` refuses to run without a GPU, and its gradient scaler, which bfloat16 does not need,
+    waits for the GPU in every step.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module):
+        with super().optim_context(model), autocast(dtype=torch.bfloat16):
+            yield

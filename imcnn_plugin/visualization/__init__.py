@@ -3,7 +3,7 @@ from .feature_maps import draw_feature_maps, layer_maps
 from .lambda_curves import draw_lambda_curves, read_curves
 from .person_predictions import draw_person_predictions
 from .prediction_sheet import draw_prediction_sheet
-from .sweep_differences import draw_sweep_differences
+from .variant_differences import draw_sweep_differences
 
 __all__ = [
     'choose_images',

@@ -9,8 +9,8 @@ from typing import Sequence, Tuple, Union
 
 import numpy as np
 
+from ..engine.training_log import mean_by_key, read_log
 from ..errors import DataError
-from ..evaluation.training_log import mean_by_key, read_log
 from .figure_file import COLOURS, UNKNOWN, save_figure
 
 MARKERS = 'osD^vPX'

@@ -6,8 +6,8 @@ from typing import Dict, Iterator, Tuple
 
 import numpy as np
 
-from ..evaluation.reliability import Reliability
-from ..evaluation.training_log import Curve, TrainingLog
+from ..engine.training_log import Curve, TrainingLog
+from ..evaluation.calibration import Reliability
 from .figure_file import COLOURS, UNKNOWN
 
 SIZE = (4.6, 3.3)

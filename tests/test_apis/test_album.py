@@ -6,12 +6,12 @@ import torch
 from mmpretrain.registry import DATASETS
 
 from imcnn_plugin.apis import Album, fit_album
-from imcnn_plugin.apis.album_fitting import album_gains
-from imcnn_plugin.apis.calibration import open_loader, predict_part
-from imcnn_plugin.apis.trained_model import load_trained, weights_checksum
+from imcnn_plugin.apis.fit_album import album_gains
+from imcnn_plugin.apis.predict_split import open_loader, predict_part
+from imcnn_plugin.checkpoints.load_model import load_trained, weights_checksum
 from imcnn_plugin.errors import ConfigError, DataError
-from imcnn_plugin.evaluation.album_pooling import fit_pooling
 from imcnn_plugin.evaluation.attribute_scores import agreement_beyond_chance
+from imcnn_plugin.evaluation.identity_pooling import fit_pooling
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from imcnn_plugin.apis import Album, FaceAttributeInferencer, read_photo
-from imcnn_plugin.apis.calibration import open_loader, predict_part
 from imcnn_plugin.apis.face_alignment import TEMPLATE, align_face
+from imcnn_plugin.apis.predict_split import open_loader, predict_part
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.errors import ConfigError, DataError
 

@@ -1,6 +1,6 @@
 import pytest
+from benchlib.loop_cost import TINY
 
-from imcnn_plugin.benchmark.loop_cost import TINY
 from imcnn_plugin.datasets.packing import write_pack
 
 

@@ -1,7 +1,6 @@
 import pytest
+from benchlib.faces import MAX_DRAWN, write_many_faces
 from mmpretrain.registry import DATASETS
-
-from imcnn_plugin.benchmark.faces import MAX_DRAWN, write_many_faces
 
 
 @pytest.mark.parametrize('images', [5, MAX_DRAWN + 3])

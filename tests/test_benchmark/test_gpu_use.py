@@ -1,6 +1,5 @@
 import pytest
-
-from imcnn_plugin.benchmark.gpu_use import covered
+from benchlib.gpu_use import covered
 
 
 @pytest.mark.parametrize(

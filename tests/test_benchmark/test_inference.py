@@ -2,9 +2,8 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from imcnn_plugin.benchmark import inference
-from imcnn_plugin.benchmark.network import Network
+from benchlib import inference
+from benchlib.network import Network
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 

@@ -3,9 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchlib import loop_cost
 from mmengine.runner import Runner
-
-from imcnn_plugin.benchmark import loop_cost
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 BATCH, STEPS = 8, 2

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
+from benchlib.network import Network, build_model, count_weights, share_weights
 
-from imcnn_plugin.apis import load_config
-from imcnn_plugin.benchmark.network import Network, build_model, count_weights, share_weights
+from imcnn_plugin.engine import load_config
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'imcnn_celeba.py'
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from imcnn_plugin.benchmark import reading
+from benchlib import reading
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 

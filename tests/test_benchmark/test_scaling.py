@@ -3,10 +3,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchlib import scaling
+from benchlib.scaling import Point
 
-from imcnn_plugin.apis import load_config
-from imcnn_plugin.benchmark import scaling
-from imcnn_plugin.benchmark.scaling import Point
+from imcnn_plugin.engine import load_config
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'imcnn_celeba.py'
 

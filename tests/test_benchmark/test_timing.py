@@ -1,8 +1,7 @@
 import statistics
 
 import pytest
-
-from imcnn_plugin.benchmark.timing import alternate, cell, format_seconds, summarize, times_as_fast
+from benchlib.timing import alternate, cell, format_seconds, summarize, times_as_fast
 
 
 def test_variants_run_in_turn_and_only_they_are_timed():

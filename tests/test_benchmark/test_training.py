@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchlib import training
+from benchlib.network import Network
+from benchlib.runners import our_config
 from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop
 
-from imcnn_plugin.apis import load_config
-from imcnn_plugin.benchmark import training
-from imcnn_plugin.benchmark.network import Network
-from imcnn_plugin.benchmark.runners import our_config
+from imcnn_plugin.engine import load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 NETWORK = Network(width=1 / 32, size=32, num_identities=20)

@@ -12,8 +12,8 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
-from imcnn_plugin.apis import build_runner, load_config, train_and_test
 from imcnn_plugin.datasets import CelebAIdentity, PackedFaces, packing
+from imcnn_plugin.engine import build_runner, load_config, train_and_test
 from imcnn_plugin.errors import ConfigError, DataError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

@@ -12,7 +12,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 
-from imcnn_plugin.apis import leave_processes
+from imcnn_plugin.engine import leave_processes
 
 
 def main():

@@ -9,9 +9,9 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from imcnn_plugin.apis import build_runner, load_config, newest_checkpoint, train_and_test
+from imcnn_plugin.checkpoints import newest_checkpoint
 from imcnn_plugin.datasets import CelebAIdentity, PackedFaces, packing
-from imcnn_plugin.engine import bad_image_hook
+from imcnn_plugin.engine import bad_image_hook, build_runner, load_config, train_and_test
 from imcnn_plugin.engine.bad_image_hook import pipelines, write_list
 from imcnn_plugin.errors import ConfigError, DataError
 

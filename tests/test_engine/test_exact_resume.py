@@ -9,7 +9,8 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from imcnn_plugin.apis import build_runner, load_config, newest_checkpoint, train_and_test
+from imcnn_plugin.checkpoints import newest_checkpoint
+from imcnn_plugin.engine import build_runner, load_config, train_and_test
 from imcnn_plugin.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'

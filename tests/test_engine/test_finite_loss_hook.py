@@ -6,8 +6,7 @@ import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 
-from imcnn_plugin.apis import build_runner, load_config
-from imcnn_plugin.engine import FiniteLossHook
+from imcnn_plugin.engine import FiniteLossHook, build_runner, load_config
 from imcnn_plugin.errors import TrainingError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from imcnn_plugin.evaluation.calibration import calibration_errors
-from imcnn_plugin.evaluation.reliability import reliability
+from imcnn_plugin.evaluation.calibration import calibration_errors, reliability
 
 
 @pytest.mark.parametrize('bins', [10, 15])

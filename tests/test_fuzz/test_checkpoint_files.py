@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.runner import CheckpointLoader
 
-from imcnn_plugin.apis import load_config
-from imcnn_plugin.apis.checkpoint_file import read_checkpoint
 from imcnn_plugin.apis.inferencer import FaceAttributeInferencer
-from imcnn_plugin.apis.trained_model import load_trained
+from imcnn_plugin.checkpoints.load_model import load_trained
+from imcnn_plugin.checkpoints.read_checkpoint import read_checkpoint
+from imcnn_plugin.engine import load_config
 from imcnn_plugin.errors import IMCNNError
 
 FUZZ = settings.get_profile('fuzz')

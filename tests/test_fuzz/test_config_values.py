@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from imcnn_plugin.apis import build_runner, load_config, train_and_test
-from imcnn_plugin.apis.config_text import parse_config
+from imcnn_plugin.checkpoints.config_text import parse_config
+from imcnn_plugin.engine import build_runner, load_config, train_and_test
 from imcnn_plugin.errors import IMCNNError
 
 FUZZ = settings.get_profile('fuzz')

@@ -12,9 +12,10 @@ import torch
 from mmpretrain.registry import MODELS
 from PIL import Image
 
-from imcnn_plugin.apis import choose_record, load_config, open_part, predict_person, predict_samples, split_names
+from imcnn_plugin.apis import choose_record, predict_person, predict_samples, split_names
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.datasets.packing import write_pack
+from imcnn_plugin.engine import load_config, open_part
 from imcnn_plugin.errors import ConfigError, DataError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

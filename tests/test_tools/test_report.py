@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imcnn_plugin.visualization.report_page import write_report_page
+from imcnn_plugin.reports.page import write_report_page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = [

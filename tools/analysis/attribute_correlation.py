@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from imcnn_plugin.apis import load_config, open_part
+from imcnn_plugin.engine import load_config, open_part
 from imcnn_plugin.errors import IMCNNError
 from imcnn_plugin.visualization import choose_images, draw_attribute_correlation
 

@@ -4,11 +4,11 @@ import argparse
 import sys
 
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.evaluation.comparison import compare
-from imcnn_plugin.evaluation.comparison_formats import FORMATS
-from imcnn_plugin.evaluation.measured_run import read_runs
-from imcnn_plugin.evaluation.published import SETS, read_published
 from imcnn_plugin.files import write_text
+from imcnn_plugin.paper.comparison import compare
+from imcnn_plugin.paper.comparison_formats import FORMATS
+from imcnn_plugin.paper.measured_results import read_runs
+from imcnn_plugin.paper.published import SETS, read_published
 
 
 def main():

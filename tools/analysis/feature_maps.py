@@ -5,7 +5,8 @@ import sys
 
 import numpy as np
 
-from imcnn_plugin.apis import choose_record, load_config, load_model, prepare_batch, split_names
+from imcnn_plugin.apis import choose_record, load_model, prepare_batch, split_names
+from imcnn_plugin.engine import load_config
 from imcnn_plugin.errors import IMCNNError
 from imcnn_plugin.visualization import draw_feature_maps, layer_maps
 

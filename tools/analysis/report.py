@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from imcnn_plugin.errors import IMCNNError
-from imcnn_plugin.visualization.report_page import write_report_page
+from imcnn_plugin.reports.page import write_report_page
 
 
 def main():

@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from imcnn_plugin.apis import load_config, predict_samples
+from imcnn_plugin.apis import predict_samples
+from imcnn_plugin.engine import load_config
 from imcnn_plugin.errors import IMCNNError
 from imcnn_plugin.visualization import draw_prediction_sheet
 

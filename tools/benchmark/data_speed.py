@@ -9,11 +9,9 @@ import time
 from pathlib import Path
 
 import torch
-
-from imcnn_plugin.benchmark.faces import write_many_faces
-from imcnn_plugin.benchmark.machine_limit import measure_bandwidth
-from imcnn_plugin.benchmark.reading import cpu_seconds, make_readers, reading_rows, reading_table
-from imcnn_plugin.benchmark.report import (
+from benchlib.faces import write_many_faces
+from benchlib.reading import cpu_seconds, make_readers, reading_rows, reading_table
+from benchlib.report import (
     describe_machine,
     positive,
     run_in_folder,
@@ -21,7 +19,9 @@ from imcnn_plugin.benchmark.report import (
     show_table,
     write_json,
 )
-from imcnn_plugin.benchmark.timing import alternate
+from benchlib.roofline import measure_bandwidth
+from benchlib.timing import alternate
+
 from imcnn_plugin.datasets.packing import write_pack
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

@@ -10,13 +10,10 @@ import sys
 from pathlib import Path
 
 import torch
-
-from imcnn_plugin.apis import load_config
-from imcnn_plugin.benchmark.faces import write_many_faces
-from imcnn_plugin.benchmark.inference import agreement, inference_rows, inference_table, make_calls, make_predictors
-from imcnn_plugin.benchmark.machine_limit import STEP_BYTES, better_of, count_flops, inference_limit, measure_machine
-from imcnn_plugin.benchmark.network import Network, build_model, count_weights
-from imcnn_plugin.benchmark.report import (
+from benchlib.faces import write_many_faces
+from benchlib.inference import agreement, inference_rows, inference_table, make_calls, make_predictors
+from benchlib.network import Network, build_model, count_weights
+from benchlib.report import (
     describe_machine,
     positive,
     run_in_folder,
@@ -26,8 +23,11 @@ from imcnn_plugin.benchmark.report import (
     the_device,
     write_json,
 )
-from imcnn_plugin.benchmark.timing import alternate
+from benchlib.roofline import STEP_BYTES, better_of, count_flops, inference_limit, measure_machine
+from benchlib.timing import alternate
+
 from imcnn_plugin.datasets.packing import write_pack
+from imcnn_plugin.engine import load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 # In bfloat16 a label whose probability is 0.5 to two digits may turn.

@@ -10,11 +10,9 @@ import sys
 from pathlib import Path
 
 import torch
-
-from imcnn_plugin.apis import load_config
-from imcnn_plugin.benchmark.machine_limit import better_of, measure_machine
-from imcnn_plugin.benchmark.report import describe_machine, positive, show_machine, show_table, the_device, write_json
-from imcnn_plugin.benchmark.scaling import (
+from benchlib.report import describe_machine, positive, show_machine, show_table, the_device, write_json
+from benchlib.roofline import better_of, measure_machine
+from benchlib.scaling import (
     Point,
     make_points,
     measure_in_new_process,
@@ -22,6 +20,8 @@ from imcnn_plugin.benchmark.scaling import (
     scaling_row,
     scaling_table,
 )
+
+from imcnn_plugin.engine import load_config
 from imcnn_plugin.errors import IMCNNError
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'imcnn_celeba.py'

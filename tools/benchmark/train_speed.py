@@ -8,12 +8,10 @@ import argparse
 from pathlib import Path
 
 import torch
-
-from imcnn_plugin.benchmark.faces import write_many_faces
-from imcnn_plugin.benchmark.loop_cost import TINY, loop_table, make_loops, measure_loops
-from imcnn_plugin.benchmark.machine_limit import STEP_BYTES, better_of, count_flops, measure_machine, step_limit
-from imcnn_plugin.benchmark.network import Network, build_model, count_weights
-from imcnn_plugin.benchmark.report import (
+from benchlib.faces import write_many_faces
+from benchlib.loop_cost import TINY, loop_table, make_loops, measure_loops
+from benchlib.network import Network, build_model, count_weights
+from benchlib.report import (
     describe_machine,
     positive,
     run_in_folder,
@@ -23,9 +21,11 @@ from imcnn_plugin.benchmark.report import (
     the_device,
     write_json,
 )
-from imcnn_plugin.benchmark.runners import our_config
-from imcnn_plugin.benchmark.timing import alternate
-from imcnn_plugin.benchmark.training import Data, make_variants, training_rows, training_table
+from benchlib.roofline import STEP_BYTES, better_of, count_flops, measure_machine, step_limit
+from benchlib.runners import our_config
+from benchlib.timing import alternate
+from benchlib.training import Data, make_variants, training_rows, training_table
+
 from imcnn_plugin.datasets.packing import write_pack
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

@@ -5,8 +5,7 @@ Ratios to the first config are medians over rounds. A GPU is used where there is
 
 import argparse
 
-from imcnn_plugin.apis.sweep_variants import load_variant, parse_variant
-from imcnn_plugin.benchmark.report import (
+from benchlib.report import (
     describe_machine,
     positive,
     run_in_folder,
@@ -14,8 +13,10 @@ from imcnn_plugin.benchmark.report import (
     show_table,
     write_json,
 )
-from imcnn_plugin.benchmark.timing import alternate
-from imcnn_plugin.benchmark.variant_cost import cost_rows, cost_table, make_trainee
+from benchlib.timing import alternate
+from benchlib.variant_cost import cost_rows, cost_table, make_trainee
+
+from imcnn_plugin.experiments.variant import load_variant, parse_variant
 
 
 def parse_args():

@@ -10,8 +10,8 @@ warnings, which a person should look at.
 import argparse
 import sys
 
-from imcnn_plugin.datasets.checking import check_celeba
-from imcnn_plugin.datasets.problem_report import json_report, text_report
+from imcnn_plugin.datachecks.check_celeba import check_celeba
+from imcnn_plugin.datachecks.issue_report import json_report, text_report
 from imcnn_plugin.errors import IMCNNError
 from imcnn_plugin.files import write_text
 

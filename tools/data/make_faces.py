@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from imcnn_plugin.datasets.synthetic import write_faces
 from imcnn_plugin.errors import IMCNNError
+from imcnn_plugin.synthetic.write_faces import write_faces
 
 
 def parse_args():

@@ -1,0 +1,5 @@
+from .write_faces import write_faces
+
+__all__ = [
+    'write_faces',
+]

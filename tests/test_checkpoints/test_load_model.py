@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from imcnn_plugin.checkpoints.config_text import parse_config
+from imcnn_plugin.checkpoints.load_model import attribute_head, load_trained, weights_checksum
+from imcnn_plugin.errors import ConfigError, DataError
+
+CONFIGS = sorted((Path(__file__).parents[2] / 'configs').glob('*.py'))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_reads_the_text_of_every_config(path):
+    cfg = Config.fromfile(path)
+    assert parse_config(cfg.pretty_text, path)._cfg_dict.to_dict() == cfg._cfg_dict.to_dict()
+
+
+def test_reads_keys_that_are_no_names():
+    cfg = Config({'a': {'head.fc': dict(lr=-1e-3), 'b': (None, True, [1, 'x'])}, 'c': ()})
+    assert parse_config(cfg.pretty_text, 'a.pth')._cfg_dict.to_dict() == cfg._cfg_dict.to_dict()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'import os',
+        'a = list(b=1)',
+        "a = __import__('os')",
+        'a = dict(b=open("x"))',
+        'a = [x for x in ()]',
+        'a = b = 1',
+        'a.b = 1',
+        'a +',
+    ],
+)
+def test_runs_nothing(text):
+    with pytest.raises(DataError, match='x.pth: the config in it cannot be read') as error:
+        parse_config(text, 'x.pth')
+    assert '\n' not in str(error.value)
+
+
+def test_loads_a_training_without_its_identity_branch(best):
+    model = load_trained(best)
+    stored = torch.load(best)['state_dict']
+    assert model.head.id_head is None and any('id_head' in key for key in stored)
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, stored[key]), key
+    assert not model.training and attribute_head(model) is model.head.attr_head
+
+
+def change(path, tmp_path, **meta):
+    checkpoint = torch.load(path)
+    checkpoint['meta'].update(meta)
+    torch.save(checkpoint, tmp_path / 'changed.pth')
+    return checkpoint, tmp_path / 'changed.pth'
+
+
+def test_refuses_weights_of_another_model(best, tmp_path):
+    text = torch.load(best)['meta']['cfg']
+    assert 'width=0.0625' in text
+    _, path = change(best, tmp_path, cfg=text.replace('width=0.0625', 'width=0.125'))
+    with pytest.raises(DataError, match='changed.pth: its weights are not those of the model in the config') as error:
+        load_trained(path)
+    assert '\n' not in str(error.value)
+
+
+def test_names_a_missing_module(best, tmp_path):
+    text = torch.load(best)['meta']['cfg'].replace("'imcnn_plugin',", "'imcnn_plugin', 'no_such_module',")
+    _, path = change(best, tmp_path, cfg=text)
+    with pytest.raises(ConfigError, match='needs a module that is missing .*no_such_module'):
+        load_trained(path)
+
+
+def test_refuses_a_model_without_attributes(best, tmp_path):
+    text = torch.load(best)['meta']['cfg']
+    cfg = parse_config(text, best)
+    cfg.model.head = dict(type='LinearClsHead', num_classes=3, in_channels=192)
+    _, path = change(best, tmp_path, cfg=cfg.pretty_text)
+    with pytest.raises(ConfigError, match='ends in LinearClsHead'):
+        load_trained(path)
+
+
+def test_checksum_is_of_what_logits_depend_on(best):
+    model = load_trained(best)
+    before = weights_checksum(model)
+    head = attribute_head(model)
+    head.thresholds.fill_(0.2)
+    head.temperature.fill_(2)
+    assert weights_checksum(model) == before == weights_checksum(load_trained(best))
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] += 1e-3
+    assert weights_checksum(model) != before

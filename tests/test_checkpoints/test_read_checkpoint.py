@@ -1,0 +1,84 @@
+import resource
+
+import pytest
+import torch
+
+from imcnn_plugin.checkpoints.read_checkpoint import is_registered, read_checkpoint, save_checkpoint
+from imcnn_plugin.errors import ConfigError, DataError
+
+
+class Hostile:
+    def __reduce__(self):
+        return print, ('ran',)
+
+
+@pytest.mark.parametrize(
+    'contents, message',
+    [
+        (dict(state_dict={}), 'has no meta and state_dict'),
+        (dict(meta={}, state_dict={}), "has no config in meta\\['cfg'\\]"),
+        (dict(meta=dict(cfg='a = 1'), state_dict={}, other=Hostile()), 'holds something else than weights'),
+        (dict(meta=dict(cfg="a = dict(type='os.system')"), state_dict={}), "type 'os.system' .* do not trust it"),
+        (dict(meta=dict(cfg="a = [dict(b=(dict(type='builtins.exec'),))]"), state_dict={}), "type 'builtins.exec'"),
+        (dict(meta=dict(cfg="import os\nos.system('')"), state_dict={}), 'the config in it cannot be read'),
+    ],
+)
+def test_refuses_what_is_no_checkpoint(contents, message, tmp_path, capfd):
+    torch.save(contents, tmp_path / 'a.pth')
+    with pytest.raises(DataError, match=message) as error:
+        read_checkpoint(tmp_path / 'a.pth')
+    assert str(tmp_path / 'a.pth') in str(error.value) and '\n' not in str(error.value)
+    assert 'ran' not in capfd.readouterr().out
+
+
+def test_names_a_module_that_is_missing(tmp_path):
+    torch.save(dict(meta=dict(cfg="custom_imports = dict(imports=['no_such'])"), state_dict={}), tmp_path / 'a.pth')
+    with pytest.raises(ConfigError, match='a.pth needs a module that is missing .*no_such'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize('contents, message', [(None, 'No such file'), (b'', 'damaged'), (b'text', 'damaged')])
+def test_refuses_what_is_no_file_of_torch(contents, message, tmp_path):
+    if contents is not None:
+        (tmp_path / 'a.pth').write_bytes(contents)
+    with pytest.raises(DataError, match=message):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize(
+    'name, expected',
+    [
+        ('ResNet', True),
+        ('mmpretrain.JointHead', True),
+        ('mmengine.DefaultSampler', True),
+        ('mmengine.load', False),
+        ('mmpretrain.models.ImageClassifier', False),
+        ('subprocess.run', False),
+    ],
+)
+def test_only_names_in_registries_are_types(name, expected):
+    assert is_registered(name) == expected
+
+
+def test_a_file_can_replace_itself(best, tmp_path):
+    path = tmp_path / 'a.pth'
+    path.write_bytes(best.read_bytes())
+    before = read_checkpoint(path)
+    save_checkpoint(before, path)
+    after = read_checkpoint(path)
+    torch.testing.assert_close(after['state_dict'], torch.load(best)['state_dict'], rtol=0, atol=0)
+    assert [file.name for file in tmp_path.iterdir()] == ['a.pth']
+
+
+def test_a_disk_that_is_full_leaves_the_old_file(best, tmp_path):
+    path = tmp_path / 'a.pth'
+    path.write_bytes(b'old')
+    checkpoint = read_checkpoint(best)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (best.stat().st_size // 2, limits[1]))
+    try:
+        with pytest.raises(DataError, match='a.pth cannot be written \\(File too large\\)'):
+            save_checkpoint(checkpoint, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == b'old' and len(list(tmp_path.iterdir())) == 1

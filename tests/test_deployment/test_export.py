@@ -1,0 +1,111 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from imcnn_plugin import __version__
+from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
+from imcnn_plugin.checkpoints.load_model import attribute_head, load_trained
+from imcnn_plugin.deployment import export, export_onnx
+from imcnn_plugin.deployment.export import ImagesToLabels, input_size
+from imcnn_plugin.errors import ConfigError, IMCNNError
+
+onnxruntime = pytest.importorskip('onnxruntime')
+
+
+@pytest.fixture(scope='module')
+def calibrated(best, tmp_path_factory):
+    """A checkpoint with a threshold for each attribute."""
+    checkpoint = torch.load(best)
+    thresholds = torch.linspace(0.3, 0.7, 40)
+    checkpoint['state_dict']['head.attr_head.thresholds'] = thresholds
+    checkpoint['state_dict']['head.attr_head.temperature'] = torch.full((40,), 0.3)
+    path = tmp_path_factory.mktemp('export') / 'calibrated.pth'
+    torch.save(checkpoint, path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def exported(calibrated, faces):
+    """An ONNX file, and how it agreed."""
+    out = calibrated.with_name('model.onnx')
+    return out, export_onnx(calibrated, out, data_root=str(faces), num_images=12)
+
+
+def test_agrees_with_pytorch_on_the_test_part(exported):
+    out, agreement = exported
+    assert set(agreement.differences) == {1, 32} and max(agreement.differences.values()) < 1e-5
+    assert agreement.same_labels == agreement.labels == 2 * 12 * 40
+    assert {path.name for path in out.parent.iterdir()} == {'calibrated.pth', 'model.onnx'}
+
+
+@pytest.mark.parametrize('num', [1, 3, 33])
+def test_takes_rgb_images_in_batches_of_any_size(exported, calibrated, faces, num):
+    paths = sorted((faces / 'img_align_celeba').iterdir())[:num]
+    images = np.stack([np.asarray(Image.open(path).convert('RGB').resize((72, 72))) for path in paths])
+    session = onnxruntime.InferenceSession(exported[0])
+    probabilities, labels = session.run(['probabilities', 'labels'], dict(images=images))
+    model = load_trained(calibrated)
+    # As OpenCV would have read them.
+    bgr = torch.from_numpy(images[..., ::-1].copy()).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        samples = model.test_step(dict(inputs=bgr))
+    assert probabilities == pytest.approx(np.stack([sample.pred_score for sample in samples]), abs=1e-5)
+    assert labels.dtype == bool and 0 < labels.mean() < 1
+    assert [np.flatnonzero(row).tolist() for row in labels] == [sample.pred_label.tolist() for sample in samples]
+
+
+def test_metadata_says_all_that_a_user_needs(exported, calibrated):
+    metadata = onnxruntime.InferenceSession(exported[0]).get_modelmeta().custom_metadata_map
+    about = json.loads(metadata['imcnn_plugin'])
+    head = attribute_head(load_trained(calibrated))
+    assert about['classes'] == list(ATTRIBUTES)
+    assert about['groups'] == {group['name']: group['labels'] for group in NINE_GROUPS}
+    assert about['thresholds'] == pytest.approx(head.thresholds.tolist(), abs=1e-6)
+    assert about['temperature'] == pytest.approx([0.3] * 40)
+    assert (about['input_size'], about['channel_order'], about['version']) == ([72, 72], 'RGB', __version__)
+
+
+def test_no_path_of_this_machine_is_in_the_file(exported):
+    contents = exported[0].read_bytes()
+    for word in (b'site-packages', b'imcnn_plugin/', b'.py', b'/tmp'):
+        assert word not in contents
+
+
+def test_a_file_that_does_not_agree_is_not_left(best, tmp_path, monkeypatch):
+    class WithoutTurning(ImagesToLabels):
+        def __init__(self, model):
+            super().__init__(model)
+            self.predictor.data_preprocessor.to_rgb ^= True
+
+    monkeypatch.setattr(export, 'ImagesToLabels', WithoutTurning)
+    with pytest.raises(IMCNNError, match='model.onnx is not written: .* more than 1e-04'):
+        # Faces are drawn, as no data set is named.
+        export_onnx(best, tmp_path / 'model.onnx', num_images=4)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    'steps, expected',
+    [
+        ([dict(type='Resize', scale=(60, 80))], (80, 60)),
+        ([dict(type='ResizeEdge', scale=72), dict(type='CenterCrop', crop_size=64)], (64, 64)),
+        ([dict(type='mmpretrain.ResizeEdge', scale=72)], None),
+    ],
+)
+def test_input_size_is_what_the_pipeline_gives(steps, expected):
+    pipeline = [dict(type='LoadImageFromFile'), *steps, dict(type='PackInputs')]
+    cfg = Config(dict(test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+    if expected:
+        assert input_size(cfg) == expected
+    else:
+        with pytest.raises(ConfigError, match='images of various sizes'):
+            input_size(cfg)
+
+
+def test_input_size_needs_a_pipeline():
+    with pytest.raises(ConfigError, match='has no test_dataloader.dataset.pipeline'):
+        input_size(Config(dict(test_dataloader=None)))

