@@ -6,5 +6,3 @@ train_dataloader = dict(dataset=protocol)
 val_dataloader = dict(dataset=dict(split='test', **protocol))
 test_dataloader = dict(dataset=protocol)
 default_hooks = dict(checkpoint=dict(save_best=None))
-
-model = dict(head=dict(id_head=dict(num_identities=3900)))

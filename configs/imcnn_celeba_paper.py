@@ -4,9 +4,7 @@ _base_ = './imcnn_celeba.py'
 
 protocol = dict(protocol='paper', num_train_identities=8000, seed=0)
 train_dataloader = dict(dataset=protocol)
-# It has no validation part: watch the test part, but choose nothing by it.
+# It has no validation split: watch the test split, but choose nothing by it.
 val_dataloader = dict(dataset=dict(split='test', **protocol))
 test_dataloader = dict(dataset=protocol)
 default_hooks = dict(checkpoint=dict(save_best=None))
-
-model = dict(head=dict(id_head=dict(num_identities=8000)))

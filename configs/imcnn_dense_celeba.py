@@ -6,7 +6,6 @@ _base_ = [
     '_base_/schedules/paper.py',
     '_base_/default_runtime.py',
 ]
-from imcnn_plugin.attributes import FOUR_GROUPS
 
 pipeline = [
     dict(type='LoadFaceFromFile'),
@@ -16,6 +15,3 @@ pipeline = [
 train_dataloader = dict(dataset=dict(pipeline=pipeline))
 val_dataloader = dict(dataset=dict(pipeline=pipeline))
 test_dataloader = dict(dataset=dict(pipeline=pipeline))
-val_evaluator = dict(groups=FOUR_GROUPS)
-test_evaluator = dict(groups=FOUR_GROUPS)
-del FOUR_GROUPS

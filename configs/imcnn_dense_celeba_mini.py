@@ -5,18 +5,12 @@ _base_ = [
     '_base_/schedules/cosine_12e.py',
     '_base_/default_runtime.py',
 ]
-from imcnn_plugin.attributes import FOUR_GROUPS
 
 model = dict(
     data_preprocessor=dict(flip_prob=0.5, crop_size=64),
     backbone=dict(growth_rate=8),
     head=dict(
         attr_head=dict(in_channels=816),
-        id_head=dict(
-            num_identities=3947, neck=dict(in_channels=204, growth_rate=8), in_channels=236, embedding_dims=128
-        ),
+        id_head=dict(neck=dict(in_channels=204, growth_rate=8), in_channels=236, embedding_dims=128),
     ),
 )
-val_evaluator = dict(groups=FOUR_GROUPS)
-test_evaluator = dict(groups=FOUR_GROUPS)
-del FOUR_GROUPS

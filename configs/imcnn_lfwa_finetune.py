@@ -11,5 +11,5 @@ _base_ = [
 model = dict(head=dict(id_head=None))
 
 test_dataloader = dict(dataset=dict(split='test'))
-# Validation is on the test part, so it may not choose the epoch: the last weights are tested.
+# Validation is on the test split, so it may not choose the epoch: the last weights are tested.
 default_hooks = dict(checkpoint=dict(save_best=None))

@@ -5,4 +5,3 @@ model = dict(backbone=dict(frozen=True), head=dict(attr_head=dict(type='AuxMulti
 load_from = 'work_dirs/mcnn_celeba_mini/epoch_12.pth'
 # 1,600 weights need no twelve epochs.
 train_cfg = dict(max_epochs=4)
-param_scheduler = dict(T_max=4)

@@ -16,6 +16,5 @@ train_dataloader = dict(batch_size=100, dataset=dict(pipeline=pipeline))
 val_dataloader = dict(dataset=dict(pipeline=pipeline))
 test_dataloader = dict(dataset=dict(pipeline=pipeline))
 
-param_scheduler = dict(milestones=[10, 20])
 train_cfg = dict(max_epochs=22)
 auto_scale_lr = dict(base_batch_size=100)

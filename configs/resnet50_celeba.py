@@ -1,5 +1,5 @@
 # The grouped head on mmpretrain's ResNet-50, from its ImageNet weights (resnet50_8xb32_in1k), which are downloaded
-# when a training starts. Without them: --cfg-options model.backbone.init_cfg=None
+# when training starts. Without them: --cfg-options model.backbone.init_cfg=None
 _base_ = [
     '_base_/datasets/celeba_224.py',
     '_base_/schedules/finetune_10e.py',

@@ -1,20 +1,21 @@
-"""The exceptions of this package: one line that names the file, line or key, what was found and what to do."""
+"""The exceptions of this package: one line with the file, line or key, what was found and what to do."""
 
-import os
-import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Union
 
-from mmengine.config import Config
+__all__ = [
+    'ConfigError', 'DataError', 'IMCNNError', 'TrainingError', 'mismatched_weights', 'one_line',
+    'translate_build_errors', 'translate_errors'
+]  # fmt: skip
 
 
 class IMCNNError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of every error that this package raises on purpose."""
 
 
 class DataError(IMCNNError):
-    """Annotations or images that cannot be used as they are."""
+    """Annotations, images or files that cannot be used as they are."""
 
 
 class ConfigError(IMCNNError):
@@ -22,26 +23,26 @@ class ConfigError(IMCNNError):
 
 
 class TrainingError(IMCNNError):
-    """A training cannot go on: its numbers are not finite."""
+    """Training cannot continue: its numbers are not finite."""
 
 
-def in_one_line(error: Exception) -> str:
-    """The kind of an error and what it says, for a message."""
+def one_line(error: Exception) -> str:
+    """The type and the message of an error on one line of at most 300 characters."""
     return f'{type(error).__name__}: {" ".join(str(error).split())[:300]}'
 
 
-def unfit_weights(path: Union[str, Path], error: Exception) -> DataError:
-    """What is to be raised where a checkpoint's weights did not go into the model."""
-    return DataError(f'{path}: its weights are not those of the model in the config ({in_one_line(error)})')
+def mismatched_weights(path: Union[str, Path], error: Exception) -> DataError:
+    """The error to raise if the weights of a checkpoint do not fit the model."""
+    return DataError(f'{path}: its weights are not those of the model in the config ({one_line(error)})')
 
 
 @contextmanager
-def plain_errors(cfg: Config) -> Iterator[None]:
-    """Makes errors of this package, of one line, of those of parts that cannot be built and of a loader's workers.
+def translate_errors() -> Iterator[None]:
+    """Turns errors of data loader workers and of missing files into one-line errors of this package.
 
     Raises:
-        ConfigError: A part cannot be built of what the config says.
-        DataError: A file is not there.
+        DataError: A file does not exist.
+        IMCNNError: What a worker raised, without the traceback of its process.
     """
     try:
         yield
@@ -53,8 +54,18 @@ def plain_errors(cfg: Config) -> Iterator[None]:
         raise type(error)(message.partition(': ')[2]) from error
     except FileNotFoundError as error:
         raise DataError(str(error).rstrip().split('\n')[-1]) from error
+
+
+@contextmanager
+def translate_build_errors(source: str) -> Iterator[None]:
+    """Turns whatever a component raises while it is built from a config, the source, into a one-line error.
+
+    Raises:
+        ConfigError: The component cannot be built.
+    """
+    try:
+        yield
+    except (IMCNNError, FileNotFoundError):
+        raise
     except Exception as error:
-        calls = traceback.extract_tb(error.__traceback__)
-        if not any(f'{os.sep}mmengine{os.sep}' in call.filename and call.name.startswith('build_') for call in calls):
-            raise
-        raise ConfigError(f'{cfg.filename}: a part of it cannot be built ({in_one_line(error)})') from error
+        raise ConfigError(f'{source}: a component cannot be built ({one_line(error)})') from error

@@ -1,3 +1,5 @@
+"""Atomic writes."""
+
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -5,15 +7,17 @@ from typing import Iterator, Union
 
 from .errors import DataError
 
+__all__ = ['replacing', 'sync', 'write_text']
+
 
 @contextmanager
 def replacing(path: Union[str, Path]) -> Iterator[Path]:
-    """A temporary name to write to, which becomes ``path`` at the end: whole or not at all. The folder is made.
+    """Yields a temporary path to write to, which replaces ``path`` atomically at the end; creates its folder.
 
-    What was written is on the disk before it gets its name, so that a power cut leaves the old file or the new one.
+    The content is flushed to disk before it gets its name: a power cut leaves either the old or the new file.
 
     Raises:
-        DataError: It cannot be written.
+        DataError: The file cannot be written.
     """
     temporary = Path(f'{path}.tmp')
     try:
@@ -23,7 +27,7 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
         os.replace(temporary, path)
         sync(temporary.parent)
     except OSError as error:
-        # Of a name that is too long this is false, where Path's own method raises.
+        # Path.is_file raises for a name that is too long.
         if os.path.isfile(temporary):
             temporary.unlink()
         raise DataError(f'{path} cannot be written ({error.strerror})') from error
@@ -33,7 +37,7 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Waits until a file, or the list of names of a folder, is on the disk."""
+    """Flushes a file, or the entries of a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -42,10 +46,10 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Union[str, Path], text: str) -> None:
-    """Writes a file at once or not at all; its folder is made.
+    """Writes a UTF-8 file atomically; creates its folder.
 
     Raises:
-        DataError: It cannot be written.
+        DataError: The file cannot be written.
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8')

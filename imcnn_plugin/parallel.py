@@ -1,49 +1,60 @@
+"""Runs a function over tasks in several processes."""
+
 import multiprocessing
 import os
 import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Callable, Iterator
+from typing import Callable, Iterable, Iterator
 
 import cv2
 
 from .errors import DataError
 
+__all__ = ['default_jobs', 'map_in_processes', 'usable_cores']
+
 
 def usable_cores() -> int:
-    """The cores that this process may use, where a job has some of a machine's."""
+    """Returns the number of CPU cores that this process may use: a scheduler may grant only some of the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
 
-ROWS_A_TASK = 256
-# Fewer images than this are read sooner than another process has imported the package.
-ROWS_A_PROCESS = 2000
+def default_jobs(num_items: int, items_per_process: int) -> int:
+    """Returns a number of processes: one per core, but each has at least ``items_per_process`` of the items to do."""
+    return max(1, min(usable_cores(), num_items // items_per_process))
 
 
-def results(function: Callable, tasks: list, jobs: int) -> Iterator[dict]:
+def map_in_processes(function: Callable, tasks: Iterable, jobs: int) -> Iterator:
+    """Yields ``function(task)`` for each task, in order, computed by ``jobs`` processes; with 1 none is started.
+
+    Processes are spawned, so functions must be importable, and tasks and results are pickled. OpenCV has one thread in
+    them. Ctrl-C interrupts the calling process only, and no process outlives it.
+
+    Raises:
+        DataError: A process was killed.
+    """
     if jobs == 1:
         yield from map(function, tasks)
         return
-    # A forked child could inherit a lock that a thread of cv2 or torch holds.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn'), start_process) as pool:
+    # A forked process could inherit a lock that a thread of cv2 or torch holds.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn'), _start_process) as pool:
         try:
             yield from pool.map(function, tasks)
         except BrokenProcessPool as error:
             raise DataError(
-                'a process was ended from outside, perhaps as memory ran out: give the same command again, with '
-                'fewer processes'
+                'a worker process was killed, perhaps because memory ran out: run the same command again with fewer '
+                'processes'
             ) from error
 
 
-def start_process() -> None:
+def _start_process() -> None:
     cv2.setNumThreads(1)
-    # An interruption is the main process's to handle.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=leave_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def leave_with_parent() -> None:
-    """Ends a process whose parent was killed, and which would wait for tasks for ever."""
+def _exit_with_parent() -> None:
+    """Ends this process, which would wait for tasks forever, after its parent was killed."""
     multiprocessing.parent_process().join()
     os._exit(1)

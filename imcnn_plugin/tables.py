@@ -1,19 +1,29 @@
-"""The lines of a table, from rows of cells of which the first has the headings; numbers stand to the right."""
+"""Text and Markdown tables from rows of cells, headings first; all columns but the first are right-aligned."""
 
 from typing import List, Sequence
 
+__all__ = ['aligned_lines', 'markdown_lines']
 
-def aligned_lines(rows: Sequence[Sequence[str]]) -> List[str]:
-    """For a console: columns as wide as their widest cell, two spaces apart."""
+
+def aligned_lines(rows: Sequence[Sequence[str]], rules: Sequence[int] = ()) -> List[str]:
+    """Lines of a table for the console, with columns as wide as their widest cell and two spaces apart.
+
+    Args:
+        rows: Cells, the same number in each row.
+        rules: Indices of the rows above which a horizontal rule is drawn; negative ones count from the end.
+    """
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return [
+    lines = [
         '  '.join(f'{cell:>{width}}' if i else f'{cell:<{width}}' for i, (cell, width) in enumerate(zip(row, widths)))
         for row in rows
     ]
+    for row in sorted((index % len(rows) for index in rules), reverse=True):
+        lines.insert(row, '-' * len(lines[0]))
+    return [line.rstrip() for line in lines]
 
 
 def markdown_lines(rows: Sequence[Sequence[str]]) -> List[str]:
-    """Markdown, with a pipe at both ends of a row."""
+    """Lines of a Markdown table, with a pipe at both ends."""
     lines = ['| ' + ' | '.join(cell.replace('\n', ' ').replace('|', '\\|') for cell in row) + ' |' for row in rows]
     lines.insert(1, '|---|' + '---:|' * (len(rows[0]) - 1))
     return lines

@@ -8,7 +8,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/imcnn_demo.py'
-# A tiny network; 14 of the 20 drawn identities are trained on.
+# A tiny network.
 TINY = [
     'model.backbone.width=0.0625',
     'model.head.attr_head.in_channels=192',
@@ -21,9 +21,15 @@ TINY = [
     'train_dataloader.num_workers=0',
     'val_dataloader.num_workers=0',
     'test_dataloader.num_workers=0',
-    'param_scheduler.T_max=9',
 ]
-IDENTITIES = 'model.head.id_head.num_identities=14'
+
+
+def set_num_identities(cfg, name):
+    """Replaces num_identities='auto' by the number of CelebA's own training split, or of the subset's."""
+    head = cfg.model.head.get('id_head') or cfg.model.head
+    if head.get('num_identities') == 'auto':
+        head.num_identities = 3947 if 'mini' in name else 8192
+    return cfg
 
 
 def free_port():
@@ -32,26 +38,26 @@ def free_port():
         return str(listener.getsockname()[1])
 
 
-def start(*command, **environment):
-    """Starts a command in the repository, on CPUs; its output is one text."""
-    if command[0].endswith('.sh'):
+def start(*command, cwd=REPOSITORY, **environment):
+    """Starts a command on CPUs; its output is one text."""
+    if str(command[0]).endswith('.sh'):
         command = ('bash', *command)
         environment['PYTHON'] = sys.executable
     else:
         command = (sys.executable, *command)
     return subprocess.Popen(
         [str(part) for part in command],
-        cwd=REPOSITORY,
-        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'PORT': free_port(), **environment},
+        cwd=cwd,
+        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1', 'PORT': free_port(), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
-def run(*command, ok=True, **environment):
-    """Runs a command in the repository and returns what it printed."""
-    with start(*command, **environment) as process:
+def run(*command, ok=True, cwd=REPOSITORY, **environment):
+    """Runs a command and returns what it printed."""
+    with start(*command, cwd=cwd, **environment) as process:
         try:
             output, _ = process.communicate(timeout=300)
         finally:

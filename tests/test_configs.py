@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import set_num_identities
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DefaultScope
@@ -32,6 +33,10 @@ WEIGHTS = dict(
 )
 
 
+def load(path):
+    return set_num_identities(Config.fromfile(path), Path(path).stem)
+
+
 def build(cfg, device='meta'):
     with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device(device):
         return MODELS.build(cfg.model)
@@ -40,7 +45,7 @@ def build(cfg, device='meta'):
 @pytest.mark.parametrize('path', [path for path in CONFIGS if path.stem != 'imcnn_lfwa'], ids=lambda path: path.stem)
 def test_every_weight_that_is_trained_has_a_gradient(path):
     """So that no config needs find_unused_parameters in several processes."""
-    cfg = Config.fromfile(path)
+    cfg = load(path)
     device = 'cpu' if path.stem.startswith(('resnet', 'vit')) else 'meta'
     cfg.model.backbone.pop('init_cfg', None)
     model = build(cfg, device).train()
@@ -61,7 +66,7 @@ def test_config_builds(path, monkeypatch):
     monkeypatch.setenv('CELEBA_ROOT', 'some/folder')
     monkeypatch.setenv('CELEBA_PACK', 'some/folder')
     monkeypatch.setenv('LFWA_ROOT', 'some/folder')
-    cfg = Config.fromfile(path)
+    cfg = load(path)
     device = 'cpu' if path.stem.startswith(('resnet', 'vit')) else 'meta'
     model = build(cfg, device)
     if path.stem in WEIGHTS:
@@ -85,7 +90,7 @@ def test_config_builds(path, monkeypatch):
 def test_training_starts_near_the_loss_of_a_coin(path, monkeypatch, faces):
     """40 ln 2 = 27.7, on images as the config reads and prepares them."""
     monkeypatch.setenv('CELEBA_ROOT', str(faces))
-    cfg = Config.fromfile(path)
+    cfg = load(path)
     # A pack holds what the pipeline makes of the files.
     cfg.train_dataloader.dataset.update(type='CelebAIdentity', data_root=str(faces), indices=8)
     if 'num_train_identities' in cfg.train_dataloader.dataset:
@@ -111,7 +116,7 @@ def test_numbers_of_weights_are_those_of_the_paper():
 
 
 def test_merged_feature_of_the_paper():
-    model = build(Config.fromfile(REPOSITORY / 'configs' / 'imcnn_celeba.py'))
+    model = build(load(REPOSITORY / 'configs' / 'imcnn_celeba.py'))
     [f] = model.extract_feat(torch.empty(2, 3, 112, 112, device='meta'))
     assert f.shape == (2, 3072, 7, 7)
 

@@ -14,12 +14,18 @@ from pathlib import Path
 import pytest
 from benchlib.variant_cost import cost_table
 
-from imcnn_plugin.experiments.results_file import group_rows, read_rows
-from imcnn_plugin.experiments.results_table import SweepTable
+from imcnn_plugin.experiments import SweepTable, group_rows, read_rows
 from imcnn_plugin.tables import markdown_lines
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGES = sorted([REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *(REPOSITORY / 'docs').glob('*.md')])
+PAGES = sorted(
+    [
+        REPOSITORY / 'README.md',
+        REPOSITORY / 'CONTRIBUTING.md',
+        *REPOSITORY.glob('docs/*.md'),
+        *REPOSITORY.glob('projects/*/*.md'),
+    ]
+)
 # What a page may start that is not this repository's.
 OTHERS = {'cd', 'docker', 'export', 'find', 'git', 'mim', 'pip', 'pre-commit', 'pytest', 'python3', 'ruff', 'source'}
 
@@ -65,14 +71,20 @@ def test_command_can_be_given(case, monkeypatch):
     _, (program, *arguments) = case
     if program in OTHERS:
         return
+    if program == 'imcnn':
+        program, arguments = 'python', ['-m', 'imcnn_plugin', *arguments]
     assert program in ('python', 'bash') and arguments, f'what is {program}?'
     script, *arguments = arguments
+    if arguments and arguments[0] == 'imcnn_plugin':
+        [path] = REPOSITORY.glob(f'tools/**/{arguments[1].replace("-", "_")}.py')
+        script = str(path.relative_to(REPOSITORY))
+        arguments = arguments[2:]
     if script in ('-c', '-m'):
         return
     if (REPOSITORY / 'docs' / 'examples' / script).is_file():
         script = f'docs/examples/{script}'
     assert (REPOSITORY / script).is_file(), f'there is no {script}'
-    for config in {Path(word) for argument in arguments for word in re.findall(r'configs/\w+\.py', argument)}:
+    for config in {Path(word) for argument in arguments for word in re.findall(r'[\w/]*configs/\w+\.py', argument)}:
         assert (REPOSITORY / config).is_file(), f'there is no {config}'
     if program == 'bash':
         launched = {'dist_train.sh': 'train.py', 'slurm_train.sh': 'train.py', 'dist_test.sh': 'test.py'}
@@ -104,7 +116,7 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize('rows', sorted((REPOSITORY / 'docs' / 'results').glob('*.jsonl')), ids=lambda path: path.stem)
 def test_tables_of_results_are_those_of_their_rows(rows):
     table = SweepTable(group_rows(read_rows(rows))).markdown()
-    assert rows.with_suffix('.md').read_text() == table, 'tools/sweep.py --table-only --markdown makes it anew'
+    assert rows.with_suffix('.md').read_text() == table, 'make it again with tools/sweep.py --table-only --markdown'
 
 
 def test_cost_of_the_results_page_is_that_of_its_file():
@@ -117,7 +129,7 @@ def test_figures_of_the_results_page_are_those_of_its_tables():
     folder = REPOSITORY / 'docs'
     tables = ' '.join(path.read_text() for path in (folder / 'results').glob('*.md'))
     page = (folder / 'results.md').read_text()
-    # Accuracies, and differences with their intervals; 80.50 % is what the training part's majority labels score.
+    # Accuracies, and differences with their intervals; 80.50 % is what the training split's majority classes score.
     figures = re.findall(r'[+-]\d\.\d\d \(.*?\)|\b\d\d\.\d\d\b', page)
     assert len(figures) > 60
     assert {figure for figure in figures if figure not in tables} == {'80.50'}

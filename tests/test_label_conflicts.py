@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.datasets.celeba import read_annotations
-from imcnn_plugin.label_conflicts import COMBINATIONS, count_contradictions
+from imcnn_plugin.datasets import read_annotations
+from imcnn_plugin.label_conflicts import COMBINATIONS, count_label_conflicts
 
 
 def found_in(labels):
-    """The combinations of an image in words, from a dict of its labels."""
+    """The combinations that an image has, from a dict of its labels."""
     colours = labels['Black_Hair'] + labels['Blond_Hair'] + labels['Brown_Hair'] + labels['Gray_Hair']
     hair = not labels['No_Beard'] or labels['Goatee'] or labels['Mustache'] or labels['Sideburns']
     return {
@@ -26,7 +26,7 @@ def found_in(labels):
 def test_counts_what_each_image_has():
     rng = np.random.default_rng(0)
     predicted, targets = rng.random((200, 40)) < 0.2, (rng.random((200, 40)) < 0.1).astype(int)
-    rows = count_contradictions(predicted, targets, ATTRIBUTES)
+    rows = count_label_conflicts(predicted, targets, ATTRIBUTES)
     assert [row.name for row in rows] == [*COMBINATIONS, 'any of these']
     for values, key in ((predicted, 'predicted'), (targets == 1, 'labelled')):
         images = [found_in(dict(zip(ATTRIBUTES, image))) for image in values.tolist()]
@@ -36,17 +36,17 @@ def test_counts_what_each_image_has():
     assert {row.images for row in rows} == {200}
 
 
-def test_leaves_out_images_with_unknown_labels_and_combinations_of_other_labels():
+def test_ignores_unknown_labels_and_combinations_of_missing_classes():
     classes = ['Bangs', 'Tall', 'Bald', 'Receding_Hairline']
     predicted = np.array([[1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 1, 0], [1, 1, 1, 0]], bool)
     targets = np.array([[1, 1, 1, 0], [1, 0, -1, 1], [1, -1, 0, 0], [1, 1, 1, -1]])
-    bald, receding, union = count_contradictions(predicted, targets, classes)
+    bald, receding, union = count_label_conflicts(predicted, targets, classes)
     assert (bald.name, bald.predicted, bald.labelled, bald.images) == ('Bald with Bangs', 2, 2, 3)
     assert receding.name == 'Bangs with Receding_Hairline'
     assert (receding.predicted, receding.labelled, receding.images) == (1, 1, 3)
-    # Of the first and the third all labels are known.
+    # All labels of the first and third image are known.
     assert (union.predicted, union.labelled, union.images) == (1, 1, 2)
-    assert count_contradictions(predicted, predicted.astype(int), ['a', 'b', 'c', 'd']) == []
+    assert count_label_conflicts(predicted, predicted.astype(int), ['a', 'b', 'c', 'd']) == []
 
 
 def test_combinations_hardly_occur_in_celeba(celeba_annotations):

@@ -1,16 +1,14 @@
 """The examples of docs/own_data.md as a user runs them: copied to a folder of their own, and started there."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import mmpretrain
 import pytest
 import torch
+from commands import run
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS, MODELS
 from PIL import Image
@@ -22,24 +20,10 @@ LABELS = ['tilted', 'hollow', 'red', 'blue', 'striped', 'large']
 PAGE = REPOSITORY / 'docs' / 'own_data.md'
 
 
-def run(folder, *command):
-    process = subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=folder,
-        env={**os.environ, 'CUDA_VISIBLE_DEVICES': ''},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    assert process.returncode == 0, process.stdout
-    return process.stdout
-
-
 def train(folder, tool, config, *options):
     """Trains for an epoch; returns what was printed, the report and the weights."""
-    output = run(folder, tool, config, '--cfg-options', 'train_cfg.max_epochs=1',
-                 'train_dataloader.dataset.indices=32', *options)  # fmt: skip
+    output = run(tool, config, '--cfg-options', 'train_cfg.max_epochs=1',
+                 'train_dataloader.dataset.indices=32', *options, cwd=folder)  # fmt: skip
     work_dir = folder / 'work_dirs' / Path(config).stem
     weights = torch.load(work_dir / 'epoch_1.pth', weights_only=True)['state_dict']
     return output, json.loads((work_dir / 'per_attribute.json').read_text()), weights
@@ -51,7 +35,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('user')
     for path in (REPOSITORY / 'docs' / 'examples').glob('*.py'):
         shutil.copy(path, folder)
-    run(folder, 'draw_shapes.py', '--out', 'shapes', '--images', '200')
+    run('draw_shapes.py', '--out', 'shapes', '--images', '200', cwd=folder)
     return folder
 
 
@@ -77,7 +61,7 @@ def test_a_config_of_ones_own_trains_and_reports(trained):
     output, report, _ = trained
     assert list(report['attributes']) == LABELS and list(report['groups']) == ['form', 'colour', 'rest']
     assert (report['split'], report['num_images']) == ('test', 40)
-    assert 'Global batch 32 (1 x 32), 1 steps an epoch' in output
+    assert 'Global batch 32 (1 x 32), 1 steps per epoch' in output
     # The table of the validation and that of the test.
     assert len(re.findall(r'^striped +\d', output, re.MULTILINE)) == 2
 
@@ -101,7 +85,7 @@ def test_a_backbone_is_trained_further_on_other_labels(folder, trained):
 
 
 def test_head_in_a_bare_model_of_mmengine(folder):
-    output = run(folder, 'bare_mmengine.py', '--data-root', 'shapes', '--epochs', '6')
+    output = run('bare_mmengine.py', '--data-root', 'shapes', '--epochs', '6', cwd=folder)
     report = json.loads((folder / 'work_dirs' / 'bare_mmengine' / 'per_attribute.json').read_text())
     assert list(report['attributes']) == LABELS and report['num_images'] == 40
     # By chance it would be the label's prevalence, 25 to 60 %.
@@ -134,6 +118,9 @@ def test_the_file_of_the_page_is_read_as_it_says(tmp_path):
     classes = dataset.metainfo['classes']
     names = dict(classes=classes, groups=[dict(name='all', labels=classes)])
     exec(settings_of_head, names)
+    assert names['head']['id_head']['num_identities'] == 'auto'
+    # Only a runner knows the training split.
+    names['head']['id_head']['num_identities'] = dataset.metainfo['num_identities']
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         head = MODELS.build(names['head'])
     assert set(head.loss((torch.randn(3, 512),), samples)) == {'loss_attr', 'loss_id'}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import set_num_identities
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from modelindex.load_model_index import load as load_index
@@ -132,6 +133,25 @@ print(imcnn_plugin.__file__)
     assert output.splitlines()[-1] == str(tmp_path / 'site' / 'imcnn_plugin' / '__init__.py')
 
 
+def test_command_of_a_wheel_finds_configs_by_name(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(tmp_path / 'site')
+    code = """
+import runpy, sys
+sys.argv = ['imcnn', 'train', 'imcnn_demo.py', '--data-root', 'nowhere']
+runpy.run_module('imcnn_plugin', run_name='__main__')
+"""
+    process = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(tmp_path / 'site')},
+        capture_output=True,
+        text=True,
+    )
+    error = process.stderr.splitlines()[-1]
+    assert process.returncode and error.startswith('error: ') and 'nowhere' in error
+
+
 def test_nothing_of_an_extra_is_imported_before_it_is_used():
     extras = {Requirement(item).name for items in PROJECT['optional-dependencies'].values() for item in items}
     modules = [name for name, owners in packages_distributions().items() if extras & set(owners)]
@@ -143,8 +163,16 @@ def test_nothing_of_an_extra_is_imported_before_it_is_used():
         'import imcnn_plugin\n'
         'for module in pkgutil.walk_packages(imcnn_plugin.__path__, "imcnn_plugin."):\n'
         '    importlib.import_module(module.name)\n'
-        'for tool in Path("tools").rglob("*.py"):\n'
-        '    runpy.run_path(str(tool), run_name="tool")\n'
+        'for tool in Path("tools").resolve().rglob("*.py"):\n'
+        '    folder = tool.parent\n'
+        # Scripts import the packages beside them.
+        '    package = (folder / "__init__.py").exists()\n'
+        '    sys.path.insert(0, str(folder.parent if package else folder))\n'
+        '    if package:\n'
+        '        importlib.import_module(f"{folder.name}.{tool.stem}")\n'
+        '    else:\n'
+        '        runpy.run_path(str(tool), run_name="tool")\n'
+        '    sys.path.pop(0)\n'
     )
     run('-W', 'ignore', '-c', code, cwd=REPOSITORY)
 
@@ -174,7 +202,7 @@ def test_sizes_in_the_index_are_those_of_the_networks(models):
     stated = {name: number for name, number in stated.items() if number}
     assert len(stated) >= 10
     for name, number in stated.items():
-        cfg = Config.fromfile(REPOSITORY / 'configs' / f'{name}.py')
+        cfg = set_num_identities(Config.fromfile(REPOSITORY / 'configs' / f'{name}.py'), name)
         # mmpretrain's ResNet reads numbers from tensors, which a meta tensor does not have.
         device = 'cpu' if cfg.model.get('backbone', {}).get('type') in ('ResNet', 'VisionTransformer') else 'meta'
         with torch.device(device):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts a script of this folder in GPUS processes on each of NNODES machines; with no GPU at all, on CPUs over gloo.
-# MAX_RESTARTS: how often all processes are started anew after one has failed; with --resume they go on.
+# MAX_RESTARTS: how often all processes are restarted after one has failed; with --resume they go on.
 # Usage: launch.sh SCRIPT GPUS [ARGUMENTS OF THE SCRIPT]
 set -euo pipefail
 script=$1 gpus=$2

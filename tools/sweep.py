@@ -4,33 +4,47 @@ import argparse
 import sys
 from pathlib import Path
 
-from imcnn_plugin.errors import IMCNNError
-from imcnn_plugin.experiments.results_file import group_rows, read_rows
-from imcnn_plugin.experiments.results_table import SweepTable
-from imcnn_plugin.experiments.sweep import Sweep
-from imcnn_plugin.experiments.variant import choose_baseline, lambda_variants, parse_variant
+from imcnn_plugin.cli import run_tool
+from imcnn_plugin.experiments import (
+    Sweep,
+    SweepTable,
+    choose_baseline,
+    group_rows,
+    lambda_variants,
+    parse_variant,
+    read_rows,
+)
 from imcnn_plugin.files import write_text
-from imcnn_plugin.visualization import draw_sweep_differences
+from imcnn_plugin.visualization import plot_variant_differences, save_figure
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        'variants', nargs='*', metavar='NAME=CONFIG [KEY=VALUE ...]', help='one argument a variant; options override'
+        'variants',
+        nargs='*',
+        metavar='NAME=CONFIG [KEY=VALUE ...]',
+        help='one argument per variant; its options override the config',
     )
-    parser.add_argument('--results', required=True, metavar='FILE', help='the rows, one a line; appended to')
-    parser.add_argument('--out', default='work_dirs/sweep', help='folder of the work folders; default %(default)s')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='default 0')
-    parser.add_argument('--lambdas', nargs='+', default=[], metavar='X', help='variants of --config; 0: no identities')
-    parser.add_argument('--config', default='configs/imcnn_celeba_mini.py', help='of --lambdas; default %(default)s')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for all variants')
-    parser.add_argument('--data-root', help="the data set's folder, in place of the configs'")
+    parser.add_argument(
+        '--results', required=True, metavar='FILE', help='results file, one row per line; rows are appended'
+    )
+    parser.add_argument('--out', default='work_dirs/sweep', help='folder of the work directories; default %(default)s')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='seeds of each variant; default 0')
+    parser.add_argument(
+        '--lambdas', nargs='+', default=[], metavar='X', help='variants of --config; 0: no identity branch'
+    )
+    parser.add_argument(
+        '--config', default='configs/imcnn_celeba_mini.py', help='config of --lambdas; default %(default)s'
+    )
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='options of all variants')
+    parser.add_argument('--data-root', help="folder of the dataset, instead of the configs'")
     parser.add_argument('--amp', action='store_true', help='train in bfloat16, on a GPU or a CPU')
-    parser.add_argument('--jobs', type=int, default=1, help='trainings at once, which share the cores; default 1')
+    parser.add_argument('--jobs', type=int, default=1, help='runs at once, which share the cores; default 1')
     parser.add_argument('--baseline', metavar='NAME', help='what the others are compared with; default the first')
-    parser.add_argument('--table-only', action='store_true', help='train nothing; without variants all rows are shown')
-    parser.add_argument('--markdown', metavar='FILE', help='write the table there, too')
-    parser.add_argument('--picture', metavar='FILE', help='draw the differences there, such as differences.png')
+    parser.add_argument('--table-only', action='store_true', help='train nothing; without variants, show all rows')
+    parser.add_argument('--markdown', metavar='FILE', help='also write the table to this file')
+    parser.add_argument('--picture', metavar='FILE', help='draw the differences to this file, such as differences.png')
     args = parser.parse_intermixed_args()
     if not args.variants and not args.lambdas and not args.table_only:
         parser.error('no variants; after an option of several values, put -- before them')
@@ -41,28 +55,23 @@ def main():
     args = parse_args()
     options = [*args.cfg_options, *(['optim_wrapper.type=BF16OptimWrapper'] if args.amp else [])]
     failed = {}
-    try:
-        variants = [parse_variant(text, options) for text in args.variants]
-        variants += lambda_variants(args.lambdas, args.config, options)
-        baseline = choose_baseline(args.baseline, variants)
-        if not args.table_only:
-            script = Path(__file__).with_name('train.py')
-            runs = Sweep(variants, args.seeds, args.out, args.results, script, args.data_root, args.jobs)
-            failed = runs.run()
-        groups = group_rows(read_rows(args.results), variants)
-        table = SweepTable(groups, baseline)
-        print('\n' + table.text(), end='')
-        if args.markdown and groups:
-            write_text(args.markdown, table.markdown())
-        if args.picture and groups:
-            draw_sweep_differences(table.differences, table.baseline, args.picture)
-    except IMCNNError as error:
-        sys.exit(f'error: {error}')
-    except KeyboardInterrupt:
-        sys.exit('\nstopped: the same command goes on from here')
+    variants = [parse_variant(text, options) for text in args.variants]
+    variants += lambda_variants(args.lambdas, args.config, options)
+    baseline = choose_baseline(args.baseline, variants)
+    if not args.table_only:
+        script = Path(__file__).with_name('train.py')
+        runs = Sweep(variants, args.seeds, args.out, args.results, script, args.data_root, args.jobs)
+        failed = runs.run()
+    groups = group_rows(read_rows(args.results), variants)
+    table = SweepTable(groups, baseline)
+    print('\n' + table.text(), end='')
+    if args.markdown and groups:
+        write_text(args.markdown, table.markdown())
+    if args.picture and groups:
+        save_figure(plot_variant_differences(table.differences, table.baseline), args.picture)
     if failed:
         sys.exit('\n'.join(['\nFailed:', *(f'{job}: {said}' for job, said in failed.items())]))
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main, interrupted='stopped: the same command resumes')

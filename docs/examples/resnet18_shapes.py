@@ -3,21 +3,25 @@ default_scope = 'mmpretrain'
 custom_imports = dict(imports=['imcnn_plugin'], allow_failed_imports=False)
 
 data_root = 'shapes'
-classes = ['tilted', 'hollow', 'red', 'blue', 'striped', 'large']
-# Each label is in exactly one group; a group has layers of its own.
-groups = [
-    dict(name='form', labels=['tilted', 'hollow']),
-    dict(name='colour', labels=['red', 'blue']),
-    dict(name='rest', labels=['striped', 'large']),
-]
-
 model = dict(
     type='ImageClassifier',
     # Normalises, and flips in training.
     data_preprocessor=dict(type='FacePreprocessor', flip_prob=0.5),
     backbone=dict(type='ResNet', depth=18),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='GroupedMultiLabelHead', classes=classes, groups=groups, in_channels=512, hidden_dims=(64,)),
+    head=dict(
+        type='GroupedMultiLabelHead',
+        # The dataset reads these columns, and the metric reports these groups.
+        classes=['tilted', 'hollow', 'red', 'blue', 'striped', 'large'],
+        # Each label is in exactly one group; a group has its own layers.
+        groups=[
+            dict(name='form', labels=['tilted', 'hollow']),
+            dict(name='colour', labels=['red', 'blue']),
+            dict(name='rest', labels=['striped', 'large']),
+        ],
+        in_channels=512,
+        hidden_dims=(64,),
+    ),
 )
 
 dataset = dict(
@@ -25,7 +29,6 @@ dataset = dict(
     data_root=data_root,
     ann_file='labels.csv',
     data_prefix='pictures',
-    classes=classes,
     split_column='part',
     pipeline=[
         dict(type='LoadImageFromFile'),
@@ -43,11 +46,11 @@ train_dataloader = dict(
 evaluation = dict(batch_size=128, sampler=dict(type='DefaultSampler', shuffle=False), **loader)
 val_dataloader = dict(dataset=dict(split='val', **dataset), **evaluation)
 test_dataloader = dict(dataset=dict(split='test', **dataset), **evaluation)
-val_evaluator = test_evaluator = dict(type='PerAttributeAccuracy', groups=groups)
+val_evaluator = test_evaluator = dict(type='PerAttributeAccuracy')
 del dataset, loader, evaluation
 
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01))
-param_scheduler = dict(type='CosineAnnealingLR', T_max=5, by_epoch=True, convert_to_iter_based=True)
+param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)
 train_cfg = dict(by_epoch=True, max_epochs=5, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
@@ -55,8 +58,10 @@ test_cfg = dict()
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=10),
     checkpoint=dict(type='RunCheckpointHook', interval=1, max_keep_ckpts=1, save_best='attr/mean_accuracy'),
+    # Do the classes of the head and of the file match?
+    data_model_check=dict(type='DataModelCheckHook'),
+    # The table of labels at the end.
+    attribute_report=dict(type='AttributeReportHook'),
 )
-# Do the head's classes and the file's agree? And the table of labels at the end.
-custom_hooks = [dict(type='FitCheckHook'), dict(type='AttributeReportHook')]
 log_processor = dict(type='BriefLogProcessor')
 randomness = dict(seed=0)

@@ -6,31 +6,37 @@ from typing import Optional, Sequence, Tuple, Union
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from ..evaluation.attribute_scores import LASTING
-from ..evaluation.identity_pooling import pool, sigmoid
+from ..evaluation import STABLE_AGREEMENT, pool, sigmoid
 from ..files import write_text
 
 
 @dataclass(frozen=True)
 class Album:
-    """How a person's photos are predicted together; see :mod:`imcnn_plugin.evaluation.identity_pooling`.
+    """Predicts the photos of one person together; see :mod:`imcnn_plugin.evaluation.identity_pooling`.
 
-    ``tools/fit_album.py`` makes one for a checkpoint.
+    ``tools/fit_album.py`` fits one to a checkpoint.
+
+    Args:
+        classes: Names of the L attributes.
+        agreement: Agreement of training labels within an identity beyond chance, ``(L, )``; NaN where unknown.
+        prevalence: ``(L, )``.
+        theta: Weights of the photo itself, of the other photos, and an offset, ``(L, 3)``.
+        checkpoint: ``TrainedModel.checksum`` of the model whose logits it was fitted to.
     """
 
     classes: Sequence[str]
-    agreement: np.ndarray  # (L, ) of training labels within a person, beyond chance; NaN where it is unknown
-    prevalence: np.ndarray  # (L, )
-    theta: np.ndarray  # (L, 3) own, others, offset
-    checkpoint: str  # weights_checksum of the model whose logits it was fitted to
+    agreement: np.ndarray
+    prevalence: np.ndarray
+    theta: np.ndarray
+    checkpoint: str
 
     @property
-    def lasting(self) -> np.ndarray:
-        """Booleans ``(L, )``."""
-        return self.agreement >= LASTING
+    def identity_stable(self) -> np.ndarray:
+        """Which attributes are identity-stable, and therefore pooled: booleans ``(L, )``."""
+        return self.agreement >= STABLE_AGREEMENT
 
     def check(self, checksum: str) -> None:
-        """Raises ConfigError if it was fitted to other weights than those of this ``weights_checksum``."""
+        """Raises ConfigError if the album was fitted to other weights than those with this checksum."""
         if self.checkpoint != checksum:
             raise ConfigError(
                 'the album was fitted to the scores of another checkpoint: fit one to this with tools/fit_album.py'
@@ -39,18 +45,18 @@ class Album:
     def probabilities(
         self, logits: np.ndarray, probabilities: np.ndarray, identity: Optional[np.ndarray] = None
     ) -> np.ndarray:
-        """Probabilities ``(N, L)`` of the images of persons.
+        """Pooled probabilities ``(N, L)``.
 
         Args:
             logits: ``(N, L)``, before calibration.
-            probabilities: ``(N, L)`` of each image alone, which stay for attributes that do not last and for persons
-                with one image.
-            identity: ``(N, )``, -1 for unknown; None: all are of one person.
+            probabilities: ``(N, L)`` of each image alone. They stay for transient attributes, and for identities with
+                one image.
+            identity: ``(N, )``, -1 for unknown; None: all images show one identity.
         """
         identity = np.zeros(len(logits), int) if identity is None else identity
-        known = usable(self.agreement, self.prevalence, self.lasting)
+        known = _poolable(self.agreement, self.prevalence, self.identity_stable)
         scores, others = pool(logits, identity, self.theta, *known)
-        return np.where((others > 0)[:, None] & self.lasting, sigmoid(scores), probabilities)
+        return np.where((others > 0)[:, None] & self.identity_stable, sigmoid(scores), probabilities)
 
     def save(self, path: Union[str, Path]) -> None:
         """Writes a JSON file.
@@ -60,10 +66,10 @@ class Album:
         """
         attributes = {
             name: dict(
-                lasting=bool(self.lasting[i]),
-                agreement=plain(self.agreement[i]),
-                prevalence=plain(self.prevalence[i]),
-                **dict(zip(('own', 'others', 'offset'), map(plain, self.theta[i]))),
+                identity_stable=bool(self.identity_stable[i]),
+                agreement=_to_json(self.agreement[i]),
+                prevalence=_to_json(self.prevalence[i]),
+                **dict(zip(('own', 'others', 'offset'), map(_to_json, self.theta[i]))),
             )
             for i, name in enumerate(self.classes)
         }
@@ -84,16 +90,15 @@ class Album:
             )
             return cls(list(stored['attributes']), agreement, prevalence, np.stack(theta, 1), stored['checkpoint'])
         except OSError as error:
-            raise DataError(f'{path} cannot be read ({error.strerror}): make it with tools/fit_album.py') from error
+            raise DataError(f'{path} cannot be read ({error.strerror}): fit it with tools/fit_album.py') from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f'{path} is not an album ({error!r}): make it with tools/fit_album.py') from error
+            raise DataError(f'{path} is not an album ({error!r}): fit it with tools/fit_album.py') from error
 
 
-def usable(agreement: np.ndarray, prevalence: np.ndarray, lasting: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Agreement and prevalence between 0 and 1, whatever they are where nothing is pooled."""
-    return np.where(lasting, agreement, LASTING).clip(max=0.99), np.where(lasting, prevalence, 0.5)
+def _poolable(agreement: np.ndarray, prevalence: np.ndarray, stable: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Agreement and prevalence ``(L, )`` strictly between 0 and 1, with placeholders where nothing is pooled."""
+    return np.where(stable, agreement, STABLE_AGREEMENT).clip(max=0.99), np.where(stable, prevalence, 0.5)
 
 
-def plain(value: np.generic) -> Optional[float]:
-    """A number that JSON can hold; None for NaN."""
+def _to_json(value: np.generic) -> Optional[float]:
     return None if np.isnan(value) else round(float(value), 6)

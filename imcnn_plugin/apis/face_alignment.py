@@ -1,4 +1,4 @@
-"""CelebA's alignment: a similarity that brings five landmarks to a template of 178 x 218 pixels."""
+"""CelebA's alignment: a similarity transform of five landmarks to a template of 178 x 218 pixels."""
 
 import cv2
 import numpy as np
@@ -9,21 +9,15 @@ TEMPLATE = np.array([[69, 111], [108, 111], [88, 135], [73, 152], [106, 152]], f
 SIZE = (178, 218)
 
 
-def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Rotation, scale and shift that bring points nearest to others, in the sense of least squares.
+def _fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The least-squares rotation, scale and translation of points to others.
 
-    Beside the pictures that CelebA's authors aligned, this is as near as OpenCV's robust estimates and, where
-    landmarks are noisy, nearer: five points are too few to leave any out.
-
-    Args:
-        source: Points ``(P, 2)``, not all the same.
-        target: Points ``(P, 2)``.
-
-    Returns:
-        ``(2, 3)``: a target is its left square times the source plus its last column.
+    On the pictures that CelebA's authors aligned, this is as accurate as OpenCV's robust estimates and, with noisy
+    landmarks, more accurate: of five points none can be treated as an outlier. From points ``(P, 2)``, not all the
+    same, to a matrix ``(2, 3)``: a target is its left square times the source plus its last column.
     """
     source_mean, target_mean = source.mean(0), target.mean(0)
-    # As complex numbers a rotation with a scale is one factor.
+    # As complex numbers, a rotation with a scale is one factor.
     x, y = ((points - mean) @ (1, 1j) for points, mean in ((source, source_mean), (target, target_mean)))
     factor = np.vdot(x, y) / np.vdot(x, x).real
     turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
@@ -31,25 +25,25 @@ def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def align_face(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """The face as CelebA's aligned pictures show it, uint8 ``(218, 178, 3)``.
+    """Crops and aligns a face like CelebA's aligned pictures, uint8 ``(218, 178, 3)``.
 
-    What lies outside of the photo repeats its border, as in CelebA.
+    Outside of the photo its border is repeated, as in CelebA.
 
     Args:
         image: uint8 ``(H, W, 3)``.
         landmarks: ``(5, 2)``, x and y in pixels, in the order of :data:`TEMPLATE`.
     """
-    scale = np.linalg.norm(fit_similarity(landmarks, TEMPLATE)[:, 0])
+    scale = np.linalg.norm(_fit_similarity(landmarks, TEMPLATE)[:, 0])
     if scale < 1:
-        # A warp alone would leave out pixels.
+        # A warp alone would skip pixels.
         shrunk = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        landmarks = rescale_points(landmarks, image.shape, shrunk.shape)
+        landmarks = _rescale_points(landmarks, image.shape, shrunk.shape)
         image = shrunk
-    matrix = fit_similarity(landmarks, TEMPLATE)
+    matrix = _fit_similarity(landmarks, TEMPLATE)
     return cv2.warpAffine(image, matrix, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def rescale_points(points: np.ndarray, old: tuple, new: tuple) -> np.ndarray:
+def _rescale_points(points: np.ndarray, old: tuple, new: tuple) -> np.ndarray:
     """Points ``(P, 2)`` of an image of shape ``(H, W, ...)`` in that image resized to another shape."""
-    # The centre of the first pixel is 0, its edge -0.5.
+    # The center of the first pixel is 0, its edge -0.5.
     return (points + 0.5) * (new[1] / old[1], new[0] / old[0]) - 0.5

@@ -1,47 +1,44 @@
-from functools import cached_property
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.dataset import Compose
+from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
-from mmpretrain.apis.base import BaseInferencer
 
-from ..checkpoints.load_model import attribute_head, load_trained, weights_checksum
-from ..errors import ConfigError, DataError, in_one_line
-from ..visualization.face_labels import draw_faces
+from ..checkpoints.load_model import load_model
+from ..errors import ConfigError, DataError, one_line
+from ..visualization.face_overlay import draw_faces
 from .album import Album
 from .face_alignment import align_face
 from .face_detection import FaceDetector
-from .photos import PhotoType, after_reading, list_photos, read_photo
+from .photos import PhotoType, list_photos, pipeline_after_loading, read_photo
 
 InputsType = Union[PhotoType, Iterable[PhotoType]]
 
 
-class FaceAttributeInferencer(BaseInferencer):
-    """From photos to named attributes: finds the faces, aligns them as CelebA's are, predicts.
+class FaceAttributeInferencer:
+    """From photos to named attributes: detects the faces, aligns them like CelebA's, and predicts.
 
     Args:
-        checkpoint: A checkpoint of a training, or a published one. It holds all that is needed: the config, the names
-            of the attributes and the calibration. The identity branch is not loaded.
-        device: Where the model runs; None takes a GPU where there is one.
-        precision: 'fp32', or 'bf16', in which convolutions and products run in half precision.
-        detect_pixels: Photos of more pixels are shrunk to so many where faces are looked for, see
+        checkpoint: A training checkpoint or a published one. It has everything: the config, the names of the
+            attributes and the calibration. The identity branch is not loaded.
+        device: Where the model runs; None takes a GPU if available.
+        precision: 'fp32', or 'bf16', in which convolutions and matrix products run in half precision.
+        detect_pixels: Photos with more pixels are shrunk to this many for face detection, see
             :class:`~imcnn_plugin.apis.face_detection.FaceDetector`.
 
     Raises:
         DataError: The checkpoint cannot be read.
-        ConfigError: Its model predicts no attributes, or there is no such precision or device.
+        ConfigError: Its model predicts no attributes, or the precision or device does not exist.
 
     The result of a photo is a dict::
 
         path      of the photo; None for an array or a PIL.Image
         faces     the largest first, each a dict:
-                    attributes  {name: dict(probability=..., threshold=..., label=...)}; label is whether the
+                    attributes  {name: dict(probability=..., threshold=..., label=...)}; label is True if the
                                 probability is at least the threshold
-                    box         left, top, right, bottom in pixels of the photo, turned as its EXIF tag says
+                    box         left, top, right, bottom in pixels of the photo, rotated as its EXIF tag says
                     landmarks   x and y of left eye, right eye, nose, left and right corner of the mouth
                     score       of the detector, 0 to 1
                     crop        if asked for: the aligned face, uint8 BGR (218, 178, 3)
@@ -54,9 +51,6 @@ class FaceAttributeInferencer(BaseInferencer):
         >>> face = inferencer('photo.jpg')[0]['faces'][0]
         >>> face['attributes']['Smiling']
         {'probability': 0.97, 'threshold': 0.5, 'label': True}
-
-    mmpretrain's base class makes one list of all inputs and one of all predictions, and counts a photo as one
-    prediction. Here photos may be any number and have any number of faces, so :meth:`stream` takes its place.
     """
 
     def __init__(
@@ -73,30 +67,22 @@ class FaceAttributeInferencer(BaseInferencer):
         except (RuntimeError, AssertionError) as error:
             reason = str(error).split('\n')[0]
             raise ConfigError(f"device '{device}' cannot be used ({reason})") from error
-        self.checkpoint = checkpoint
-        super().__init__(load_trained(checkpoint, self.device))
-        self.head = attribute_head(self.model)
+        self.trained = load_model(checkpoint, self.device)
+        self.model, self.head = self.trained.model, self.trained.head
         self.classes = self.head.classes
+        try:
+            self.pipeline = pipeline_after_loading(self.trained.cfg.test_dataloader.dataset.pipeline)
+        # What a transform raises for settings that do not fit is up to it.
+        except Exception as error:
+            raise DataError(
+                f'{checkpoint}: test_dataloader.dataset.pipeline of its config cannot be built ({one_line(error)})'
+            ) from error
         self.precision = precision
         self.detect_pixels = detect_pixels
         self.detector: Optional[FaceDetector] = None
 
-    @cached_property
-    def checksum(self) -> str:
-        return weights_checksum(self.model)
-
-    def _init_pipeline(self, config: Config) -> Compose:
-        try:
-            return after_reading(config.test_dataloader.dataset.pipeline)
-        # What a transform raises of settings that do not fit is up to it.
-        except Exception as error:
-            raise DataError(
-                f'{self.checkpoint}: test_dataloader.dataset.pipeline of its config cannot be built '
-                f'({in_one_line(error)})'
-            ) from error
-
     def __call__(self, inputs: InputsType, batch_size: int = 32, **kwargs) -> List[dict]:
-        """The results of all photos; options as in :meth:`stream`.
+        """The results of all photos; options as for :meth:`stream`.
 
         Raises:
             DataError: A photo cannot be read.
@@ -116,30 +102,30 @@ class FaceAttributeInferencer(BaseInferencer):
         album: Optional[Album] = None,
         return_crops: bool = False,
     ) -> Iterator[dict]:
-        """The results of photos one after another, of which no more than a batch is held.
+        """Yields the results of photos one by one; no more than a batch is held in memory.
 
         Args:
             inputs: A path, a folder, an array as OpenCV reads it (BGR), a ``PIL.Image``, or an iterable of these,
                 such as a generator.
-            batch_size: Number of faces that the model sees at once.
-            aligned: Each photo is an aligned face; none is looked for.
-            album: All photos are of one person, whose face is the largest of each, and are predicted together. The
-                results of all are held until the last one.
-            return_crops: Give the aligned faces, too.
+            batch_size: Number of faces per forward pass.
+            aligned: Each photo is an aligned face, so none is detected.
+            album: All photos show one person, whose face is the largest in each, and are predicted together. All
+                results are held until the last photo.
+            return_crops: Add the aligned faces to the results.
 
         Raises:
-            ConfigError: The detector is missing, or the album is not of this checkpoint.
+            ConfigError: The detector is missing, or the album was fitted to another checkpoint.
         """
         if album is not None:
-            album.check(self.checksum)
-        predicted = self._predict(self.preprocess(inputs, aligned), batch_size, return_crops)
+            album.check(self.trained.checksum)
+        predicted = self._predict(self._detect(inputs, aligned), batch_size, return_crops)
         if album is not None:
             predicted = self._pool(list(predicted), album)
         for result, _, probabilities in predicted:
-            yield self.postprocess(result, probabilities)
+            yield self._label(result, probabilities)
 
-    def preprocess(self, inputs: InputsType, aligned: bool = False) -> Iterator[dict]:
-        """Results without attributes, but with crops."""
+    def _detect(self, inputs: InputsType, aligned: bool) -> Iterator[dict]:
+        """Yields results without attributes, but with crops."""
         if not aligned and self.detector is None:
             self.detector = FaceDetector(self.detect_pixels)
         for photo in list_photos(inputs):
@@ -167,58 +153,55 @@ class FaceAttributeInferencer(BaseInferencer):
     def _predict(
         self, results: Iterable[dict], batch_size: int, keep_crops: bool
     ) -> Iterator[Tuple[dict, np.ndarray, np.ndarray]]:
-        """Results with logits and probabilities ``(faces, L)``."""
-        for batch in batches(results, batch_size):
+        """Yields results with logits and probabilities ``(faces, L)``."""
+        for batch in _batches(results, batch_size):
             faces = [face for result in batch for face in result['faces']]
             crops = [face['crop'] if keep_crops else face.pop('crop') for face in faces]
-            parts = [self.forward(crops[i : i + batch_size]) for i in range(0, len(crops), batch_size)]
-            # Without a face there is no part.
-            parts.append(torch.empty(0, len(self.classes)))
-            logits = torch.cat(parts)
+            logits = [self.predict_logits(crops[i : i + batch_size]) for i in range(0, len(crops), batch_size)]
+            # A batch may have no face at all.
+            logits = torch.cat([*logits, torch.empty(0, len(self.classes))])
             probabilities = self.head.probabilities(logits.to(self.device)).cpu().numpy()
             ends = np.cumsum([len(result['faces']) for result in batch])[:-1]
             yield from zip(batch, np.split(logits.numpy(), ends), np.split(probabilities, ends))
 
     @torch.inference_mode()
-    def forward(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
+    def predict_logits(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """Logits ``(N, L)`` on the CPU, before calibration, of aligned faces uint8 BGR ``(H, W, 3)``."""
         prepared = [self.pipeline(dict(img=x, img_shape=x.shape[:2], ori_shape=x.shape[:2])) for x in crops]
-        batch = {key: [record[key] for record in prepared] for key in ('inputs', 'data_samples')}
-        batch = self.model.data_preprocessor(batch)
+        batch = self.model.data_preprocessor(pseudo_collate(prepared))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bf16'):
             logits = self.model(batch['inputs'], mode='tensor')
         return logits.float().cpu()
 
+    @staticmethod
     def _pool(
-        self, predicted: List[Tuple[dict, np.ndarray, np.ndarray]], album: Album
+        predicted: List[Tuple[dict, np.ndarray, np.ndarray]], album: Album
     ) -> List[Tuple[dict, np.ndarray, np.ndarray]]:
         """Replaces the probabilities of the largest face of each photo."""
-        faces = [(logits[0], probabilities[0]) for _, logits, probabilities in predicted if len(logits)]
-        if faces:
-            pooled = iter(album.probabilities(*(np.stack(field) for field in zip(*faces))))
-            for _, logits, probabilities in predicted:
-                if len(logits):
-                    probabilities[0] = next(pooled)
+        found = [(logits, probabilities) for _, logits, probabilities in predicted if len(logits)]
+        if found:
+            largest = (np.stack([values[0] for values in field]) for field in zip(*found))
+            for (_, probabilities), pooled in zip(found, album.probabilities(*largest)):
+                probabilities[0] = pooled
         return predicted
 
-    def postprocess(self, result: dict, probabilities: np.ndarray) -> dict:
-        """Gives the faces of a result their attributes, from probabilities ``(faces, L)``."""
+    def _label(self, result: dict, probabilities: np.ndarray) -> dict:
+        """Adds the attributes to the faces of a result, from probabilities ``(faces, L)``."""
         thresholds = self.head.thresholds.cpu().numpy()
         for face, values in zip(result['faces'], probabilities):
-            labels = values >= thresholds
-            for name, value, threshold, label in zip(self.classes, values, thresholds, labels):
+            for name, value, threshold in zip(self.classes, values, thresholds):
                 face['attributes'][name] = dict(
-                    probability=float(value), threshold=float(threshold), label=bool(label)
+                    probability=float(value), threshold=float(threshold), label=bool(value >= threshold)
                 )
         return result
 
     def visualize(self, photo: PhotoType, result: dict) -> np.ndarray:
-        """A photo with its faces and their most certain attributes, uint8 BGR, as ``cv2.imwrite`` takes it."""
+        """Draws a photo with its faces and their most probable attributes, uint8 BGR, as ``cv2.imwrite`` takes it."""
         return draw_faces(read_photo(photo), result['faces'])
 
 
-def batches(results: Iterable[dict], size: int) -> Iterator[List[dict]]:
-    """Lists of photos that have ``size`` faces together, or a little more, or are so many."""
+def _batches(results: Iterable[dict], size: int) -> Iterator[List[dict]]:
+    """Groups photos until they have at least ``size`` faces, or are ``size`` photos."""
     batch, faces = [], 0
     for result in results:
         batch.append(result)

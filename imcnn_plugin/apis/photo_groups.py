@@ -7,20 +7,20 @@ from ..errors import DataError
 
 
 def group_by_person(photos: Sequence[str], by: str) -> Dict[Optional[str], List[str]]:
-    """The photos of each person, persons and photos in the order of ``photos``.
+    """Groups photos by the person they show; people and photos keep their order.
 
     Args:
         photos: Paths.
-        by: 'folder', whose photos are of one person; or a CSV file with the columns ``file`` and ``person``. There a
-            file is a path as in ``photos``, or a file name alone.
+        by: 'folder': a folder has the photos of one person; or a CSV file with the columns ``file`` and ``person``,
+            where a file is a path as in ``photos``, or a file name alone.
 
     Returns:
-        By the person's name; those that the CSV file does not list are under None.
+        Photos by person; those that the CSV file does not list are under None.
 
     Raises:
-        DataError: The CSV file cannot be read, says two things of one photo, or lists none of them.
+        DataError: The CSV file cannot be read, contradicts itself, or lists none of the photos.
     """
-    names = {} if by == 'folder' else read_persons(by)
+    names = {} if by == 'folder' else _read_people(by)
     groups, named = {}, {}
     for photo in photos:
         person = str(Path(photo).parent) if by == 'folder' else names.get(os.path.normpath(photo))
@@ -34,9 +34,9 @@ def group_by_person(photos: Sequence[str], by: str) -> Dict[Optional[str], List[
     return groups
 
 
-def read_persons(path: str) -> Dict[str, str]:
-    """Persons by file of a CSV file; see :func:`group_by_person`."""
-    persons = {}
+def _read_people(path: str) -> Dict[str, str]:
+    """People by file, from a CSV file."""
+    people = {}
     try:
         with open(path, newline='', encoding='utf-8-sig') as file:
             rows = csv.DictReader(file)
@@ -46,12 +46,12 @@ def read_persons(path: str) -> Dict[str, str]:
                 if not row['file'] or not row['person']:
                     raise DataError(f'{path}, line {rows.line_num}: expected a file and a person, found {row}')
                 name = os.path.normpath(row['file'])
-                if persons.setdefault(name, row['person']) != row['person']:
+                if people.setdefault(name, row['person']) != row['person']:
                     raise DataError(
-                        f'{path}, line {rows.line_num}: {name} is of {row["person"]}, but of {persons[name]} before'
+                        f'{path}, line {rows.line_num}: {name} shows {row["person"]}, but {people[name]} before'
                     )
     except OSError as error:
         raise DataError(f'{path} cannot be read ({error.strerror})') from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f'{path} is not a CSV file in UTF-8 ({error})') from error
-    return persons
+    return people

@@ -1,123 +1,49 @@
+"""Predictions of a trained model on the images of a dataset."""
+
 from pathlib import Path
-from typing import Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset, Compose
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.device import get_device
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner, load_checkpoint
-from mmpretrain import get_model
-from mmpretrain.models import ImageClassifier
+from mmengine.runner import Runner
 from mmpretrain.registry import TRANSFORMS
-from mmpretrain.utils import track
 from torch.utils.data import DataLoader
 
-from ..checkpoints.load_model import drop_identity_head
-from ..engine.config import open_pictures
-from ..errors import ConfigError, DataError, plain_errors, unfit_weights
-from ..models.features import batch_field
-from .photos import read_image
+from ..checkpoints.load_model import TrainedModel, load_model
+from ..checkpoints.read_checkpoint import Checkpoint
+from ..engine.config import build_image_split, load_config, localize_data
+from ..errors import ConfigError, DataError, translate_errors
+from ..models.batch_fields import batch_field
+from ..progress import track
+from .photos import read_rgb
 
 
-def split_names(arguments: Sequence[str], form: str) -> List[Tuple[str, ...]]:
-    """Splits arguments at the first '=', and what follows at the first ',' where the form has one.
-
-    Args:
-        arguments: What a user wrote.
-        form: What is expected, such as 'NAME=CONFIG,CHECKPOINT'.
-
-    Raises:
-        ConfigError: An argument has another form.
-    """
-    found = []
-    for argument in arguments:
-        name, _, value = argument.partition('=')
-        parts = (name, *value.split(',', 1)) if ',' in form else (name, value)
-        if not all(parts) or len(parts) != form.count(',') + 2:
-            raise ConfigError(f"expected {form}, found '{argument}'")
-        found.append(parts)
-    return found
-
-
-def load_model(cfg: Config, checkpoint: str) -> ImageClassifier:
-    """A model for predictions, on a GPU where there is one.
-
-    Raises:
-        DataError: There is no such file, it is no checkpoint, or its weights are not those of the model.
-    """
-    drop_identity_head(cfg)
-    model = get_model(cfg)
-    try:
-        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
-    except FileNotFoundError:
-        raise DataError(f'{checkpoint} not found: give the file of a checkpoint') from None
-    except RuntimeError as error:
-        raise unfit_weights(checkpoint, error) from error
-    return model.to('cuda' if torch.cuda.is_available() else 'cpu')
-
-
-def choose_record(cfg: Config, image: Optional[str], index: int) -> dict:
-    """The record of an image file or, without one, of the image of this number in the test part.
-
-    Raises:
-        DataError: There is no such file or number.
-        ConfigError: The test part's images are in a pack.
-    """
-    if image:
-        if not Path(image).is_file():
-            raise DataError(f'{image} not found: give the file of an image')
-        return dict(img_path=image)
-    records = open_pictures(cfg).data_list
-    if not 0 <= index < len(records):
-        raise DataError(f'there is no image {index}: the test part has {len(records)}, from 0')
-    return records[index]
-
-
-def prepare_batch(cfg: Config, records: Iterable[dict]) -> dict:
-    """Records, of which ``img_path`` is enough, after the config's own test pipeline, for ``model.test_step``."""
-    pipeline = Compose([TRANSFORMS.build(transform) for transform in cfg.test_dataloader.dataset.pipeline])
-    prepared = [pipeline(dict(record)) for record in records]
-    return {key: [record[key] for record in prepared] for key in ('inputs', 'data_samples')}
-
-
-def predict_samples(
-    cfg: Config, checkpoint: str, num: int
-) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray, np.ndarray, Sequence[str]]:
-    """Predicts some images of a config's test part.
+def open_trained(
+    checkpoint: Union[str, Path, Checkpoint],
+    data_root: Optional[str] = None,
+    config: Optional[str] = None,
+    cfg_options: Optional[dict] = None,
+) -> Tuple[TrainedModel, Config]:
+    """Loads a trained model, on a GPU if available, and the config of its data.
 
     Args:
-        cfg: A config with a ``test_dataloader``.
-        checkpoint: The weights' file.
-        num: Number of images, taken evenly over the part.
-
-    Returns:
-        The images as they are on disk, uint8 RGB ``(H, W, 3)``; probabilities ``(num, L)`` and the thresholds
-        ``(L, )`` from which on labels are predicted; targets ``(num, L)``; the L names of the labels.
+        checkpoint: The file, or what was read from it.
+        data_root: The dataset's folder, see :func:`~imcnn_plugin.engine.localize_data`.
+        config: A config file whose data is used instead of the checkpoint's.
+        cfg_options: Values by dotted keys.
 
     Raises:
-        DataError: There is no such checkpoint.
-        ConfigError: The test part's images are in a pack.
+        DataError: The checkpoint cannot be read.
+        ConfigError: The config cannot be read, or a module that the checkpoint's imports is missing.
     """
-    dataset = open_pictures(cfg)
-    rows = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).astype(int)
-    records = [dataset.data_list[row] for row in rows]
-    images = [read_image(record['img_path']) for record in records]
-    targets = np.stack([record['gt_score'] for record in records])
-    return images, *predict_records(cfg, checkpoint, records), targets, dataset.metainfo['classes']
-
-
-def predict_records(
-    cfg: Config, checkpoint: str, records: Sequence[dict], batch_size: int = 128
-) -> Tuple[np.ndarray, np.ndarray]:
-    """Probabilities ``(N, L)`` of N records, and the thresholds ``(L, )`` from which on labels are predicted."""
-    model = load_model(cfg, checkpoint)
-    scores = []
-    with torch.inference_mode():
-        for start in range(0, len(records), batch_size):
-            samples = model.test_step(prepare_batch(cfg, records[start : start + batch_size]))
-            scores += [sample.pred_score.cpu().numpy() for sample in samples]
-    return np.stack(scores), samples[0].thresholds.cpu().numpy()
+    trained = load_model(checkpoint, get_device())
+    if config:
+        return trained, load_config(config, data_root, cfg_options=cfg_options)
+    return trained, localize_data(trained.cfg, data_root, cfg_options)
 
 
 def open_loader(cfg: Config, name: str) -> DataLoader:
@@ -127,26 +53,40 @@ def open_loader(cfg: Config, name: str) -> DataLoader:
         ConfigError: The config has none.
     """
     if not cfg.get(name):
-        raise ConfigError(f'the config has no {name}: a calibration needs a validation and a test part')
+        raise ConfigError(f'the config has no {name}')
     settings = dict(cfg[name], pin_memory=torch.cuda.is_available(), persistent_workers=False)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
         return Runner.build_dataloader(settings, seed=0)
 
 
-def image_paths(dataset: BaseDataset) -> Set[str]:
-    return {dataset.get_data_info(i)['img_path'] for i in range(len(dataset))}
+def open_fitting_loaders(cfg: Config) -> Tuple[DataLoader, DataLoader]:
+    """The loaders of the validation split, to fit something on, and of the test split, to evaluate it.
+
+    Raises:
+        ConfigError: A split is missing, or the two share images.
+    """
+    val, test = (open_loader(cfg, name) for name in ('val_dataloader', 'test_dataloader'))
+    paths = [
+        {loader.dataset.get_data_info(i)['img_path'] for i in range(len(loader.dataset))} for loader in (val, test)
+    ]
+    if shared := len(paths[0] & paths[1]):
+        raise ConfigError(
+            f'{shared} of the {len(val.dataset)} images to fit on are also in the test split, since the config has no '
+            'validation split of its own: set another with --cfg-options val_dataloader.dataset.split=...'
+        )
+    return val, test
 
 
 @torch.inference_mode()
-def predict_part(model: ImageClassifier, loader: DataLoader) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+def predict_logits(trained: TrainedModel, loader: DataLoader) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Logits ``(N, L)``, labels ``(N, L)`` and identities ``(N, )``, -1 for unknown, of all images of a loader.
 
     Raises:
         DataError: An image cannot be read.
     """
-    fields = []
-    with plain_errors(model._config):
-        for batch in track(loader, f'Predicting {len(loader.dataset)} images', total=len(loader)):
+    model, fields = trained.model, []
+    with translate_errors():
+        for batch in track(loader, f'Predicting {len(loader.dataset)} images'):
             prepared = model.data_preprocessor(batch)
             logits = model(prepared['inputs'], mode='tensor').float().cpu()
             samples = prepared['data_samples']
@@ -154,3 +94,63 @@ def predict_part(model: ImageClassifier, loader: DataLoader) -> Tuple[np.ndarray
             identity = batch_field(samples, 'identity', 'cpu') if known else torch.full((len(logits),), -1)
             fields.append((logits, batch_field(samples, 'gt_score', 'cpu'), identity))
     return tuple(torch.cat(field).numpy() for field in zip(*fields))
+
+
+def choose_record(cfg: Config, image: Optional[str], index: int) -> dict:
+    """The record of an image file or, without one, of the image with this index in the test split.
+
+    Raises:
+        DataError: The file or the index does not exist.
+        ConfigError: The images are in a pack.
+    """
+    if image:
+        if not Path(image).is_file():
+            raise DataError(f'{image} not found: give the file of an image')
+        return dict(img_path=image)
+    records = build_image_split(cfg).data_list
+    if not 0 <= index < len(records):
+        raise DataError(f'there is no image {index}: the test split has {len(records)}, starting at 0')
+    return records[index]
+
+
+def prepare_batch(cfg: Config, records: Iterable[dict]) -> dict:
+    """Applies the config's test pipeline to records with at least ``img_path``; a batch for ``model.test_step``."""
+    pipeline = Compose([TRANSFORMS.build(transform) for transform in cfg.test_dataloader.dataset.pipeline])
+    return pseudo_collate([pipeline(dict(record)) for record in records])
+
+
+def predict_samples(
+    trained: TrainedModel, cfg: Config, num: int
+) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray, np.ndarray, Sequence[str]]:
+    """Predicts some images of a config's test split.
+
+    Args:
+        trained: The model.
+        cfg: A config with a ``test_dataloader``.
+        num: Number of images, evenly spaced over the split.
+
+    Returns:
+        The images as stored, uint8 RGB ``(H, W, 3)``; probabilities ``(num, L)``; the decision thresholds ``(L, )``;
+        targets ``(num, L)``; the L names of the labels.
+
+    Raises:
+        ConfigError: The images are in a pack.
+    """
+    dataset = build_image_split(cfg)
+    rows = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).astype(int)
+    records = [dataset.data_list[row] for row in rows]
+    images = [read_rgb(record['img_path']) for record in records]
+    targets = np.stack([record['gt_score'] for record in records])
+    return images, *predict_records(trained, cfg, records), targets, dataset.metainfo['classes']
+
+
+def predict_records(
+    trained: TrainedModel, cfg: Config, records: Sequence[dict], batch_size: int = 128
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Probabilities ``(N, L)`` of N records, and the decision thresholds ``(L, )``."""
+    scores = []
+    with torch.inference_mode():
+        for start in range(0, len(records), batch_size):
+            samples = trained.model.test_step(prepare_batch(cfg, records[start : start + batch_size]))
+            scores += [sample.pred_score.cpu().numpy() for sample in samples]
+    return np.stack(scores), trained.head.thresholds.cpu().numpy()

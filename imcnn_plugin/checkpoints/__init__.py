@@ -1,15 +1,14 @@
-from .atomic_backend import WholeFileBackend
-from .find_latest import newest_checkpoint
-from .load_model import drop_identity_head, load_trained
-from .read_checkpoint import read_checkpoint, save_checkpoint
-from .safe_load import allow_mmengine_checkpoints
+"""Reading checkpoints safely, writing them atomically, and models from them."""
+
+from .atomic_backend import AtomicBackend
+from .config_text import parse_config
+from .find_latest import find_latest
+from .load_model import TrainedModel, drop_identity_head, load_model
+from .read_checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from .safe_load import allow_mmengine_checkpoints, check_checkpoint, load_file
 
 __all__ = [
-    'WholeFileBackend',
-    'allow_mmengine_checkpoints',
-    'drop_identity_head',
-    'load_trained',
-    'newest_checkpoint',
-    'read_checkpoint',
-    'save_checkpoint',
-]
+    'AtomicBackend', 'Checkpoint', 'TrainedModel', 'allow_mmengine_checkpoints', 'check_checkpoint',
+    'drop_identity_head', 'find_latest', 'load_file', 'load_model', 'parse_config', 'read_checkpoint',
+    'save_checkpoint'
+]  # fmt: skip

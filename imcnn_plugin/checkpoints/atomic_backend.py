@@ -6,9 +6,9 @@ from mmengine.fileio import LocalBackend, register_backend
 from ..files import replacing
 
 
-@register_backend('whole_file')
-class WholeFileBackend(LocalBackend):
-    """mmengine's ``LocalBackend``, but a file appears under its name only when all of it is on the disk."""
+@register_backend('atomic')
+class AtomicBackend(LocalBackend):
+    """mmengine's ``LocalBackend`` with atomic writes: a file gets its name once all of it is on disk."""
 
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
         with replacing(filepath) as temporary:

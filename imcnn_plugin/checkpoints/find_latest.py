@@ -1,5 +1,3 @@
-"""Which checkpoint of a work folder a run goes on from."""
-
 import logging
 import zipfile
 from pathlib import Path
@@ -10,14 +8,14 @@ from mmengine.logging import print_log
 from ..errors import DataError
 
 
-def newest_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
-    """The newest whole checkpoint of a work folder; None where there is none at all.
+def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
+    """The newest intact checkpoint of a work directory; None if it has no checkpoint.
 
-    The one that ``last_checkpoint`` names comes first, then the others from the newest to the oldest. One that is torn
-    is passed over with a warning.
+    The one that ``last_checkpoint`` names is tried first, then the others from newest to oldest. Truncated or damaged
+    files are skipped with a warning.
 
     Raises:
-        DataError: There are checkpoints, but none is whole.
+        DataError: There are checkpoints, but all are damaged.
     """
     work_dir = Path(work_dir)
     found = sorted(
@@ -27,28 +25,28 @@ def newest_checkpoint(work_dir: Union[str, Path]) -> Optional[str]:
     )
     pointer = work_dir / 'last_checkpoint'
     if pointer.is_file() and (named := pointer.read_text().strip()):
-        # A work folder that was moved still names its old place.
+        # A work directory that was moved still names its old location.
         place = Path(named) if Path(named).exists() else work_dir / Path(named).name
         found = [place, *(path for path in found if path.resolve() != place.resolve())]
     for path in found:
-        if reason := why_broken(path):
-            print_log(f'{path} {reason}: passed over for the one before.', 'current', logging.WARNING)
+        if reason := _find_damage(path):
+            print_log(f'{path} {reason}: skipped, trying the previous one.', 'current', logging.WARNING)
         else:
             return str(path)
     if found:
-        raise DataError(f'{work_dir}: none of the {len(found)} checkpoints can be read; remove them to start anew')
+        raise DataError(f'{work_dir}: none of the {len(found)} checkpoints can be read; remove them to restart')
     return None
 
 
-def why_broken(path: Path) -> Optional[str]:
-    """What is wrong with a checkpoint's file; None where it is whole."""
+def _find_damage(path: Path) -> Optional[str]:
+    """What is wrong with a checkpoint file; None if it is intact."""
     if not path.is_file():
-        return 'is not there'
+        return 'does not exist'
     if not path.stat().st_size:
         return 'is empty'
     try:
         with zipfile.ZipFile(path) as file:
             bad = file.testzip()
     except (OSError, zipfile.BadZipFile) as error:
-        return f'is torn ({error})'
+        return f'is truncated ({error})'
     return f'is damaged in {bad}' if bad else None

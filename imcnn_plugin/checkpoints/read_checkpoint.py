@@ -1,59 +1,93 @@
-"""What is in a checkpoint's file, as data, and back into a file."""
+"""Reads a checkpoint as data, once, and writes it back."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator, Union
 
 import mmengine.registry
 import torch
+from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.utils import import_modules_from_strings
 
 from ..errors import ConfigError, DataError
 from ..files import replacing
 from .config_text import parse_config
-from .safe_load import checked, load_file
+from .safe_load import check_checkpoint, load_file
 
 
-def read_checkpoint(path: Union[str, Path]) -> dict:
-    """All that a checkpoint holds. Its tensors are read from the file when they are used.
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint file that has been read and checked.
 
-    The modules that its config imports are imported, so that the parts of other packages are registered.
+    Args:
+        path: The file.
+        content: What it holds: ``state_dict``, ``meta``, ``optimizer``, ... Tensors are memory-mapped, so they are
+            read from the file when they are used.
+        cfg: The config in ``meta``. It was parsed as data and never executed.
+    """
+
+    path: Path
+    content: dict
+    cfg: Config
+
+    @property
+    def meta(self) -> dict:
+        """Epoch, iteration, seed, dataset_meta, calibration, ..."""
+        return self.content['meta']
+
+    @property
+    def name(self) -> str:
+        """The name of its run, which is that of the config, without the time; of the file if it says none."""
+        return re.sub('_[0-9]{8}_[0-9]{6}$', '', self.meta.get('experiment_name', self.path.stem))
+
+    @property
+    def state_dict(self) -> dict:
+        """The weights by name."""
+        return self.content['state_dict']
+
+
+def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
+    """Reads and checks a checkpoint of mmengine.
+
+    The modules in ``custom_imports`` of its config are imported, so that parts of other packages are registered.
 
     Raises:
-        DataError: There is no such file, it is no checkpoint of mmengine, or it is not to be trusted.
+        DataError: The file is missing, damaged, no checkpoint of mmengine, or asks for code to be run.
         ConfigError: A module that the config imports is missing.
     """
-    checkpoint = checked(load_file(path, map_location='cpu', mmap=True), path)
-    if checkpoint.get('meta') is None or 'state_dict' not in checkpoint:
+    content = check_checkpoint(load_file(path, map_location='cpu', mmap=True), path)
+    if content.get('meta') is None or 'state_dict' not in content:
         raise DataError(f'{path} has no meta and state_dict: give a checkpoint that mmengine wrote')
-    if not isinstance(checkpoint['meta'].get('cfg'), str):
+    if not isinstance(content['meta'].get('cfg'), str):
         raise DataError(f"{path} has no config in meta['cfg']: give a checkpoint that mmengine wrote")
-    cfg = parse_config(checkpoint['meta']['cfg'], path)
+    cfg = parse_config(content['meta']['cfg'], path)
     try:
         import_modules_from_strings(**(cfg.get('custom_imports') or dict(imports=[])))
     except ImportError as error:
         raise ConfigError(f'{path} needs a module that is missing ({error}): install it') from error
     except (TypeError, ValueError) as error:
         raise DataError(f'{path}: custom_imports in its config cannot be used ({error}): do not trust it') from error
-    for name in types_of(cfg._cfg_dict):
-        if not is_registered(name):
-            raise DataError(f"{path}: type '{name}' in its config is no registered name: do not trust it")
-    return checkpoint
+    for name in _types_in(cfg.to_dict()):
+        if not _is_registered(name):
+            raise DataError(f"{path}: type '{name}' in its config is not a registered name: do not trust it")
+    return Checkpoint(Path(path), content, cfg)
 
 
-def types_of(node: Any) -> Iterator[str]:
-    """All ``type``s in a config."""
+def _types_in(node: Any) -> Iterator[str]:
+    """All ``type`` values in a config."""
     if isinstance(node, dict):
         if isinstance(node.get('type'), str):
             yield node['type']
         node = list(node.values())
     if isinstance(node, (list, tuple)):
         for value in node:
-            yield from types_of(value)
+            yield from _types_in(value)
 
 
-def is_registered(name: str) -> bool:
-    """Whether a ``type`` is a name in a registry; mmengine would import whatever another one leads to, and call it."""
+def _is_registered(name: str) -> bool:
+    """Whether a ``type`` is in a registry; mmengine would import any other dotted name, and call it."""
     scope, _, last = name.rpartition('.')
     if not scope:
         return True
@@ -66,8 +100,8 @@ def is_registered(name: str) -> bool:
     return False
 
 
-def save_checkpoint(checkpoint: dict, path: Union[str, Path]) -> None:
-    """Writes a checkpoint at once or not at all. The same contents give the same bytes.
+def save_checkpoint(content: dict, path: Union[str, Path]) -> None:
+    """Writes a checkpoint atomically. The same content gives the same bytes.
 
     Raises:
         DataError: It cannot be written.
@@ -75,7 +109,7 @@ def save_checkpoint(checkpoint: dict, path: Union[str, Path]) -> None:
     with replacing(path) as temporary:
         try:
             with temporary.open('wb') as file:
-                torch.save(checkpoint, file)
+                torch.save(content, file)
         except RuntimeError as error:
-            # After a failed write torch tries to end its archive, and fails again.
+            # After a failed write torch tries to close its archive, and fails again.
             raise (error.__context__ or error) from None

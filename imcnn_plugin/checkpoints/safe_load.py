@@ -1,10 +1,10 @@
-"""Loads the checkpoints of mmengine by ``torch.load(weights_only=True)``, which runs nothing that a file asks for.
+"""Loads mmengine checkpoints with ``torch.load(weights_only=True)``, which runs nothing that a file asks for.
 
-Beside tensors they hold the history of each logged number. Exactly the classes of that history are allowed, under the
-names that NumPy 1 wrote as well; nothing else, and ``weights_only`` is never switched off.
+Besides tensors, a checkpoint holds the history of every logged number. Exactly the classes of that history are
+allowed, also under the names that NumPy 1 wrote; ``weights_only`` is never switched off.
 
-mmengine leaves ``weights_only`` to torch's default, and for a URL that is False; its fork onedl-mmengine answers a
-refusal by loading again without it. Therefore loaders of this module take the place of theirs.
+mmengine leaves ``weights_only`` to torch's default, which is False for a URL, and its fork onedl-mmengine retries
+without it after an error. The loaders of this module therefore replace theirs.
 """
 
 import os
@@ -17,16 +17,16 @@ import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import CheckpointLoader
-from numpy._core.multiarray import _reconstruct, scalar
 
 from ..errors import DataError
+from ..framework import NUMPY_RECONSTRUCT, NUMPY_SCALAR
 
-STATISTICS = ('min', 'max', 'current', 'mean')
+_STATISTICS = ('min', 'max', 'current', 'mean')
 
 
-def history_buffer_method(owner, name):
-    """Stands in for ``getattr``, by which a pickled HistoryBuffer refers to its methods; answers for nothing else."""
-    if owner is HistoryBuffer and name in STATISTICS:
+def _history_buffer_method(owner, name):
+    """Stands in for ``getattr``, by which a pickled HistoryBuffer refers to its methods; rejects everything else."""
+    if owner is HistoryBuffer and name in _STATISTICS:
         return getattr(HistoryBuffer, name)
     raise pickle.UnpicklingError(
         f'the file asks for {name!r} of {owner!r}, which no checkpoint needs: do not trust it'
@@ -34,37 +34,41 @@ def history_buffer_method(owner, name):
 
 
 def load_file(path: Union[str, os.PathLike], map_location: Any = None, mmap: Optional[bool] = None) -> Any:
-    """What a file of torch holds, with the arguments of ``torch.load``.
+    """Reads a file that torch wrote; arguments as for ``torch.load``.
 
     Raises:
-        DataError: It cannot be read, is damaged, or holds something else than a checkpoint does.
+        DataError: It cannot be read, is damaged, or holds anything that a checkpoint does not.
     """
     damaged = None
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as file:
-                # torch does not compare the checksums that it writes.
+                # torch does not verify the checksums that it writes.
                 damaged = file.testzip()
         if damaged is None:
             return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except OSError as error:
         raise DataError(f'{path} cannot be read ({error.strerror}): give the file of a checkpoint') from error
     except pickle.UnpicklingError as error:
-        raise not_trusted(path) from error
-    # What a damaged file raises is up to zipfile and torch, and is of many types.
+        raise _not_trusted(path) from error
+    # zipfile and torch raise many types of errors for a damaged file.
     except Exception as error:
         reason = ' '.join(str(error).split())[:200]
         raise DataError(
-            f'{path} is no checkpoint of torch, or damaged ({reason}): give the file of a checkpoint'
+            f'{path} is not a torch checkpoint, or damaged ({reason}): give the file of a checkpoint'
         ) from error
     raise DataError(f'{path} is damaged in its part {damaged}: give another checkpoint')
 
 
-def checked(checkpoint: Any, source: str) -> dict:
-    """A checkpoint as mmengine takes it, without what its ``Runner.resume`` would run as a program.
+def check_checkpoint(checkpoint: Any, source: str) -> dict:
+    """Checks the structure of a checkpoint, and removes the config that ``Runner.resume`` would execute.
+
+    Args:
+        checkpoint: What :func:`load_file` returned.
+        source: The file, for messages.
 
     Raises:
-        DataError: It is no dict of dicts.
+        DataError: It is not a dict of dicts.
     """
     if not isinstance(checkpoint, dict):
         raise DataError(f'{source} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
@@ -75,58 +79,52 @@ def checked(checkpoint: Any, source: str) -> dict:
         checkpoint['meta'].pop('config', None)
     weights = checkpoint.get('state_dict', checkpoint)
     if strange := [key for key in weights if not isinstance(key, str)]:
-        raise DataError(f'{source}: {strange[0]!r} is the name of a weight, expected text')
+        raise DataError(f'{source}: {strange[0]!r} is the name of a weight, expected a string')
     return checkpoint
 
 
-def load_from_local(path: str, map_location: Any = None) -> Any:
-    """mmengine's loader of files.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        DataError: It holds something else than a checkpoint does, or is damaged.
-    """
+def _load_from_local(path: str, map_location: Any = None) -> Any:
+    """Replaces mmengine's loader of files."""
     path = os.path.expanduser(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path} can not be found.')
-    return checked(load_file(path, map_location), path)
+    return check_checkpoint(load_file(path, map_location), path)
 
 
-def load_from_http(url: str, map_location: Any = None) -> Any:
-    """mmengine's loader of URLs; the main process downloads, the others read its file.
-
-    Raises:
-        DataError: The file holds something else than a checkpoint does.
-    """
+def _load_from_http(url: str, map_location: Any = None) -> Any:
+    """Replaces mmengine's loader of URLs; the main process downloads, the others read its file."""
     if not is_main_process():
         barrier()
     try:
-        return checked(torch.hub.load_state_dict_from_url(url, map_location=map_location, weights_only=True), url)
+        return check_checkpoint(
+            torch.hub.load_state_dict_from_url(url, map_location=map_location, weights_only=True), url
+        )
     except pickle.UnpicklingError as error:
-        raise not_trusted(url) from error
+        raise _not_trusted(url) from error
     finally:
         if is_main_process():
             barrier()
 
 
-def not_trusted(source: Union[str, os.PathLike]) -> DataError:
-    return DataError(f'{source} holds something else than weights, numbers and histories: do not trust it')
+def _not_trusted(source: Union[str, os.PathLike]) -> DataError:
+    return DataError(f'{source} holds more than weights, numbers and histories: do not trust it')
 
 
 def allow_mmengine_checkpoints() -> None:
+    """Adds the classes of a checkpoint to torch's safe globals, and registers the safe loaders with mmengine."""
     torch.serialization.add_safe_globals(
         [
             HistoryBuffer,
             np.ndarray,
             np.dtype,
-            _reconstruct,
-            scalar,
+            NUMPY_RECONSTRUCT,
+            NUMPY_SCALAR,
             np.dtypes.Float64DType,
             np.dtypes.Int64DType,
-            (_reconstruct, 'numpy.core.multiarray._reconstruct'),
-            (scalar, 'numpy.core.multiarray.scalar'),
-            (history_buffer_method, 'builtins.getattr'),
+            (NUMPY_RECONSTRUCT, 'numpy.core.multiarray._reconstruct'),
+            (NUMPY_SCALAR, 'numpy.core.multiarray.scalar'),
+            (_history_buffer_method, 'builtins.getattr'),
         ]
     )
-    CheckpointLoader.register_scheme('', load_from_local, force=True)
-    CheckpointLoader.register_scheme(('http://', 'https://'), load_from_http, force=True)
+    CheckpointLoader.register_scheme('', _load_from_local, force=True)
+    CheckpointLoader.register_scheme(('http://', 'https://'), _load_from_http, force=True)

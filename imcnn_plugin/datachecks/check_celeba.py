@@ -1,116 +1,99 @@
-"""Checks a whole set in CelebA's layout and gathers all that is wrong; ``tools/data/check.py`` prints it."""
+"""Checks a whole dataset in CelebA's layout and collects all issues; ``tools/data/check.py`` prints them."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Dict, List, Optional, Union
 
 import numpy as np
 
-from ..datasets.celeba_lists import AttributeList, find_rows, read_attributes, read_identities, read_partition
-from ..datasets.image_folder import files_in, find_folder, find_images, missing_images
-from ..datasets.issues import Kind, Problem, show
+from ..datasets.celeba_lists import match_rows, read_attribute_list, read_identity_list, read_partition_list
+from ..datasets.image_folder import DATA_PREFIX, find_image_folder, find_images, list_files, missing_image_issues
+from ..datasets.issues import Issue, IssueKind, quote
 from ..errors import DataError
-from .image_checks import check_images
+from .image_checks import _check_images
 from .label_checks import (
-    PARTS,
-    constant_attributes,
-    contradicting_persons,
-    empty_parts,
-    impossible_combinations,
-    shared_persons,
-    unlabelled,
+    SPLITS,
+    _find_constant_attributes,
+    _find_empty_splits,
+    _find_inconsistent_identities,
+    _find_label_conflicts,
+    _find_shared_identities,
+    _find_unlabelled_images,
 )
 
-LEFT_OVER = Kind('files in the folder of images that no list names', 'they are not used; remove them', is_error=False)
+UNUSED = IssueKind('files in the image folder that are in no list', 'they are not used; remove them', is_error=False)
 
 
 @dataclass(frozen=True)
-class Checkup:
-    """What was checked, and what is wrong with it."""
+class CheckResult:
+    """What was checked, and all issues that were found."""
 
     root: str
-    images: int  # lines of the attribute list that can be used
+    images: int  # usable lines of the attribute list
     identities: int
-    parts: dict  # number of images by name
-    problems: List[Problem]
-    not_checked: List[str]  # parts of the set that were not looked at
+    splits: Dict[str, int]  # number of images by name
+    issues: List[Issue]
+    not_checked: List[str]  # which of labels, identities, splits and images were not checked
+
+    def count(self, is_error: bool) -> int:
+        """Number of errors, or of warnings."""
+        return sum(issue.kind.is_error == is_error for issue in self.issues)
 
 
 def check_celeba(
-    root: Union[str, Path],
-    data_prefix: str = 'img_align_celeba',
-    lists_only: bool = False,
-    workers: Optional[int] = None,
-) -> Checkup:
+    root: Union[str, Path], data_prefix: str = DATA_PREFIX, lists_only: bool = False, workers: Optional[int] = None
+) -> CheckResult:
     """Checks lists, labels and images, for all protocols and splits.
 
     Args:
-        root: The folder, as :class:`~imcnn_plugin.datasets.CelebAIdentity` takes it.
-        data_prefix: The folder of images.
-        lists_only: Look for no image.
-        workers: Number of processes that read images; by default all cores, or 1 for a small set.
+        root: The data root of :class:`~imcnn_plugin.datasets.CelebAIdentity`.
+        data_prefix: The image folder in it.
+        lists_only: Do not check images.
+        workers: Number of processes that read images; by default all cores, or 1 for a small dataset.
 
     Raises:
         DataError: There is no such folder.
     """
     if not os.path.isdir(root):
-        raise DataError(f'{root} is no folder: give the one that holds CelebA')
-    problems: List[Problem] = []
-    report = problems.extend
+        raise DataError(f'{root} is not a folder: give the folder that holds CelebA')
+    issues: List[Issue] = []
+    report = issues.extend
     attributes, identities, partition = (
-        read(root, report) for read in (read_attributes, read_identities, read_partition)
+        read(root, report) for read in (read_attribute_list, read_identity_list, read_partition_list)
     )
-    folder = None if lists_only else find_folder(root, data_prefix, report)
+    folder = None if lists_only else find_image_folder(root, data_prefix, report)
     if attributes is None:
-        return Checkup(str(root), 0, 0, {}, problems, ['labels', 'persons', 'parts', 'images'])
+        return CheckResult(str(root), 0, 0, {}, issues, ['labels', 'identities', 'splits', 'images'])
 
-    rows = np.full((2, len(attributes.names)), -1)
-    values = np.full((2, len(attributes.names)), -1)
+    # For each image, its row in the lists of identities and splits, and its value there; -1 for none.
+    rows, values = np.full((2, 2, len(attributes.names)), -1)
     for i, numbers in enumerate((identities, partition)):
         if numbers is not None:
-            rows[i] = find_rows(attributes, numbers, report)
-            # An image without a row has the last value.
+            rows[i] = match_rows(attributes, numbers, report)
             values[i] = np.append(numbers.values, -1)[rows[i]]
-            report(unlabelled(attributes, numbers))
+            report(_find_unlabelled_images(attributes, numbers))
+    identity, split = values
     if folder is not None:
-        report(check_folder(root, data_prefix, folder, attributes, *values, workers))
+        _, names, missing = find_images(root, data_prefix, attributes.names)
+        report(missing_image_issues(attributes.path, attributes.lines[missing], folder, names[missing]))
+        unused = np.setdiff1d(list_files(folder), names).tolist()
+        report([Issue(UNUSED, folder, None, f'{quote(name)} is in no list') for name in unused])
+        present = np.setdiff1d(np.arange(len(names)), missing)
+        report(_check_images(folder, names[present], identity[present], split[present], workers))
     if attributes.classes is not None:
-        report(constant_attributes(attributes))
-        report(contradicting_persons(attributes, values[0]))
-        report(impossible_combinations(attributes))
+        report(_find_constant_attributes(attributes))
+        report(_find_inconsistent_identities(attributes, identity))
+        report(_find_label_conflicts(attributes))
     if partition is not None:
-        report(empty_parts(partition))
-        report(shared_persons(attributes, values[0], partition, rows[1]))
-    return Checkup(
+        report(_find_empty_splits(partition))
+        report(_find_shared_identities(attributes, identity, partition, rows[1]))
+    sources = dict(labels=attributes.classes, identities=identities, splits=partition, images=folder)
+    return CheckResult(
         root=str(root),
         images=len(attributes.names),
-        identities=len(np.unique(values[0][values[0] >= 0])),
-        parts={name: int((values[1] == value).sum()) for value, name in enumerate(PARTS)},
-        problems=problems,
-        not_checked=[
-            name
-            for name, source in dict(
-                labels=attributes.classes, persons=identities, parts=partition, images=folder
-            ).items()
-            if source is None
-        ],
+        identities=len(np.unique(identity[identity >= 0])),
+        splits={name: int((split == value).sum()) for value, name in enumerate(SPLITS)},
+        issues=issues,
+        not_checked=[name for name, source in sources.items() if source is None],
     )
-
-
-def check_folder(
-    root: Union[str, Path],
-    data_prefix: str,
-    folder: str,
-    attributes: AttributeList,
-    identity: np.ndarray,
-    partition: np.ndarray,
-    workers: Optional[int],
-) -> List[Problem]:
-    """Compares the files of the folder of images with the attribute list, and reads those that are listed."""
-    _, names, missing = find_images(root, data_prefix, attributes.names)
-    problems = missing_images(attributes.path, attributes.lines[missing], folder, names[missing])
-    left_over = np.setdiff1d(files_in(folder), names)
-    problems += [Problem(LEFT_OVER, folder, None, f'{show(name)} is in no list') for name in left_over.tolist()]
-    there = np.setdiff1d(np.arange(len(names)), missing)
-    return problems + check_images(folder, names[there], identity[there], partition[there], workers)

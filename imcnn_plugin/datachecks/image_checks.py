@@ -1,139 +1,115 @@
-"""Reads all images of a set once, in several processes, and says what is wrong with them."""
+"""Reads all images of a dataset once, in several processes, and finds the issues with them."""
 
 import hashlib
 import os
 from collections import Counter
-from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
-from ..datasets.face_file import UnreadableImage, read_image, why_not_whole
-from ..datasets.file_signatures import HTML_PAGE, foreign_file
-from ..datasets.issues import Kind, Problem, show
-from ..parallel import ROWS_A_PROCESS, ROWS_A_TASK, results, usable_cores
+from ..datasets.file_signatures import HTML_PAGE, identify_foreign_file
+from ..datasets.image_file import IMAGES_PER_PROCESS, IMAGES_PER_TASK, UnreadableImage, find_corruption, read_image
+from ..datasets.issues import Issue, IssueKind, quote
+from ..parallel import default_jobs, map_in_processes
+from ..progress import track
 
-EMPTY = Kind('empty image files', 'unpack or download them again; a full disk leaves such files')
-CUT_OFF = Kind('images that are cut off or damaged', 'unpack or download them again')
-NO_IMAGE = Kind('files that are no image', 'unpack or download them again')
-SIZE = Kind(
-    'images of another size than most',
-    'a training resizes every image to one size, so a face that is cut out otherwise is distorted: is it from another '
-    'version of the data set?',
+EMPTY = IssueKind('empty image files', 'unpack or download them again; a full disk can be the cause')
+CUT_OFF = IssueKind('truncated or damaged images', 'unpack or download them again')
+NO_IMAGE = IssueKind('files that are not images', 'unpack or download them again')
+SIZE = IssueKind(
+    'images of a different size than most',
+    'training resizes all images to one size, which distorts faces that were cropped differently: are these images '
+    'from another version of the dataset?',
     is_error=False,
 )
-VARIED = Kind(
+VARIED = IssueKind(
     'images of many sizes',
-    'a training resizes every image to one size, which distorts each in its own way: are these the aligned images?',
+    'training resizes all images to one size, which distorts each differently: are these the aligned images?',
     is_error=False,
 )
-SAME = Kind(
-    'the same image under two names',
-    'remove one from all lists, above all where it is of another person or in another part',
+SAME = IssueKind(
+    'identical images under two names',
+    'remove one from all lists, especially if it is of another identity or in another split',
     is_error=False,
 )
 
 
-@dataclass(frozen=True)
-class ImageTask:
-    """Some images, for one process."""
+class _ImageFacts(NamedTuple):
+    """What reading an image shows: an issue, or its size and digest."""
 
-    folder: str
-    names: List[bytes]
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    """What reading n images told."""
-
-    problems: List[Optional[Tuple[Kind, str]]]  # of n images: what is wrong with it
-    sizes: List[Optional[Tuple[int, int]]]  # width and height
-    digests: List[Optional[bytes]]  # of the file's content
+    issue: Optional[Tuple[IssueKind, str]] = None
+    size: Optional[Tuple[int, int]] = None  # width and height
+    digest: Optional[bytes] = None  # SHA-256 of the file
 
 
-def examine(path: bytes) -> Tuple[Optional[Tuple[Kind, str]], Optional[Tuple[int, int]], Optional[bytes]]:
-    """Decodes an image as a training does. What is wrong with it; or its width, height and digest."""
+def _read_facts(path: str) -> _ImageFacts:
+    """Decodes an image as training does."""
     try:
         with open(path, 'rb') as file:
             content = file.read()
     except OSError as error:
-        return (NO_IMAGE, f'cannot be read ({error.strerror})'), None, None
+        return _ImageFacts((NO_IMAGE, f'cannot be read ({error.strerror})'))
     if not content:
-        return (EMPTY, 'has no bytes'), None, None
-    if foreign := foreign_file(content):
+        return _ImageFacts((EMPTY, 'has no bytes'))
+    if foreign := identify_foreign_file(content):
         kind, found = foreign
-        return (kind if kind == HTML_PAGE else NO_IMAGE, f'is {found}'), None, None
-    if reason := why_not_whole(content):
-        return (CUT_OFF, reason), None, None
+        return _ImageFacts((kind if kind == HTML_PAGE else NO_IMAGE, f'is {found}'))
+    if reason := find_corruption(content):
+        return _ImageFacts((CUT_OFF, reason))
     try:
         height, width = read_image(path).shape[:2]
     except UnreadableImage as error:
-        return (NO_IMAGE, str(error)), None, None
-    return None, (width, height), hashlib.sha256(content).digest()
+        return _ImageFacts((NO_IMAGE, str(error)))
+    return _ImageFacts(None, (width, height), hashlib.sha256(content).digest())
 
 
-def read_images(task: ImageTask) -> ImageFacts:
-    folder = os.fsencode(task.folder)
-    return ImageFacts(*map(list, zip(*(examine(os.path.join(folder, name)) for name in task.names))))
+def _read_images(paths: List[str]) -> List[_ImageFacts]:
+    return list(map(_read_facts, paths))
 
 
-def check_images(
-    folder: str, names: np.ndarray, identity: np.ndarray, partition: np.ndarray, workers: Optional[int] = None
-) -> List[Problem]:
-    """Reads N images, with a progress bar.
-
-    Args:
-        folder: Where they are.
-        names: Their names in it ``(N, )``.
-        identity: ``(N, )``, -1 for unknown.
-        partition: ``(N, )``, -1 for unknown.
-        workers: Number of processes; by default all cores, or 1 for a small set. With 1 none is started.
-    """
-    if workers is None:
-        workers = max(1, min(usable_cores(), len(names) // ROWS_A_PROCESS))
-    tasks = [ImageTask(folder, names[i : i + ROWS_A_TASK].tolist()) for i in range(0, len(names), ROWS_A_TASK)]
-    facts = track(
-        results(read_images, tasks, workers), 'Reading images', total=len(tasks), console=Console(stderr=True)
-    )
-    facts = list(facts)
+def _check_images(
+    folder: str, names: np.ndarray, identity: np.ndarray, split: np.ndarray, workers: Optional[int] = None
+) -> List[Issue]:
+    """Reads N images; ``names`` (bytes), ``identity`` and ``split`` (-1 for unknown) are ``(N, )``."""
     paths = [os.path.join(folder, os.fsdecode(name)) for name in names.tolist()]
-    found = [problem for fact in facts for problem in fact.problems]
-    problems = [Problem(problem[0], path, None, problem[1]) for problem, path in zip(found, paths) if problem]
-    problems += other_sizes([size for fact in facts for size in fact.sizes], folder, paths)
-    problems += same_images([digest for fact in facts for digest in fact.digests], paths, names, identity, partition)
-    return problems
+    tasks = [paths[i : i + IMAGES_PER_TASK] for i in range(0, len(paths), IMAGES_PER_TASK)]
+    batches = map_in_processes(_read_images, tasks, workers or default_jobs(len(paths), IMAGES_PER_PROCESS))
+    batches = track(batches, 'Reading images', total=len(tasks))
+    facts = [fact for batch in batches for fact in batch]
+    issues = [Issue(fact.issue[0], path, None, fact.issue[1]) for fact, path in zip(facts, paths) if fact.issue]
+    issues += _find_unusual_sizes([fact.size for fact in facts], folder, paths)
+    return issues + _find_identical_images([fact.digest for fact in facts], paths, names, identity, split)
 
 
-def other_sizes(sizes: List[Optional[Tuple[int, int]]], folder: str, paths: List[str]) -> List[Problem]:
-    """Images that are not of the size that most have; where none is of most, one problem for all."""
+def _find_unusual_sizes(sizes: List[Optional[Tuple[int, int]]], folder: str, paths: List[str]) -> List[Issue]:
+    """Finds images that differ in size from the majority; without a majority, one issue for all."""
     counts = Counter(size for size in sizes if size)
     if len(counts) < 2:
         return []
-    (usual, count), *_ = counts.most_common(1)
+    [(usual, count)] = counts.most_common(1)
     width, height = usual
     if 2 * count <= counts.total():
         found = f'{len(counts)} sizes, most often {width}x{height} ({count} of {counts.total()} images)'
-        return [Problem(VARIED, folder, None, found)]
+        return [Issue(VARIED, folder, None, found)]
     return [
-        Problem(SIZE, path, None, f'is {size[0]}x{size[1]}, most are {width}x{height}')
+        Issue(SIZE, path, None, f'is {size[0]}x{size[1]}, most are {width}x{height}')
         for path, size in zip(paths, sizes)
         if size and size != usual
     ]
 
 
-def same_images(
-    digests: List[Optional[bytes]], paths: List[str], names: np.ndarray, identity: np.ndarray, partition: np.ndarray
-) -> List[Problem]:
-    """Images whose files have the same bytes as that of an image before them."""
+def _find_identical_images(
+    digests: List[Optional[bytes]], paths: List[str], names: np.ndarray, identity: np.ndarray, split: np.ndarray
+) -> List[Issue]:
+    """Finds images whose file has the same bytes as that of an earlier image."""
     first: Dict[bytes, int] = {}
-    problems = []
+    issues = []
     for row, digest in enumerate(digests):
         if digest is None or first.setdefault(digest, row) == row:
             continue
         other = first[digest]
-        but = ' of another person' * bool(identity[row] != identity[other])
-        but += ' in another part of the split' * bool(partition[row] != partition[other])
-        problems.append(Problem(SAME, paths[row], None, f'is the same as {show(names[other])}{but}'))
-    return problems
+        found = f'is the same as {quote(names[other])}'
+        found += ' of another identity' * bool(identity[row] != identity[other])
+        found += ' in another split' * bool(split[row] != split[other])
+        issues.append(Issue(SAME, paths[row], None, found))
+    return issues

@@ -1,99 +1,82 @@
-"""Puts the problems of a set down: as text for people, as JSON for programs."""
+"""Formats the issues of a dataset as text and as JSON."""
 
 import json
 import os
 from typing import Dict, List
 
-from ..datasets.issues import Kind, Problem
-from .check_celeba import Checkup
+from ..datasets.issues import Issue, IssueKind
+from .check_celeba import CheckResult
 
 
-def by_kind(problems: List[Problem]) -> Dict[Kind, List[Problem]]:
-    """Problems of each kind, errors first."""
-    kinds: Dict[Kind, List[Problem]] = {}
-    for problem in sorted(problems, key=lambda problem: not problem.kind.is_error):
-        kinds.setdefault(problem.kind, []).append(problem)
-    return kinds
+def text_report(result: CheckResult, limit: int) -> str:
+    """Lists each kind of issue with its advice and up to ``limit`` issues (0: all), errors first.
 
-
-def severity(kind: Kind) -> str:
-    return 'error' if kind.is_error else 'warning'
-
-
-def counted(number: int, noun: str) -> str:
-    return f'{number:,} {noun}{"" if number == 1 else "s"}'
-
-
-def printable(text: str) -> str:
-    """Text for a terminal, whatever a file is called."""
-    return ''.join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
-
-
-def count(checkup: Checkup, is_error: bool) -> int:
-    return sum(problem.kind.is_error == is_error for problem in checkup.problems)
-
-
-def text_report(checkup: Checkup, limit: int) -> str:
-    """A paragraph for each kind with up to ``limit`` of its problems (0: all), and what it means for a training.
-
-    Paths are those in the folder that was checked. Kinds with the same advice follow each other, and it is given once.
+    Paths are relative to the folder that was checked. Advice that consecutive kinds share is given once.
     """
-    parts = ', '.join(f'{number:,} {name}' for name, number in checkup.parts.items())
-    lines = [
-        f'{checkup.root}: {counted(checkup.images, "labelled image")}'
-        + (f' of {counted(checkup.identities, "person")} ({parts})' if checkup.parts else '')
-    ]
+    lines = [f'{result.root}: {_count(result.images, "labelled image")}']
+    if result.splits:
+        splits = ', '.join(f'{number:,} {name}' for name, number in result.splits.items())
+        lines[0] += f' of {_count(result.identities, "identity", "identities")} ({splits})'
     advice = None
-    for kind, problems in by_kind(checkup.problems).items():
-        lines += ['', f'{severity(kind)}: {kind.name}: {len(problems):,}']
+    for kind, issues in _group_by_kind(result.issues).items():
+        lines += ['', f'{_severity(kind)}: {kind.name}: {len(issues):,}']
         if kind.advice != advice:
             advice = kind.advice
             lines.append(f'  ({advice})')
-        shown = problems[: limit or None]
-        lines += [printable(f'  {os.path.relpath(problem.where, checkup.root)}: {problem.found}') for problem in shown]
-        if len(problems) > len(shown):
-            lines.append(f'  ... and {len(problems) - len(shown):,} more (--lines 0 prints all)')
-    errors, warnings = (
-        counted(count(checkup, is_error), noun) for is_error, noun in ((True, 'error'), (False, 'warning'))
+        shown = issues[: limit or None]
+        lines += [_printable(f'  {os.path.relpath(issue.where, result.root)}: {issue.found}') for issue in shown]
+        if len(issues) > len(shown):
+            lines.append(f'  ... and {len(issues) - len(shown):,} more (--lines 0 prints all)')
+    if result.not_checked:
+        lines += ['', f'not checked: {", ".join(result.not_checked)}']
+    if result.count(is_error=True):
+        meaning = 'training would stop or be wrong; correct the errors and check again'
+    else:
+        meaning = 'the data can be used, but look at the warnings' if result.issues else 'no issues found'
+    errors, warnings = _count(result.count(is_error=True), 'error'), _count(result.count(is_error=False), 'warning')
+    return '\n'.join([*lines, '', f'{errors}, {warnings}: {meaning}'])
+
+
+def json_report(result: CheckResult) -> str:
+    """Lists all issues. Unlike in the text, paths include the folder that was checked."""
+    kinds = [
+        dict(kind=kind.name, severity=_severity(kind), count=len(issues), advice=kind.advice)
+        for kind, issues in _group_by_kind(result.issues).items()
+    ]
+    problems = [
+        dict(kind=issue.kind.name, severity=_severity(issue.kind), file=issue.path, line=issue.line, found=issue.found)
+        for issue in result.issues
+    ]
+    report = dict(
+        root=result.root,
+        images=result.images,
+        identities=result.identities,
+        parts=result.splits,
+        errors=result.count(is_error=True),
+        warnings=result.count(is_error=False),
+        not_checked=result.not_checked,
+        kinds=kinds,
+        problems=problems,
     )
-    if checkup.not_checked:
-        lines += ['', f'not checked: {", ".join(checkup.not_checked)}']
-    return '\n'.join([*lines, '', f'{errors}, {warnings}: {meaning(checkup)}'])
+    return json.dumps(report, indent=1)
 
 
-def meaning(checkup: Checkup) -> str:
-    if count(checkup, True):
-        return 'a training would stop or be wrong; correct the errors, and check again'
-    if checkup.problems:
-        return 'none of it stops a training, unless a warning says so; look, and decide'
-    return 'all that was checked is as it should be'
+def _group_by_kind(issues: List[Issue]) -> Dict[IssueKind, List[Issue]]:
+    """Issues of each kind, errors first."""
+    kinds: Dict[IssueKind, List[Issue]] = {}
+    for issue in sorted(issues, key=lambda issue: not issue.kind.is_error):
+        kinds.setdefault(issue.kind, []).append(issue)
+    return kinds
 
 
-def json_report(checkup: Checkup) -> str:
-    """All of it, with whole paths."""
-    return json.dumps(
-        dict(
-            root=checkup.root,
-            images=checkup.images,
-            identities=checkup.identities,
-            parts=checkup.parts,
-            errors=count(checkup, True),
-            warnings=count(checkup, False),
-            not_checked=checkup.not_checked,
-            kinds=[
-                dict(kind=kind.name, severity=severity(kind), count=len(problems), advice=kind.advice)
-                for kind, problems in by_kind(checkup.problems).items()
-            ],
-            problems=[
-                dict(
-                    kind=problem.kind.name,
-                    severity=severity(problem.kind),
-                    file=problem.path,
-                    line=problem.line,
-                    found=problem.found,
-                )
-                for problem in checkup.problems
-            ],
-        ),
-        indent=1,
-    )
+def _severity(kind: IssueKind) -> str:
+    return 'error' if kind.is_error else 'warning'
+
+
+def _count(number: int, singular: str, plural: str = '') -> str:
+    return f'{number:,} {singular if number == 1 else plural or singular + "s"}'
+
+
+def _printable(text: str) -> str:
+    """Escapes the characters of file names that a terminal cannot show."""
+    return ''.join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

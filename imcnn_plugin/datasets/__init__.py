@@ -1,7 +1,43 @@
+"""Datasets of faces with attributes and identities, and packs of their images."""
+
 from .attribute_csv import AttributeCSV
 from .celeba import CelebAIdentity
+from .celeba_lists import (
+    Annotations,
+    AttributeList,
+    NumberList,
+    match_rows,
+    read_annotations,
+    read_attribute_list,
+    read_identity_list,
+    read_partition_list,
+)
+from .face_dataset import FaceDataset, FaceRecords
+from .file_signatures import HTML_PAGE, identify_foreign_file
+from .image_file import (
+    IMAGES_PER_PROCESS,
+    IMAGES_PER_TASK,
+    PNG_SIGNATURE,
+    UnreadableImage,
+    find_corruption,
+    read_image,
+    scan_png,
+)
+from .image_folder import DATA_PREFIX, find_image_folder, find_images, list_files, missing_image_issues
+from .issues import Issue, IssueKind, quote
 from .lfwa import LFWA
-from .packed_faces import PackedFaces
+from .load_face_from_file import NO_PIXELS, LoadFaceFromFile
+from .pack_format import Pack, open_pack
+from .pack_verification import verify_pack
+from .packed_faces import PackedFaces, packed_collate
+from .packing import write_pack
 from .resumable_sampler import ResumableSampler
 
-__all__ = ['AttributeCSV', 'CelebAIdentity', 'LFWA', 'PackedFaces', 'ResumableSampler']
+__all__ = [
+    'Annotations', 'AttributeCSV', 'AttributeList', 'CelebAIdentity', 'DATA_PREFIX', 'FaceDataset', 'FaceRecords',
+    'HTML_PAGE', 'IMAGES_PER_PROCESS', 'IMAGES_PER_TASK', 'Issue', 'IssueKind', 'LFWA', 'LoadFaceFromFile',
+    'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedFaces', 'ResumableSampler', 'UnreadableImage',
+    'find_corruption', 'find_image_folder', 'find_images', 'identify_foreign_file', 'list_files', 'match_rows',
+    'missing_image_issues', 'open_pack', 'packed_collate', 'quote', 'read_annotations', 'read_attribute_list',
+    'read_identity_list', 'read_image', 'read_partition_list', 'scan_png', 'verify_pack', 'write_pack'
+]  # fmt: skip

@@ -1,56 +1,43 @@
-"""Reads CelebA's three lists. Each reader refuses the first error, or reports all and gives what can be used."""
+"""Reads CelebA's three lists.
 
-import codecs
+Readers of single lists raise the first error, or ``report`` all issues and return what is usable.
+"""
+
 import hashlib
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from ..attributes import ATTRIBUTES
-from .field_parser import TextFields
-from .file_signatures import foreign_file
-from .issues import Kind, Problem, Report, refuse, show
+from .issues import Issue, IssueHandler, IssueKind, _reject, quote
+from .list_file import ATTRIBUTE_LIST, FOLDERS, IDENTITY_LIST, PARTITION_LIST, _add_name, _find_list, _read_lines
 
-ATTRIBUTE_LIST = 'list_attr_celeba.txt'
-IDENTITY_LIST = 'identity_CelebA.txt'
-PARTITION_LIST = 'list_eval_partition.txt'
-# The folders of CelebA's own download, beside the flat layout.
-FOLDERS = {ATTRIBUTE_LIST: 'Anno', IDENTITY_LIST: 'Anno', PARTITION_LIST: 'Eval'}
-# What file systems allow for a name, in bytes.
-LONGEST_NAME = 255
-# One digit more than the largest number that a list may have.
+# One digit more than the largest number in a list.
 LONGEST_NUMBER = 11
+# 2 stands for 0, which is no label of CelebA, while a list is read.
+LABELS = {b'1': 1, b'-1': 0, b'0': 2}
 
-NO_LIST = Kind(
-    'lists that are missing',
-    'set the data root (CELEBA_ROOT or --data-root) to the folder that holds CelebA, or download the list',
+COUNT = IssueKind(
+    'wrong number of images in line 1', 'the file is cut off or was edited; download it again or correct the number'
 )
-NOT_TEXT = Kind('lists that are no plain text', 'download the list again, or save it as UTF-8')
-COUNT = Kind(
-    'wrong number of images in line 1',
-    'the file is cut off or was edited; download it again or correct the number',
-)
-HEADER = Kind(
+HEADER = IssueKind(
     'wrong attribute names',
-    "line 2 must have CelebA's 40 attributes in their order; download the list again, or put its columns right",
+    "line 2 must have CelebA's 40 attributes in their order; download the list again, or correct its columns",
 )
-ROW = Kind('lines of wrong length', 'correct the line, or download the list again')
-CODING = Kind('labels 0 for no', 'CelebA has -1 for no; write -1 in place of 0')
-LABEL = Kind('labels that are neither 1 nor -1', 'correct the label, or download the list again')
-NUMBER = Kind('wrong lines in the lists of identities and parts', 'correct the line, or download the list again')
-NAME = Kind(
-    'file names that leave the folder of images',
-    'an image is a file in the folder of images; write its name alone, without a folder',
-)
-DUPLICATE = Kind('images that a list has twice', 'remove one of the two lines')
-UNLISTED = Kind('images that another list leaves out', 'take all lists from the same download')
+ROW = IssueKind('lines of wrong length', 'correct the line, or download the list again')
+CODING = IssueKind('labels 0 for no', 'CelebA has -1 for no; write -1 instead of 0')
+LABEL = IssueKind('labels that are neither 1 nor -1', 'correct the label, or download the list again')
+NUMBER = IssueKind('wrong lines in the lists of identities and splits', 'correct the line, or download the list again')
+UNLISTED = IssueKind('images that another list lacks', 'take all lists from the same download')
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """CelebA's three lists, one row an image, in the order of the attribute list."""
+    """CelebA's three lists, one row per image, in the order of the attribute list."""
 
     names: np.ndarray  # (N, ) bytes, file names
     labels: np.ndarray  # (N, 40) int8, 0 or 1
@@ -60,126 +47,94 @@ class Annotations:
 
 @dataclass(frozen=True)
 class AttributeList:
-    """The lines of the attribute list that can be used."""
+    """The usable lines of the attribute list."""
 
     path: str
-    classes: Optional[Tuple[str, ...]]  # the 40 names of its columns; None if that is not what line 2 has
-    names: np.ndarray  # (N, ) bytes, each once
+    classes: Optional[Tuple[str, ...]]  # the 40 names of its columns; None if line 2 has anything else
+    names: np.ndarray  # (N, ) bytes, unique
     labels: np.ndarray  # (N, 40) int8, 0 or 1; -1 for what is neither 1 nor -1 in the file
     lines: np.ndarray  # (N, ), from 1
 
 
 @dataclass(frozen=True)
 class NumberList:
-    """The lines of a list of names and whole numbers that can be used."""
+    """The usable lines of a list of names and integers."""
 
     path: str
-    names: np.ndarray  # (N, ) bytes, each once
+    names: np.ndarray  # (N, ) bytes, unique
     values: np.ndarray  # (N, ) int64
     lines: np.ndarray  # (N, ), from 1
 
 
 def read_annotations(root: Union[str, Path]) -> Annotations:
-    """Reads CelebA's own files as downloaded.
+    """Reads CelebA's lists as downloaded.
 
     Raises:
-        DataError: Names the file and line that cannot be read, or the image that a list leaves out.
+        DataError: Names the file and line that cannot be read, or the image that a list lacks.
     """
-    attributes, identities, partition = read_attributes(root), read_identities(root), read_partition(root)
+    lists = [_find_list(root, name) for name in FOLDERS]
+    return _read_annotations(root, tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in lists))
+
+
+@lru_cache(maxsize=1)
+def _read_annotations(root: Union[str, Path], lists: tuple) -> Annotations:
+    """The splits of a config share what was read, unless a file has changed in between."""
+    attributes, identities, partition = read_attribute_list(root), read_identity_list(root), read_partition_list(root)
     return Annotations(
         names=attributes.names,
         labels=attributes.labels,
-        identity=identities.values[find_rows(attributes, identities)].astype(np.int32),
-        partition=partition.values[find_rows(attributes, partition)].astype(np.int8),
+        identity=identities.values[match_rows(attributes, identities)].astype(np.int32),
+        partition=partition.values[match_rows(attributes, partition)].astype(np.int8),
     )
 
 
-def find_list(root: Union[str, Path], name: str, report: Report = refuse) -> Optional[Path]:
-    """The path of one of CelebA's lists, in the flat layout or in that of the download."""
-    candidates = [Path(root, name), Path(root, FOLDERS[name], name)]
-    path = next((path for path in candidates if path.is_file()), None)
-    if path is None:
-        report([Problem(NO_LIST, str(candidates[0]), None, f'not found, nor {candidates[1]}')])
-    return path
+def read_attribute_list(root: Union[str, Path], report: IssueHandler = _reject) -> Optional[AttributeList]:
+    """Reads ``list_attr_celeba.txt``: a number of images, the attributes, then a name and 40 labels per line.
 
-
-def read_fields(root: Union[str, Path], name: str, report: Report) -> Optional[Tuple[str, TextFields]]:
-    """The path and the fields of one of CelebA's lists; None if it is not there or is another kind of file."""
-    path = find_list(root, name, report)
-    if path is None:
-        return None
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        report([Problem(NO_LIST, str(path), None, f'cannot be read ({error.strerror})')])
-        return None
-    if foreign := foreign_file(content):
-        kind, found = foreign
-        report([Problem(kind, str(path), None, f'is {found}, not a list')])
-        return None
-    if b'\0' in content:
-        report([Problem(NOT_TEXT, str(path), None, 'has bytes of zero, as text in UTF-16 or a damaged file has')])
-        return None
-    # Windows puts a mark before a text in UTF-8.
-    return str(path), TextFields(content.removeprefix(codecs.BOM_UTF8))
-
-
-def read_attributes(root: Union[str, Path], report: Report = refuse) -> Optional[AttributeList]:
-    """Reads ``list_attr_celeba.txt``: a number of images, the attributes, then a name and 40 labels a line.
-
-    None if it cannot be read at all.
+    Returns:
+        None if the file cannot be read at all.
     """
-    opened = read_fields(root, ATTRIBUTE_LIST, report)
-    if opened is None:
+    path, lines = _read_lines(root, ATTRIBUTE_LIST, report)
+    if lines is None:
         return None
-    path, text = opened
-    classes, above = read_head(text, path, report)
-    counts = text.counts
-    rows = np.arange(len(text)) >= above
-    whole = rows & (counts == 1 + len(ATTRIBUTES))
-    report(
-        [
-            Problem(
-                ROW,
-                path,
-                row + 1,
-                f'expected a file name and {len(ATTRIBUTES)} labels, found {max(counts[row] - 1, 0)} labels in '
-                f'{show(text.line(row))}',
-            )
-            for row in np.flatnonzero(rows & ~whole).tolist()
-        ]
-    )
-    lines = np.flatnonzero(whole) + 1
-    labels = read_labels(text, whole, classes, path, report)
-    names = text.texts(text.first[:-1][whole], LONGEST_NAME + 1)
-    usable = check_names(names, lines, path, report)
-    return AttributeList(path, classes, names[usable], labels[usable], lines[usable])
+    classes, above = _read_header(path, lines, report)
+    labels, line_of, issues = array('b'), {}, []
+    for number, line in enumerate(lines[above:], above + 1):
+        name, *values = line.split() or [b'']
+        if len(values) != len(ATTRIBUTES):
+            expected = f'expected a file name and {len(ATTRIBUTES)} labels'
+            issues.append(Issue(ROW, path, number, f'{expected}, found {len(values)} labels in {quote(line)}'))
+        elif _add_name(name, path, number, line_of, issues):
+            labels.extend([LABELS.get(value, -1) for value in values])
+    report(issues)
+    labels = np.frombuffer(labels, np.int8).reshape(-1, len(ATTRIBUTES))
+    attributes = AttributeList(path, classes, np.array([*line_of], bytes), labels, np.array([*line_of.values()], int))
+    return replace(attributes, labels=_check_labels(attributes, lines, report))
 
 
-def read_head(text: TextFields, path: str, report: Report) -> Tuple[Optional[Tuple[str, ...]], int]:
+def _read_header(path: str, lines: Sequence[bytes], report: IssueHandler) -> Tuple[Optional[Tuple[str, ...]], int]:
     """The 40 names of the columns, None if they are not 40 different ones; and the number of lines above the rows."""
-    announced = text.line(0).strip()
+    announced = lines[0].strip()
     has_count = announced.isdigit() and len(announced) <= LONGEST_NUMBER
     if not has_count:
-        report([Problem(COUNT, path, 1, f'expected the number of images, found {show(announced)}')])
-    # Without the number the attributes may come first; and without the attributes, rows.
+        report([Issue(COUNT, path, 1, f'expected the number of images, found {quote(announced)}')])
+    # Without the number, line 1 may hold the attributes; without the attributes, line 2 is a row.
     above = 0 if not has_count and len(announced.split()) > 1 else 1
-    header = text.line(above).split()
-    if len(header) < 2 or header[1] in (b'1', b'-1', b'0'):
-        report([Problem(HEADER, path, above + 1, f'expected attribute names, found {show(text.line(above))}')])
-        classes = None
+    header = lines[above] if above < len(lines) else b''
+    classes = tuple(name.decode(errors='replace') for name in header.split())
+    if len(classes) < 2 or classes[1] in ('1', '-1', '0'):
+        report([Issue(HEADER, path, above + 1, f'expected attribute names, found {quote(header)}')])
     else:
-        classes = tuple(name.decode(errors='replace') for name in header)
-        report([Problem(HEADER, path, above + 1, found) for found in differences(classes)])
+        report([Issue(HEADER, path, above + 1, found) for found in _header_differences(classes)])
         above += 1
-    if has_count and int(announced) != len(text) - above:
-        rows = max(len(text) - above, 0)
-        report([Problem(COUNT, path, 1, f'announces {int(announced)} images, but {rows} lines follow')])
-    return (classes if classes and len(set(classes)) == len(classes) == len(ATTRIBUTES) else None), above
+    rows = max(len(lines) - above, 0)
+    if has_count and int(announced) != rows:
+        report([Issue(COUNT, path, 1, f'announces {int(announced)} images, but {rows} lines follow')])
+    return (classes if len(set(classes)) == len(classes) == len(ATTRIBUTES) else None), above
 
 
-def differences(classes: Sequence[str]) -> List[str]:
-    """How names differ from CelebA's attributes: column by column, or in what is too much or missing."""
+def _header_differences(classes: Sequence[str]) -> List[str]:
+    """How names differ from CelebA's attributes: by column if there are 40, else by name."""
     if len(classes) == len(ATTRIBUTES):
         return [
             f'column {column} is {found[:40]}{"" if found in ATTRIBUTES else " (no attribute of CelebA)"}, expected '
@@ -187,154 +142,92 @@ def differences(classes: Sequence[str]) -> List[str]:
             for column, (found, expected) in enumerate(zip(classes, ATTRIBUTES), 1)
             if found != expected
         ]
+    return _name_differences(classes)
+
+
+def _name_differences(classes: Sequence[str]) -> List[str]:
+    """Which names are unknown, missing or repeated."""
     unknown = [f'{name[:40]} is no attribute of CelebA' for name in classes if name not in ATTRIBUTES]
     missing = [f'{name} is missing' for name in ATTRIBUTES if name not in classes]
     repeated = [f'{name} is there {classes.count(name)} times' for name in ATTRIBUTES if classes.count(name) > 1]
     return unknown + missing + repeated
 
 
-def read_labels(
-    text: TextFields, whole: np.ndarray, classes: Optional[Sequence[str]], path: str, report: Report
-) -> np.ndarray:
-    """Labels ``(N, 40)``, int8: 1, 0, or -1 for what is no label, of the lines in the mask ``whole``."""
-    mask = np.repeat(whole, text.counts)
-    start, end = (place[mask].reshape(-1, 1 + len(ATTRIBUTES))[:, 1:] for place in (text.start, text.end))
-    length, last = end - start, text.data[end - 1]
-    labels = np.full(start.shape, -1, np.int8)
-    labels[(length == 1) & (last == ord('1'))] = 1
-    labels[(length == 2) & (last == ord('1')) & (text.data[start] == ord('-'))] = 0
-    if labels.min(initial=0) == 0:
-        return labels
-
-    lines = np.flatnonzero(whole) + 1
-    zero = (length == 1) & (last == ord('0'))
-    if zero.any() and not (labels == 0).any():
+def _check_labels(attributes: AttributeList, lines: Sequence[bytes], report: IssueHandler) -> np.ndarray:
+    """Labels ``(N, 40)`` with -1 instead of invalid ones, or 0 instead of 2 if the list has 0 for no."""
+    path, numbers = attributes.path, attributes.lines.tolist()
+    zero = attributes.labels == 2
+    is_no = zero.any() and not (attributes.labels == 0).any()
+    if is_no:
         rows = zero.any(1)
-        report(
-            [
-                Problem(
-                    CODING, path, int(lines[rows.argmax()]), f'its labels are 1 and 0 in {rows.sum()} lines, never -1'
-                )
-            ]
-        )
-        labels[zero] = 0
-    wrong = labels < 0
-    problems = []
-    for row in np.flatnonzero(wrong.any(1)).tolist():
-        columns = np.flatnonzero(wrong[row])
-        column = int(columns[0])
-        name = classes[column] if classes else f'label {column + 1}'
-        value = text.data[start[row, column] : end[row, column]].tobytes()
-        more = f', and {len(columns) - 1} more labels of this line' if len(columns) > 1 else ''
-        problems.append(Problem(LABEL, path, int(lines[row]), f'{name} is {show(value)}, expected 1 or -1{more}'))
-    report(problems)
+        found = f'its labels are 1 and 0 in {rows.sum()} lines, never -1'
+        report([Issue(CODING, path, numbers[rows.argmax()], found)])
+    labels = np.where(zero, np.int8(0 if is_no else -1), attributes.labels)
+    issues = []
+    for row in np.flatnonzero((labels < 0).any(1)).tolist():
+        column, *others = np.flatnonzero(labels[row] < 0).tolist()
+        name = attributes.classes[column] if attributes.classes else f'label {column + 1}'
+        value = lines[numbers[row] - 1].split()[1 + column]
+        more = f', and {len(others)} more labels of this line' if others else ''
+        issues.append(Issue(LABEL, path, numbers[row], f'{name} is {quote(value)}, expected 1 or -1{more}'))
+    report(issues)
     return labels
 
 
-def read_identities(root: Union[str, Path], report: Report = refuse) -> Optional[NumberList]:
-    """Reads ``identity_CelebA.txt``; -1 is unknown."""
-    return read_numbers(root, IDENTITY_LIST, -1, 2**31 - 1, report)
+def read_identity_list(root: Union[str, Path], report: IssueHandler = _reject) -> Optional[NumberList]:
+    """Reads ``identity_CelebA.txt``; -1 is unknown. Returns None if the file cannot be read at all."""
+    return _read_number_list(root, IDENTITY_LIST, -1, 2**31 - 1, report)
 
 
-def read_partition(root: Union[str, Path], report: Report = refuse) -> Optional[NumberList]:
-    """Reads ``list_eval_partition.txt``: 0 train, 1 val, 2 test."""
-    return read_numbers(root, PARTITION_LIST, 0, 2, report)
+def read_partition_list(root: Union[str, Path], report: IssueHandler = _reject) -> Optional[NumberList]:
+    """Reads ``list_eval_partition.txt``: 0 train, 1 val, 2 test. Returns None if the file cannot be read at all."""
+    return _read_number_list(root, PARTITION_LIST, 0, 2, report)
 
 
-def read_numbers(root: Union[str, Path], name: str, low: int, high: int, report: Report) -> Optional[NumberList]:
-    """Reads a list of lines ``name number``; None if it cannot be read at all."""
-    opened = read_fields(root, name, report)
-    if opened is None:
+def _read_number_list(
+    root: Union[str, Path], file: str, low: int, high: int, report: IssueHandler
+) -> Optional[NumberList]:
+    """Reads lines of a name and a number."""
+    path, lines = _read_lines(root, file, report)
+    if lines is None:
         return None
-    path, text = opened
-    counts = text.counts
-    rows = np.flatnonzero(counts == 2)
-    fields = text.first[rows] + 1
-    numbers = text.texts(fields, LONGEST_NUMBER)
-    whole = np.strings.isdigit(numbers) | (numbers == b'-1')
-    whole &= text.end[fields] - text.start[fields] <= LONGEST_NUMBER
-    values = np.full(len(rows), low - 1, np.int64)
-    values[whole] = numbers[whole].astype(np.int64)
-    in_range = (values >= low) & (values <= high)
-    wrong = np.sort(np.append(np.flatnonzero((counts != 2) & (counts != 0)), rows[~in_range]))
-    report(
-        [
-            Problem(
-                NUMBER,
-                path,
-                row + 1,
-                f'expected a file name and a whole number from {low} to {high}, found {show(text.line(row))}',
-            )
-            for row in wrong.tolist()
-        ]
-    )
-    rows, values = rows[in_range], values[in_range]
-    names = text.texts(text.first[rows], LONGEST_NAME + 1)
-    usable = check_names(names, rows + 1, path, report)
-    return NumberList(path, names[usable], values[usable], rows[usable] + 1)
+    values, line_of, issues = [], {}, []
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        if not fields:
+            continue
+        name, value = fields[0], fields[-1]
+        is_number = value == b'-1' or (value.isdigit() and len(value) <= LONGEST_NUMBER)
+        if len(fields) != 2 or not is_number or not low <= int(value) <= high:
+            expected = f'expected a file name and an integer from {low} to {high}'
+            issues.append(Issue(NUMBER, path, number, f'{expected}, found {quote(line)}'))
+        elif _add_name(name, path, number, line_of, issues):
+            values.append(int(value))
+    report(issues)
+    names, numbers = np.array([*line_of], bytes), np.array([*line_of.values()], int)
+    return NumberList(path, names, np.array(values, np.int64), numbers)
 
 
-def check_names(names: np.ndarray, lines: np.ndarray, path: str, report: Report) -> np.ndarray:
-    """Which names ``(N, )`` can be used: those of files in a folder, each the first time."""
-    leaves = np.isin(names, [b'.', b'..']) | (np.strings.str_len(names) > LONGEST_NAME)
-    for mark in (b'/', b'\\'):
-        leaves |= np.strings.find(names, mark) >= 0
-    report(
-        [
-            Problem(NAME, path, int(lines[row]), f'expected the name of a file, found {show(names[row])}')
-            for row in np.flatnonzero(leaves)
-        ]
-    )
-    _, first, inverse = np.unique(names, return_index=True, return_inverse=True)
-    first = first[inverse]
-    repeats = first != np.arange(len(names))
-    report(
-        [
-            Problem(
-                DUPLICATE, path, int(lines[row]), f'{show(names[row])} is listed already in line {lines[first[row]]}'
-            )
-            for row in np.flatnonzero(repeats)
-        ]
-    )
-    return ~leaves & ~repeats
+def match_rows(attributes: AttributeList, numbers: NumberList, report: IssueHandler = _reject) -> np.ndarray:
+    """Returns for each image of the attribute list its row in another list ``(N, )``, -1 if it has none there.
 
-
-def find_rows(attributes: AttributeList, numbers: NumberList, report: Report = refuse) -> np.ndarray:
-    """For each image of the attribute list its row in another list ``(N, )``, -1 if it has none there.
-
-    Lines for other images are allowed.
+    The other list may have more images.
     """
-    if np.array_equal(numbers.names, attributes.names):
-        return np.arange(len(numbers.names))
-    order = np.argsort(numbers.names)
-    place = np.searchsorted(numbers.names, attributes.names, sorter=order)
-    # Behind the last name there is no row.
-    rows = np.append(order, -1)[place]
-    found = rows >= 0
-    found[found] = numbers.names[rows[found]] == attributes.names[found]
-    report(
-        [
-            Problem(
-                UNLISTED,
-                numbers.path,
-                None,
-                f'no line for {show(attributes.names[row])}, which {attributes.path}, line {attributes.lines[row]} '
-                'lists',
-            )
-            for row in np.flatnonzero(~found)
-        ]
-    )
-    return np.where(found, rows, -1)
+    row_of = {name: row for row, name in enumerate(numbers.names.tolist())}
+    rows = np.array([row_of.get(name, -1) for name in attributes.names.tolist()], int)
+    issues = []
+    for row in np.flatnonzero(rows < 0):
+        where = f'which {attributes.path}, line {attributes.lines[row]} lists'
+        issues.append(Issue(UNLISTED, numbers.path, None, f'no line for {quote(attributes.names[row])}, {where}'))
+    report(issues)
+    return rows
 
 
-def checksum(parts: Iterable[bytes]) -> str:
-    """SHA-256 of several byte strings, one a line."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part + b'\n')
-    return digest.hexdigest()
+def _checksum(lines: Iterable[bytes]) -> str:
+    """SHA-256 of byte strings, one per line."""
+    return hashlib.sha256(b''.join(line + b'\n' for line in lines)).hexdigest()
 
 
-def lists_checksum(root: Union[str, Path]) -> str:
+def _lists_checksum(root: Union[str, Path]) -> str:
     """SHA-256 of CelebA's three lists."""
-    return checksum(find_list(root, name).read_bytes() for name in FOLDERS)
+    return _checksum(_find_list(root, name).read_bytes() for name in FOLDERS)

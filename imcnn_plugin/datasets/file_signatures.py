@@ -1,14 +1,14 @@
-"""Knows what downloads often leave in place of the file that was wanted."""
+"""Recognises what a failed download often leaves instead of a file."""
 
 from typing import Optional, Tuple
 
-from .issues import Kind
+from .issues import IssueKind
 
-HTML_PAGE = Kind(
-    'HTML pages in place of files',
-    'a site sent its own page, a login or a quota notice, in place of the file: download the file again in a browser',
+HTML_PAGE = IssueKind(
+    'HTML pages instead of files',
+    'a website sent a login or quota page instead of the file: download the file again in a browser',
 )
-ARCHIVE = Kind('archives that are not unpacked', 'unpack it, and put what is in it in its place')
+ARCHIVE = IssueKind('archives that are not unpacked', 'unpack it, and put its content in its place')
 
 # First bytes, in lower case.
 SIGNATURES = {
@@ -20,7 +20,11 @@ SIGNATURES = {
 }
 
 
-def foreign_file(head: bytes) -> Optional[Tuple[Kind, str]]:
-    """What a file is by its first 64 bytes, if it is neither a list nor an image: the kind of problem, and a name."""
+def identify_foreign_file(head: bytes) -> Optional[Tuple[IssueKind, str]]:
+    """Recognises a web page or an archive by the first 64 bytes of a file.
+
+    Returns:
+        The kind of issue and a name of the format; None for any other file.
+    """
     head = head[:64].removeprefix(b'\xef\xbb\xbf').lstrip().lower()
     return next((found for signature, found in SIGNATURES.items() if head.startswith(signature)), None)

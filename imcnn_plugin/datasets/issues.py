@@ -1,63 +1,53 @@
-"""What can be wrong with a data set: a training refuses the first error, ``tools/data/check.py`` lists them all."""
+"""What can be wrong with a dataset: training raises the first error, ``tools/data/check.py`` lists all of them."""
 
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence
+from typing import Callable, Optional, Sequence, Union
 
 from ..errors import DataError
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of problem.
+class IssueKind:
+    """A kind of issue."""
 
-    Args:
-        name: A heading over such problems.
-        advice: What to do.
-        is_error: A training would stop or be wrong. Otherwise it is odd, and a person should look at it.
-    """
-
-    name: str
-    advice: str
-    is_error: bool = True
+    name: str  # the heading over issues of this kind
+    advice: str  # what to do about them
+    is_error: bool = True  # training would stop or be wrong; otherwise the data is usable but suspicious
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong.
+class Issue:
+    """One thing that is wrong."""
 
-    Args:
-        kind: Its kind.
-        path: The file or folder.
-        line: The line of the file, from 1; None for the whole.
-        found: What was found there.
-    """
-
-    kind: Kind
-    path: str
-    line: Optional[int]
-    found: str
+    kind: IssueKind
+    path: str  # of the file or folder
+    line: Optional[int]  # of the file, from 1; None for the whole file
+    found: str  # what was found there
 
     @property
     def where(self) -> str:
+        """The file and the line."""
         return self.path if self.line is None else f'{self.path}, line {self.line}'
 
 
-# Takes the problems that one check found: ``refuse``, or ``extend`` of a list.
-Report = Callable[[Sequence[Problem]], None]
+# Takes the issues that one check found: ``_reject``, or ``extend`` of a list.
+IssueHandler = Callable[[Sequence[Issue]], None]
 
 
-def refuse(problems: Sequence[Problem]) -> None:
-    """Raises DataError with the first error, and says how many more there are of its kind."""
-    errors = [problem for problem in problems if problem.kind.is_error]
+def _reject(issues: Sequence[Issue]) -> None:
+    """Raises DataError for the first error, with the number of further errors of its kind; ignores warnings."""
+    errors = [issue for issue in issues if issue.kind.is_error]
     if errors:
         first = errors[0]
-        more = sum(problem.kind == first.kind for problem in errors) - 1
+        more = sum(issue.kind == first.kind for issue in errors) - 1
         raise DataError(
             f'{first.where}: {first.found}{f" (and {more} more of this kind)" if more else ""}: {first.kind.advice}'
         )
 
 
-def show(text: bytes) -> str:
-    """Bytes of a file, safe and short enough for a message."""
+def quote(text: Union[str, bytes]) -> str:
+    """Returns text of a file in quotes, without control characters and short enough for a message."""
+    if isinstance(text, bytes):
+        text = text.decode(errors='replace')
     text = text.strip()
-    return repr((text[:40] + b'...' if len(text) > 40 else text).decode(errors='replace'))
+    return repr(text[:40] + '...' if len(text) > 40 else text)

@@ -6,27 +6,27 @@ from mmengine.logging import print_log
 from mmpretrain.registry import TRANSFORMS
 
 from ..errors import ConfigError, DataError
-from .face_file import UnreadableImage, read_image
+from .image_file import UnreadableImage, read_image
 
-# Of an image of which nothing could be read. PackInputs hands it on, from a worker's process as well.
+# The ori_shape of an unreadable image. PackInputs passes it on, also from a worker process.
 NO_PIXELS = (0, 0)
-# As large as CelebA's aligned images, for pipelines that do not resize.
+# The size of CelebA's aligned images, for pipelines that do not resize.
 GREY = np.full((218, 178, 3), 128, np.uint8)
 
 
 @TRANSFORMS.register_module()
 class LoadFaceFromFile(LoadImageFromFile):
-    """Reads what mmcv's ``LoadImageFromFile`` reads by default; of a file that is damaged the error names the file.
+    """mmcv's ``LoadImageFromFile`` with its default options, which detects damaged files.
 
     Args:
-        on_bad_image: 'error', or 'skip', which puts a grey image in the place of one that cannot be read, and makes
-            all its labels and its ``gt_identity`` unknown (-1): nothing is learnt from it and it does not count in an
-            evaluation. Batches keep their size and order, so runs stay comparable and resumable; in batch
-            normalisation's statistics the grey image is one of the batch. A line of the log says so for each such
-            image, and :class:`~imcnn_plugin.engine.bad_image_hook.BadImageHook` lists them.
+        on_bad_image: 'error', or 'skip', which replaces an unreadable image with a grey one, and makes all its labels
+            and its ``gt_identity`` unknown (-1): nothing is learnt from it, and metrics ignore it. Batches keep their
+            size and order, so runs stay comparable and resumable; the grey image counts in the statistics of batch
+            normalization. Each such image is logged, and :class:`~imcnn_plugin.engine.bad_image_hook.BadImageHook`
+            lists them.
 
     Raises:
-        DataError: An image cannot be read, and is not to be skipped or has no labels that could be unknown.
+        DataError: An image cannot be read, and ``on_bad_image`` is 'error' or the image has no labels.
         ConfigError: ``on_bad_image`` is neither of the two.
     """
 
@@ -37,20 +37,21 @@ class LoadFaceFromFile(LoadImageFromFile):
         self.on_bad_image = on_bad_image
 
     def transform(self, results: dict) -> dict:
+        """Adds ``img`` ``(H, W, 3)``, uint8 BGR, ``img_shape`` and ``ori_shape``."""
         path = results['img_path']
         try:
             image = read_image(path)
+            size = image.shape[:2]
         except UnreadableImage as error:
             if self.on_bad_image == 'error' or 'gt_score' not in results:
                 raise DataError(
                     f"{path} cannot be read ({error}): restore it, or train without it by on_bad_image='skip' of "
                     'LoadFaceFromFile'
                 ) from error
-            print_log(f'{path} cannot be read ({error}): left out.', 'current', logging.WARNING)
+            print_log(f'{path} cannot be read ({error}): skipped.', 'current', logging.WARNING)
             results.update(gt_score=np.full_like(results['gt_score'], -1), gt_identity=-1)
-            results.update(img=GREY.copy(), img_shape=GREY.shape[:2], ori_shape=NO_PIXELS)
-            return results
-        results.update(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+            image, size = GREY.copy(), NO_PIXELS
+        results.update(img=image, img_shape=image.shape[:2], ori_shape=size)
         return results
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """The folder that ``tools/data/pack.py`` writes and :class:`~imcnn_plugin.datasets.PackedFaces` reads.
 
-``header.json`` says what the pack is and how it was made. ``images.npy`` holds all images of CelebA's lists in the
-lists' order, the other files of :data:`ARRAYS` what the lists say of them. Rows that are not ``present`` are images
+``header.json`` describes the pack and how it was made. ``images.npy`` holds all images of CelebA's lists in the
+lists' order, the other files of :data:`ARRAYS` the content of the lists. Rows that are not ``present`` are images
 that could not be read; they are all zero.
 """
 
@@ -16,13 +16,14 @@ import numpy as np
 
 from ..attributes import ATTRIBUTES
 from ..errors import DataError
+from ..progress import track
 from .celeba_lists import Annotations
 
 FORMAT = 'imcnn_plugin packed faces'
 VERSION = 1
 HEADER = 'header.json'
 IMAGES = 'images.npy'
-# Of the small arrays, the kind of the values and the shape after the first axis.
+# Type of the values and shape after the first axis of the small arrays.
 ARRAYS = {
     'names.npy': ('S', ()),
     'labels.npy': ('i1', (len(ATTRIBUTES),)),
@@ -30,22 +31,13 @@ ARRAYS = {
     'partition.npy': ('i1', ()),
     'present.npy': ('b1', ()),
 }
-# What header.json must say, and of which type.
-KEYS = dict(
-    format=str,
-    version=int,
-    num_images=int,
-    size=list,
-    channel_order=str,
-    decoding=dict,
-    resizing=dict,
-    classes=list,
-    source=str,
-    versions=dict,
-    annotations_checksum=str,
-    skipped=dict,
-    checksums=dict,
-)
+# The keys of header.json and the types of their values.
+KEYS = {
+    **dict.fromkeys(('format', 'channel_order', 'source', 'annotations_checksum'), str),
+    **dict.fromkeys(('version', 'num_images'), int),
+    **dict.fromkeys(('size', 'classes'), list),
+    **dict.fromkeys(('decoding', 'resizing', 'versions', 'skipped', 'checksums'), dict),
+}
 
 
 @dataclass(frozen=True)
@@ -60,36 +52,36 @@ class Pack:
 
 
 def open_pack(path: Union[str, Path]) -> Pack:
-    """Opens a pack. All of it is checked but the images' bytes, which :func:`verify_pack` checks.
+    """Opens a pack and checks all of it but the bytes of the images, which :func:`verify_pack` checks.
 
     Raises:
-        DataError: Names the file and the key that is not as it should be.
+        DataError: Names the file and the key that is wrong.
     """
     path = Path(path)
-    header = read_header(path)
+    header = _read_header(path)
     arrays = {}
     for name, (kind, shape) in ARRAYS.items():
-        content = read_bytes(path / name)
-        check_sum(path / name, header, hashlib.sha256(content).hexdigest())
-        arrays[name] = read_array(path / name, io.BytesIO(content))
-        check_array(path / name, arrays[name], kind, (header['num_images'], *shape))
-    images = read_array(path / IMAGES)
-    check_array(path / IMAGES, images, 'u1', (header['num_images'], *header['size'], 3))
+        content = _read_bytes(path / name)
+        _compare_checksum(path / name, header, hashlib.sha256(content).hexdigest())
+        arrays[name] = _read_array(path / name, io.BytesIO(content))
+        _check_array(path / name, arrays[name], kind, (header['num_images'], *shape))
+    images = _read_array(path / IMAGES)
+    _check_array(path / IMAGES, images, 'u1', (header['num_images'], *header['size'], 3))
     names, labels, identity, partition, present = arrays.values()
     return Pack(path, header, images, Annotations(names, labels, identity, partition), present)
 
 
-def read_header(path: Path) -> dict:
-    """Reads ``header.json`` of a pack and refuses that of anything else."""
+def _read_header(path: Path) -> dict:
+    """Reads ``header.json`` of a pack; raises DataError if it is that of anything else."""
     file = path / HEADER
     if not path.is_dir():
         raise DataError(f'{path} not found: make it with tools/data/pack.py, or set the data root (CELEBA_PACK) to it')
     try:
-        header = json.loads(read_bytes(file))
+        header = json.loads(_read_bytes(file))
     except (ValueError, RecursionError) as error:
-        raise DataError(f'{file} is no JSON ({error}): pack the images again') from error
+        raise DataError(f'{file} is not JSON ({error}): pack the images again') from error
     if not isinstance(header, dict) or header.get('format') != FORMAT:
-        raise DataError(f"{file}: format is not '{FORMAT}': this folder is no pack of tools/data/pack.py")
+        raise DataError(f"{file}: format is not '{FORMAT}': this folder is not a pack of tools/data/pack.py")
     if header.get('version') != VERSION:
         raise DataError(
             f'{file}: version is {header.get("version")}, expected {VERSION}: pack the images again with this version '
@@ -105,31 +97,39 @@ def read_header(path: Path) -> dict:
     return header
 
 
-def read_bytes(file: Path) -> bytes:
+def _read_bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
         raise DataError(f'{file} cannot be read ({error.strerror}): pack the images again') from error
 
 
-def read_array(path: Path, content: Union[BinaryIO, None] = None) -> np.ndarray:
-    """An array of a .npy file: its content's, or memory-mapped."""
+def _read_array(path: Path, content: Union[BinaryIO, None] = None) -> np.ndarray:
+    """An array from the content of a .npy file, or memory-mapped."""
     try:
         return np.asarray(np.load(content) if content else np.load(path, mmap_mode='r'))
-    # What a damaged file raises is up to NumPy, and is of many types.
+    # For a damaged file NumPy raises errors of many types.
     except Exception as error:
         reason = ' '.join(str(error).split())
         raise DataError(f'{path} cannot be read ({reason}): pack the images again') from error
 
 
-def check_array(path: Path, array: np.ndarray, kind: str, shape: tuple) -> None:
+def _check_array(path: Path, array: np.ndarray, kind: str, shape: tuple) -> None:
     if array.dtype.str[1:] != kind and array.dtype.kind != kind:
         raise DataError(f'{path}: the type is {array.dtype}, expected {np.dtype(kind)}: pack the images again')
     if array.shape != shape:
         raise DataError(f'{path}: the shape is {array.shape}, expected {shape} by {HEADER}: pack the images again')
 
 
-def check_sum(path: Path, header: dict, found: str) -> None:
+def _images_checksum(pack: Path) -> str:
+    digest, size, step = hashlib.sha256(), (pack / IMAGES).stat().st_size, 2**24
+    with (pack / IMAGES).open('rb') as file:
+        for chunk in track(iter(lambda: file.read(step), b''), 'Checksum', total=-(-size // step)):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _compare_checksum(path: Path, header: dict, found: str) -> None:
     expected = header['checksums'].get(path.name)
     if found != expected:
         raise DataError(

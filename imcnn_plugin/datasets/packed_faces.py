@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Sequence, Union
 
@@ -11,47 +12,48 @@ from mmpretrain.registry import DATASETS
 from mmpretrain.structures import DataSample
 
 from ..errors import ConfigError
-from .celeba import CelebAIdentity, FaceRecords, labels_of
+from .celeba import CelebAIdentity
+from .face_dataset import FaceRecords
 from .load_face_from_file import LoadFaceFromFile
 from .pack_format import HEADER, IMAGES, Pack, open_pack
 
 
-class PackedBatch(dict):
-    """A batch, which needs no collating."""
+class _PackedBatch(dict):
+    """A batch that needs no collating."""
 
     def __missing__(self, key):
         # mmengine's other collate functions ask for the first of several images.
         if key == 0:
             raise ConfigError(
                 "PackedFaces gives whole batches: set collate_fn=dict(type='packed_collate') in the data loader, or "
-                'batched=False in the data set'
+                'batched=False in the dataset'
             )
         raise KeyError(key)
 
 
 @FUNCTIONS.register_module()
-def packed_collate(batch: PackedBatch) -> PackedBatch:
-    """Passes on what :class:`PackedFaces` gives, which is a batch already.
+def packed_collate(batch: _PackedBatch) -> _PackedBatch:
+    """Passes on what :class:`PackedFaces` gives, which is already a batch.
 
     Raises:
         ConfigError: It is a list of single images.
     """
-    if not isinstance(batch, PackedBatch):
+    if not isinstance(batch, _PackedBatch):
         raise ConfigError(
-            'packed_collate is for PackedFaces alone, but got single images, as a data set that wraps it gives them: '
-            "set collate_fn=dict(type='default_collate') in the data loader"
+            'packed_collate is for PackedFaces only, but got single images, as a dataset wrapper gives them: set '
+            "collate_fn=dict(type='default_collate') in the data loader"
         )
     return batch
 
 
-class PackedImages:
+class _PackedImages:
     """Images ``(N, H, W, 3)``, uint8, in a memory map or on a device.
 
-    Copies share them, and another process opens the file anew.
+    Copies share them, and another process opens the file itself.
     """
 
     def __init__(self, path: Path, device: Optional[str] = None, rows: Optional[np.ndarray] = None):
-        """Opens the file or, with a device, loads ``rows`` ``(N, )`` of it."""
+        """Opens the file or, with a device, loads its ``rows`` ``(N, )``."""
         self.path, self.device, self.rows = path, device, rows
         self.images = np.asarray(np.load(path, mmap_mode='r'))
         if device is not None:
@@ -62,30 +64,25 @@ class PackedImages:
                 self.images[start : start + step] = torch.from_numpy(piece).to(device)
 
     def take(self, rows: np.ndarray) -> torch.Tensor:
-        """A batch ``(n, 3, H, W)``, which lies in memory as ``(n, H, W, 3)``."""
+        """A batch ``(n, 3, H, W)`` in channels_last memory format."""
         if self.device is None:
             batch = torch.from_numpy(np.take(self.images, rows, axis=0))
         else:
             batch = self.images.index_select(0, torch.from_numpy(rows).to(self.device))
         return batch.permute(0, 3, 1, 2)
 
-    def __deepcopy__(self, memo: dict) -> 'PackedImages':
+    def __deepcopy__(self, memo: dict) -> '_PackedImages':
         return self
 
     def __reduce__(self) -> tuple:
-        return PackedImages, (self.path, self.device, self.rows)
+        return _PackedImages, (self.path, self.device, self.rows)
 
 
-class PackedRecords(FaceRecords):
-    """The records of images in a pack; ``rows`` ``(N, )`` says where the images are."""
+@dataclass(eq=False, repr=False)
+class _PackedRecords(FaceRecords):
+    """The records of images in a pack."""
 
-    def __init__(self, rows: np.ndarray, *fields: np.ndarray):
-        super().__init__('', *fields)
-        self.rows = rows
-
-    def take(self, rows: Union[slice, np.ndarray]) -> 'PackedRecords':
-        fields = (self.rows, self.names, self.gt_score, self.gt_identity, self.identity)
-        return PackedRecords(*(field[rows] for field in fields))
+    rows: np.ndarray  # (N, ) of the images
 
 
 @DATASETS.register_module()
@@ -93,59 +90,61 @@ class PackedFaces(CelebAIdentity):
     """CelebA from a pack of ``tools/data/pack.py``, a batch at a time.
 
     A data loader with ``collate_fn=dict(type='packed_collate')`` gets batches of ``inputs``, uint8 BGR
-    ``(n, 3, H, W)``, and one ``DataSample`` in ``data_samples``, whose ``gt_score`` ``(n, L)``, ``gt_identity``
-    ``(n, )`` and ``identity`` ``(n, )`` are of the whole batch. One image, ``dataset[i]``, is what ``PackInputs``
-    makes of it. Its ``img_path`` is the name in CelebA's lists.
+    ``(n, 3, H, W)``, and one ``DataSample`` in ``data_samples``, which holds ``gt_score`` ``(n, L)``, ``gt_identity``
+    ``(n, )`` and ``identity`` ``(n, )`` of the whole batch. ``dataset[i]`` is one image as ``PackInputs`` returns it.
+    Its ``img_path`` is the name in CelebA's lists.
 
     Args:
         data_root: The pack.
-        pipeline: Of a reader of files, such as :class:`CelebAIdentity`. Not run, but what it says of reading and
-            resizing must be how the pack was made. It may be left out.
         batched: False gives single images, for other collate functions and models that need lists of images.
-        device: Loads the part's images onto this device, 'cpu' or 'cuda', and gathers batches there. With 'cuda' the
+        device: Loads the split's images onto this device, 'cpu' or 'cuda', and gathers batches there. With 'cuda' the
             data loader needs ``num_workers=0`` and ``pin_memory=False``. None leaves them in the memory map.
-        **kwargs: Of :class:`CelebAIdentity`, but ``data_prefix``.
+        **kwargs: Options of :class:`CelebAIdentity` except ``data_prefix``. A ``pipeline`` that reads files, such as
+            that of :class:`CelebAIdentity`, is not run, but must read and resize as the pack was made. It is optional.
 
-    Its ``metainfo`` is that of :class:`CelebAIdentity` for the files from which the pack was made. Where images were
-    left out of the pack (``--skip-bad``), parts and identities are still those of the whole lists.
+    ``metainfo`` is that of :class:`CelebAIdentity` for the files from which the pack was made. If the pack skipped
+    images (``--skip-bad``), splits and identities are still those of the whole lists.
 
     Raises:
-        DataError: The pack cannot be read, or parts share an identity.
+        DataError: The pack cannot be read, or splits share an identity.
         ConfigError: The pipeline, protocol or split does not fit the pack.
     """
 
     def __init__(self, data_root: str, batched: bool = True, device: Optional[str] = None, **kwargs):
         if not batched:
-            # Which tells torch's data loader to ask for single images.
+            # Then torch's data loader asks for single images.
             self.__getitems__ = None
         self.device = device
-        self.images: Optional[PackedImages] = None
+        self.images: Optional[_PackedImages] = None
         super().__init__(data_root=data_root, **kwargs)
 
     def full_init(self) -> None:
+        """Opens the pack, and loads the images if there is a device."""
         if self._fully_initialized:
             return
         super().full_init()
         if self.device is not None:
-            self.images = PackedImages(self.images.path, self.device, self.data_list.rows)
+            self.images = _PackedImages(self.images.path, self.device, self.data_list.rows)
             self.data_list.rows = np.arange(len(self.data_list))
 
-    def load_data_list(self) -> PackedRecords:
+    def load_data_list(self) -> FaceRecords:
+        """Opens the pack and selects the split's images."""
         pack = open_pack(self.data_root)
         self._check_pipeline(pack)
-        self.images = PackedImages(pack.path / IMAGES)
-        header, annotations, path = pack.header, pack.annotations, str(pack.path)
-        rows, gt_identity = self._select(annotations, path, path, header['annotations_checksum'], pack.present)
-        return PackedRecords(
-            rows,
-            annotations.names[rows],
-            labels_of(self._metainfo['classes'], annotations.labels[rows]),
-            gt_identity.astype(np.int64),
-            annotations.identity[rows].astype(np.int64),
+        self.images = _PackedImages(pack.path / IMAGES)
+        annotations, checksum = pack.annotations, pack.header['annotations_checksum']
+        rows, gt_identity = self._select(annotations, str(pack.path), checksum, pack.present)
+        return _PackedRecords(
+            folder='',
+            names=annotations.names[rows],
+            gt_score=self._select_attributes(annotations.labels[rows]),
+            gt_identity=gt_identity.astype(np.int64),
+            identity=annotations.identity[rows].astype(np.int64),
+            rows=rows,
         )
 
     def _check_pipeline(self, pack: Pack) -> None:
-        """Refuses a pipeline that would give other images."""
+        """Raises ConfigError if the pipeline would give other images."""
         height, width = pack.header['size']
         packed = {key: pack.header['resizing'].get(key) for key in ('interpolation', 'backend')}
         resizing = dict(scale=(width, height), keep_ratio=False, **packed)
@@ -156,24 +155,24 @@ class PackedFaces(CelebAIdentity):
             expected = {Resize: resizing, LoadImageFromFile: decoding, LoadFaceFromFile: decoding}.get(type(step))
             if expected is None:
                 raise ConfigError(
-                    f'PackedFaces reads images that are resized already and runs no {type(step).__name__}: remove it '
+                    f'PackedFaces reads images that are already resized and runs no {type(step).__name__}: remove it '
                     'from the pipeline; FacePreprocessor crops and flips'
                 )
             for key, value in expected.items():
                 if getattr(step, key) != value:
                     raise ConfigError(
-                        f'{pack.path / HEADER}: the images were packed with {key} {value}, but the pipeline has '
-                        f'{getattr(step, key)}: pack them anew (tools/data/pack.py --size), or correct the pipeline'
+                        f'{pack.path / HEADER}: the images were packed with {key} {value!r}, but the pipeline has '
+                        f'{getattr(step, key)!r}: pack them again (tools/data/pack.py --size), or correct the pipeline'
                     )
 
-    def _get_unserialized_subset(self, indices: Union[int, Sequence[int]]) -> PackedRecords:
+    def _get_unserialized_subset(self, indices: Union[int, Sequence[int]]) -> FaceRecords:
         if isinstance(indices, int):
             return super()._get_unserialized_subset(indices)
         return self.data_list.take(np.asarray(indices, np.int64))
 
     @force_full_init
-    def __getitems__(self, indices: Sequence[int]) -> PackedBatch:
-        """A batch; torch's data loader asks for it in place of single images."""
+    def __getitems__(self, indices: Sequence[int]) -> _PackedBatch:
+        """A batch; torch's data loader asks for it instead of single images."""
         index = np.asarray(indices)
         records = self.data_list
         sample = DataSample(
@@ -181,12 +180,14 @@ class PackedFaces(CelebAIdentity):
             gt_identity=torch.from_numpy(records.gt_identity[index]),
             identity=torch.from_numpy(records.identity[index]),
         )
-        return PackedBatch(inputs=self.images.take(records.rows[index]), data_samples=sample)
+        return _PackedBatch(inputs=self.images.take(records.rows[index]), data_samples=sample)
 
     def prepare_data(self, idx: int) -> dict:
+        """Returns one image as ``PackInputs`` does."""
         [image] = self.images.take(self.data_list.rows[[idx]]).permute(0, 2, 3, 1).cpu().numpy()
         record = dict(self.get_data_info(idx), img=image, img_shape=image.shape[:2])
         return PackInputs(algorithm_keys=('gt_identity', 'identity'))(record)
 
     def extra_repr(self) -> List[str]:
+        """Lines for ``repr``."""
         return [*super().extra_repr(), f'Images on: \t{self.device or "disk"}']

@@ -1,12 +1,8 @@
-"""Writes packs of faces and verifies them."""
-
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Union
 
@@ -17,14 +13,13 @@ import numpy as np
 from ..attributes import ATTRIBUTES
 from ..errors import ConfigError, DataError
 from ..files import sync, write_text
-from .celeba_lists import Annotations, lists_checksum, read_annotations
-from .image_folder import find_images
-from .pack_format import ARRAYS, FORMAT, HEADER, IMAGES, VERSION, Pack, check_sum, open_pack, read_header
-from .pack_tasks import Task, make_tasks, read_faces, run_tasks
+from .celeba_lists import Annotations, _lists_checksum, read_annotations
+from .image_folder import DATA_PREFIX, find_images
+from .pack_format import ARRAYS, FORMAT, HEADER, IMAGES, VERSION, Pack, _images_checksum, _read_header, open_pack
+from .pack_workers import _PackTask, _run_task
 
-PREFIX = 'img_align_celeba'
-# In the unfinished pack; the list of images that cannot be read, and what keeps a second process out.
-BAD = 'bad.txt'
+# In an unfinished pack: the list of unreadable images, and the lock that excludes other processes.
+UNREADABLE = 'bad.txt'
 LOCK = 'lock'
 
 
@@ -34,27 +29,27 @@ def write_pack(
     size: int = 112,
     jobs: Optional[int] = None,
     skip_bad: bool = False,
-    data_prefix: str = PREFIX,
+    data_prefix: str = DATA_PREFIX,
 ) -> Pack:
     """Writes all images of CelebA's lists to one memory map.
 
-    It grows in ``<out>.partial``, where the same call goes on after an interruption, and gets its name at the end.
+    It grows in ``<out>.partial``, which is renamed when complete. After an interruption the same call continues it.
 
     Args:
         root: CelebA's folder, as :class:`CelebAIdentity` takes it.
         out: The new folder.
-        size: Side of the images in pixels.
-        jobs: Number of processes; by default all cores, or 1 for a small set. With 1 none is started.
-        skip_bad: Leave out images that cannot be read, and list them in the header.
-        data_prefix: The folder of images.
+        size: Height and width of the images in pixels.
+        jobs: Number of processes; by default one per core, or 1 for a small dataset. With 1 none is started.
+        skip_bad: Skip unreadable images, and list them in the header.
+        data_prefix: The image folder.
 
     Raises:
         DataError: The lists or images cannot be read, or the disk is full.
-        ConfigError: ``out`` exists, or ``<out>.partial`` was begun with other settings or lists.
+        ConfigError: ``out`` exists, or ``<out>.partial`` was started with other settings or lists.
     """
     out = Path(out).expanduser().resolve()
     if out.exists():
-        raise ConfigError(f'{out} exists: remove it, or give another name')
+        raise ConfigError(f'{out} exists: remove it, or choose another name')
     if size < 1 or (jobs is not None and jobs < 1):
         raise ConfigError(f'size is {size} and jobs is {jobs}: both must be at least 1')
     annotations = read_annotations(root)
@@ -70,30 +65,33 @@ def write_pack(
         classes=list(ATTRIBUTES),
         source=os.path.abspath(folder),
         versions=dict(opencv=cv2.__version__, mmcv=mmcv.__version__, numpy=np.__version__),
-        annotations_checksum=lists_checksum(root),
+        annotations_checksum=_lists_checksum(root),
     )
     partial = out.with_name(f'{out.name}.partial')
     try:
-        check_space(partial, header)
+        _check_space(partial, header)
         partial.mkdir(parents=True, exist_ok=True)
-        with locked(partial / LOCK):
-            begin(partial, header, annotations)
-            bad = pack_images(partial, folder, size, names, jobs)
-            if bad:
-                report_bad(partial, bad, len(names), skip_bad)
-            finish(partial, dict(header, skipped=bad))
+        with _locked(partial / LOCK):
+            _start(partial, header, annotations)
+            unreadable = _pack_images(partial, folder, size, names, jobs)
+            if unreadable and (not skip_bad or len(unreadable) == len(names)):
+                _reject_unreadable(partial, unreadable, len(names))
+            _finish(partial, dict(header, skipped=unreadable))
             partial.rename(out)
             sync(out.parent)
     except OSError as error:
         raise DataError(
-            f'{partial} cannot be written ({error.strerror}): the same command goes on from here'
+            f'{partial} cannot be written ({error.strerror}): run the same command again to continue'
         ) from error
     return open_pack(out)
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keeps other processes out until this one leaves or ends in whatever way."""
+def _locked(path: Path) -> Iterator[None]:
+    """Excludes other processes until this one exits or is killed."""
+    # Not available on Windows.
+    import fcntl
+
     with path.open('w') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,11 +100,11 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def check_space(partial: Path, header: dict) -> None:
-    """Refuses to start what the disk cannot hold; the labels' few bytes an image are not counted."""
+def _check_space(partial: Path, header: dict) -> None:
+    """Raises DataError if the disk cannot hold the images; the labels' few bytes per image are ignored."""
     needed = header['num_images'] * header['size'][0] * header['size'][1] * 3
     if (partial / IMAGES).is_file():
-        # It has holes where nothing was written yet.
+        # A sparse file: only what is written takes space.
         needed -= (partial / IMAGES).stat().st_blocks * 512
     disk = next(folder for folder in partial.parents if folder.exists())
     free = shutil.disk_usage(disk).free
@@ -117,15 +115,15 @@ def check_space(partial: Path, header: dict) -> None:
         )
 
 
-def begin(partial: Path, header: dict, annotations: Annotations) -> None:
-    """Lays out an empty pack, or makes sure that the one begun is the same."""
+def _start(partial: Path, header: dict, annotations: Annotations) -> None:
+    """Writes an empty pack, or makes sure that the existing one has the same header."""
     if (partial / HEADER).is_file():
-        begun = read_header(partial)
+        started = _read_header(partial)
         for key, value in header.items():
-            if begun[key] != value:
+            if started[key] != value:
                 raise ConfigError(
-                    f'{partial} was begun with {key} {begun[key]}, now it is {value}: give the same command as then, '
-                    'or remove that folder to begin anew'
+                    f'{partial} was started with {key} {started[key]!r}, now it is {value!r}: run the same command as '
+                    'then, or remove that folder to start from scratch'
                 )
         return
     present = np.zeros(len(annotations.names), bool)
@@ -135,114 +133,52 @@ def begin(partial: Path, header: dict, annotations: Annotations) -> None:
     np.lib.format.open_memmap(partial / IMAGES, 'w+', np.uint8, (len(present), *header['size'], 3))
     for name in (*ARRAYS, IMAGES):
         sync(partial / name)
-    # Last, as it says that the rest is there.
+    # Last, since it means that the rest exists.
     write_text(partial / HEADER, json.dumps(dict(header, skipped={}, checksums={}), indent=1))
 
 
-def pack_images(partial: Path, folder: str, size: int, names: np.ndarray, jobs: Optional[int]) -> Dict[str, str]:
-    """Packs the images that are not yet in, and gives the names of those that cannot be read with the reason."""
+def _pack_images(partial: Path, folder: str, size: int, names: np.ndarray, jobs: Optional[int]) -> Dict[str, str]:
+    """Packs the remaining images; returns the names of unreadable ones with the reason."""
     present = np.lib.format.open_memmap(partial / 'present.npy', 'r+')
-    tasks = make_tasks(partial, folder, size, np.flatnonzero(~present), names)
-    bad = {}
-    for task, unreadable in run_tasks(write_rows, tasks, jobs, 'Packing', len(names)):
-        bad.update(unreadable)
-        present[np.setdiff1d(task.rows, list(unreadable))] = True
+    remaining = np.flatnonzero(~present)
+    unreadable = {}
+    task = _PackTask(partial, folder, size, remaining, names[remaining])
+    for rows, failed in _run_task(_write_images, task, jobs, 'Packing', len(names)):
+        unreadable.update(failed)
+        present[np.setdiff1d(rows, list(failed))] = True
         present.flush()
-    return {names[row].decode(): bad[row] for row in sorted(bad)}
+    return {names[row].decode(): unreadable[row] for row in sorted(unreadable)}
 
 
-def write_rows(task: Task) -> Dict[int, str]:
-    """Writes images to their rows and gives the rows of those that cannot be read with the reason."""
+def _write_images(task: _PackTask) -> Dict[int, str]:
+    """Writes images to their rows; returns the rows of unreadable ones with the reason."""
     offset = np.load(task.pack / IMAGES, mmap_mode='r').offset
-    bad = {}
-    # Not through the map, where a full disk would end the process.
+    unreadable = {}
+    # Not through the memory map, where a full disk would crash the process.
     with (task.pack / IMAGES).open('r+b') as file:
-        for row, face in read_faces(task, bad):
+        for row, face in task.read_faces(unreadable):
             file.seek(offset + row * face.nbytes)
             file.write(face)
         file.flush()
         os.fsync(file.fileno())
-    return bad
+    return unreadable
 
 
-def report_bad(partial: Path, bad: Dict[str, str], num_images: int, skip_bad: bool) -> None:
-    """Refuses images that cannot be read, unless they are to be skipped; never a pack without any image."""
-    if skip_bad and len(bad) < num_images:
-        return
-    write_text(partial / BAD, ''.join(f'{name}\t{reason}\n' for name, reason in bad.items()))
-    first = ', '.join(f'{name} ({reason})' for name, reason in list(bad.items())[:5])
+def _reject_unreadable(partial: Path, unreadable: Dict[str, str], num_images: int) -> None:
+    write_text(partial / UNREADABLE, ''.join(f'{name}\t{reason}\n' for name, reason in unreadable.items()))
+    first = ', '.join(f'{name} ({reason})' for name, reason in list(unreadable.items())[:5])
     raise DataError(
-        f'{len(bad)} of {num_images} images cannot be packed: {first}{", ..." if len(bad) > 5 else ""}; all are in '
-        f'{partial / BAD}: unpack them again and give the same command, or leave them out with --skip-bad'
+        f'{len(unreadable)} of {num_images} images cannot be packed: {first}{", ..." if len(unreadable) > 5 else ""}; '
+        f'all are in {partial / UNREADABLE}: unpack them again and run the same command, or skip them with --skip-bad'
     )
 
 
-def finish(partial: Path, header: dict) -> None:
+def _finish(partial: Path, header: dict) -> None:
+    """Writes the header with checksums, and removes the files of an unfinished pack."""
     checksums = {name: hashlib.sha256((partial / name).read_bytes()).hexdigest() for name in ARRAYS}
-    checksums[IMAGES] = images_checksum(partial)
+    checksums[IMAGES] = _images_checksum(partial)
     write_text(partial / HEADER, json.dumps(dict(header, checksums=checksums), indent=1))
-    for name in (BAD, LOCK):
+    for name in (UNREADABLE, LOCK):
         (partial / name).unlink(missing_ok=True)
     for name in (*ARRAYS, IMAGES, HEADER, '.'):
         sync(partial / name)
-
-
-def images_checksum(pack: Path) -> str:
-    from rich import progress
-
-    with progress.open(pack / IMAGES, 'rb', description='Checksum') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
-def verify_pack(
-    path: Union[str, Path],
-    root: Union[str, Path, None] = None,
-    jobs: Optional[int] = None,
-    data_prefix: str = PREFIX,
-) -> Pack:
-    """Checks every byte of a pack and, given CelebA's folder, that lists and all images are those of the pack.
-
-    Raises:
-        DataError: Says what differs.
-    """
-    pack = open_pack(path)
-    check_sum(pack.path / IMAGES, pack.header, images_checksum(pack.path))
-    if root is not None:
-        check_lists(pack, root)
-        folder, names, _ = find_images(root, data_prefix, pack.annotations.names)
-        tasks = make_tasks(pack.path, folder, pack.header['size'][0], np.flatnonzero(pack.present), names)
-        different = {}
-        for _, result in run_tasks(compare_rows, tasks, jobs, 'Comparing', len(names)):
-            different.update(result)
-        if different:
-            row = min(different)
-            raise DataError(
-                f'{pack.path / IMAGES}: {len(different)} images are not those of {folder}, the first in row {row}, '
-                f'{names[row].decode()} ({different[row]}); packed with {pack.header["versions"]}, compared with '
-                f'OpenCV {cv2.__version__}: pack the images again'
-            )
-    return pack
-
-
-def check_lists(pack: Pack, root: Union[str, Path]) -> None:
-    listed = read_annotations(root)
-    for field in fields(Annotations):
-        packed, found = (getattr(source, field.name) for source in (pack.annotations, listed))
-        if not np.array_equal(packed, found):
-            raise DataError(f'{pack.path / field.name}.npy: the lists of {root} say otherwise: pack the images again')
-    if lists_checksum(root) != pack.header['annotations_checksum']:
-        raise DataError(
-            f'{pack.path / HEADER}: annotations_checksum is not that of the lists of {root}, which say the same in '
-            'other bytes: pack the images again for reports that compare'
-        )
-
-
-def compare_rows(task: Task) -> Dict[int, str]:
-    """Gives the rows of images that are not as in the files, and how they differ."""
-    images = np.load(task.pack / IMAGES, mmap_mode='r')
-    different = {}
-    for row, face in read_faces(task, different):
-        if not np.array_equal(face, images[row]):
-            difference = np.abs(face.astype(int) - images[row]).max()
-            different[row] = f'values differ by up to {difference}'
-    return different

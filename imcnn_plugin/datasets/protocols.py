@@ -1,6 +1,6 @@
-"""How a set of faces is split into parts that share no identity.
+"""Protocols: how a dataset of faces is divided into splits that share no identity.
 
-Each protocol is a function that gives ``{split: mask}``, a boolean ``(N, )`` for each part.
+Each protocol is a function that returns ``{split: mask}`` with boolean masks ``(N, )``.
 """
 
 from itertools import combinations
@@ -10,24 +10,20 @@ import numpy as np
 
 from ..errors import ConfigError, DataError
 
-Parts = Dict[str, np.ndarray]
+Splits = Dict[str, np.ndarray]
 
 
-def official_parts(partition: np.ndarray) -> Parts:
-    """The data set's own parts: 0, 1, 2 in ``partition`` ``(N, )`` are train, val, test; trainval is the first two."""
+def _official_splits(partition: np.ndarray) -> Splits:
+    """The dataset's own splits: ``partition`` ``(N, )`` is 0 train, 1 val, 2 test; trainval is train and val."""
     return dict(train=partition == 0, val=partition == 1, test=partition == 2, trainval=partition < 2)
 
 
-def paper_parts(identity: np.ndarray, num_train_identities: int = 8000, seed: int = 0) -> Parts:
-    """The paper's split (section 4.1): the images of 8,000 identities to train on, those of the rest to test on.
+def _paper_splits(identity: np.ndarray, num_train_identities: int = 8000, seed: int = 0) -> Splits:
+    """The paper's splits (section 4.1): 8,000 identities for training, the others for testing.
 
-    Which identities is not published, so they are drawn at random.
-
-    Raises:
-        ConfigError: ``num_train_identities`` is below 1, or there are not more identities than that.
-        DataError: An image's identity is unknown.
+    The paper does not list the identities, so they are drawn at random.
     """
-    identities = shuffled_identities(identity, seed)
+    identities = _shuffle_identities(identity, seed)
     if not 1 <= num_train_identities < len(identities):
         raise ConfigError(
             f"protocol 'paper' cannot train on {num_train_identities} of {len(identities)} identities "
@@ -37,14 +33,9 @@ def paper_parts(identity: np.ndarray, num_train_identities: int = 8000, seed: in
     return dict(train=train, test=~train)
 
 
-def kfold_parts(identity: np.ndarray, fold: int, num_folds: int = 5, seed: int = 0) -> Parts:
-    """Cross-validation: identities are dealt to folds at random, ``fold`` (from 0) is tested, the rest trained on.
-
-    Raises:
-        ConfigError: There is no such fold, or fewer identities than folds.
-        DataError: An image's identity is unknown.
-    """
-    identities = shuffled_identities(identity, seed)
+def _kfold_splits(identity: np.ndarray, fold: int, num_folds: int = 5, seed: int = 0) -> Splits:
+    """Cross-validation: identities are randomly assigned to folds; ``fold``, from 0, is the test split."""
+    identities = _shuffle_identities(identity, seed)
     if not 0 <= fold < num_folds <= len(identities):
         raise ConfigError(
             f"protocol 'kfold' needs 0 <= fold < num_folds <= number of identities, found fold={fold}, "
@@ -54,33 +45,27 @@ def kfold_parts(identity: np.ndarray, fold: int, num_folds: int = 5, seed: int =
     return dict(train=~test, test=test)
 
 
-def shuffled_identities(identity: np.ndarray, seed: int) -> np.ndarray:
+def _shuffle_identities(identity: np.ndarray, seed: int) -> np.ndarray:
     unknown = int((identity < 0).sum())
     if unknown:
-        raise DataError(f"{unknown} images have no known identity, so only protocol 'official' can split this set")
+        raise DataError(f"{unknown} images have no known identity, which only protocol 'official' allows")
     return np.random.default_rng(seed).permutation(np.unique(identity))
 
 
-def check_disjoint(parts: Parts, identity: np.ndarray, names: np.ndarray, source: str) -> None:
-    """Refuses parts that share an identity; unknown identities (-1) are passed over.
+def _check_disjoint(splits: Splits, identity: np.ndarray, names: np.ndarray, source: str) -> None:
+    """Raises DataError if splits share an identity, with the name of one image from each.
 
-    Args:
-        parts: Masks ``(N, )`` by split; 'trainval' overlaps by intent and is passed over.
-        identity: ``(N, )``.
-        names: File names ``(N, )``, for the message.
-        source: The file that sets the parts, for the message.
-
-    Raises:
-        DataError: Names the identity, the parts and an image in each.
+    Unknown identities (-1) are ignored, and so is the split 'trainval', which overlaps by intent. ``source`` is the
+    file that defines the splits, for the message.
     """
     known = identity >= 0
-    for one, other in combinations([split for split in parts if split != 'trainval'], 2):
-        shared = np.intersect1d(identity[parts[one] & known], identity[parts[other] & known])
+    for one, other in combinations([split for split in splits if split != 'trainval'], 2):
+        shared = np.intersect1d(identity[splits[one] & known], identity[splits[other] & known])
         if len(shared):
-            of_one = [names[parts[split] & (identity == shared[0])][0] for split in (one, other)]
-            examples = [name.decode(errors='replace') for name in of_one]
+            examples = [names[splits[split] & (identity == shared[0])][0] for split in (one, other)]
+            first, second = (name.decode(errors='replace') for name in examples)
             raise DataError(
-                f'{source}: identity {shared[0]} is in both {one} ({examples[0]}) and {other} ({examples[1]}), and so '
-                f'are {len(shared) - 1} more: a model would be tested on people it was trained on; move all images '
-                'of an identity to one part'
+                f'{source}: identity {shared[0]} is in both {one} ({first}) and {other} ({second}), and so are '
+                f'{len(shared) - 1} more: the model would be tested on identities it was trained on; move all images '
+                'of an identity to one split'
             )

@@ -7,9 +7,9 @@ from mmpretrain.registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class ResumableSampler(DefaultSampler):
-    """mmengine's ``DefaultSampler``, which can leave out what a stopped epoch has seen already.
+    """mmengine's ``DefaultSampler``, which can start in the middle of an epoch.
 
-    :attr:`first` is the number of this process's samples that are left out; its length stays that of a whole epoch.
+    :attr:`first` is the number of samples that this process skips. The length stays that of a whole epoch.
     """
 
     first = 0

@@ -1,9 +1,8 @@
-from .calibrate import calibrate
-from .export import export_onnx
-from .publish import publish
+"""Trained models for others: calibration, publishing, ONNX, and a web page."""
 
-__all__ = [
-    'calibrate',
-    'export_onnx',
-    'publish',
-]
+from .calibrate import calibrate
+from .export import ExportAgreement, export_onnx
+from .publish import Published, publish
+from .web_page import WebPage
+
+__all__ = ['ExportAgreement', 'Published', 'WebPage', 'calibrate', 'export_onnx', 'publish']

@@ -1,17 +1,20 @@
-"""What a calibration does on a test part, as text."""
-
 from typing import Sequence, Tuple
 
 import numpy as np
 
-from ..evaluation.attribute_scores import attribute_scores
-from ..evaluation.calibration import CRITERIA, calibration_errors, error_by_chance, sigmoid
-from ..evaluation.metric_difference import gain
-from ..evaluation.report import HEADINGS
+from ..evaluation import (
+    CRITERIA,
+    HEADINGS,
+    calibration_errors,
+    metric_difference,
+    perfect_calibration_error,
+    score_attributes,
+    sigmoid,
+)
 from ..tables import aligned_lines
 
 
-def format_calibration(
+def _format_calibration(
     classes: Sequence[str],
     criterion: str,
     before: Tuple[np.ndarray, np.ndarray],
@@ -20,44 +23,36 @@ def format_calibration(
     targets: np.ndarray,
     identity: np.ndarray,
 ) -> str:
-    """A table of attributes, then the gain in each criterion with its interval over people.
+    """A text table of attributes, then the gain in each criterion with its interval over identities.
 
-    Args:
-        classes: The L names.
-        criterion: What the thresholds were fitted for.
-        before: Thresholds and temperature, ``(L, )`` each, without the calibration.
-        after: Those with it.
-        logits: Of the test part, ``(N, L)``.
-        targets: ``(N, L)``, 1 or 0; -1 is unknown.
-        identity: ``(N, )``, -1 for unknown.
+    Thresholds and temperature, ``(L, )`` each, are those before and after the calibration; logits ``(N, L)``, targets
+    ``(N, L)`` and identities ``(N, )`` those of the test split, -1 for unknown.
     """
     probabilities = [sigmoid(logits / temperature) for _, temperature in (before, after)]
     predictions = [p >= thresholds for p, (thresholds, _) in zip(probabilities, (before, after))]
     columns = [('threshold', '.3f', after[0])]
     for name in dict.fromkeys(('accuracy', criterion)):
         for word, p, (thresholds, _) in zip((name, 'after'), probabilities, (before, after)):
-            columns.append((HEADINGS.get(word, word), '.2f', attribute_scores(p, targets, thresholds)[name]))
+            columns.append((HEADINGS.get(word, word), '.2f', score_attributes(p, targets, thresholds)[name]))
     for i, (name, form) in enumerate((('ECE', '.2f'), ('NLL', '.4f'))):
         for word, p in zip((name, 'after'), probabilities):
             columns.append((word, form, calibration_errors(p, targets)[i]))
     rows = [('attribute', *(name for name, _, _ in columns))]
-    rows += [(label, *(show(v[i], form) for _, form, v in columns)) for i, label in enumerate(classes)]
-    rows.append(('mean', '', *(show(v[~np.isnan(v)].mean(), form) for _, form, v in columns[1:])))
-    lines = aligned_lines(rows)
-    rule = '-' * len(lines[0])
-    lines[1:1], lines[-1:-1] = [rule], [rule]
+    rows += [(label, *(_cell(v[i], form) for _, form, v in columns)) for i, label in enumerate(classes)]
+    rows.append(('mean', '', *(_cell(v[~np.isnan(v)].mean(), form) for _, form, v in columns[1:])))
+    lines = aligned_lines(rows, rules=(1, len(rows) - 1))
     lines += [
-        rule,
-        f'{len(targets)} images of {len(np.unique(identity[identity >= 0]))} people; percent, but for NLL.',
-        f'Right probabilities have an ECE of {error_by_chance(probabilities[1], targets):.2f} on so many images.',
+        '-' * len(lines[0]),
+        f'{len(targets)} images of {len(np.unique(identity[identity >= 0]))} identities; percent, except NLL.',
+        f'A perfectly calibrated model has an ECE of {perfect_calibration_error(probabilities[1], targets):.2f} here.',
     ]
     for name in CRITERIA:
-        value, low, high = gain(*predictions, targets, identity, name)
-        verdict = 'gains' if low > 0 else 'loses' if high < 0 else 'no more than chance'
-        interval = '' if np.isnan(low) else f', 95 % interval over people {low:+.2f} to {high:+.2f}: {verdict}'
+        value, low, high = metric_difference(*predictions, targets, identity, name)
+        verdict = 'gains' if low > 0 else 'loses' if high < 0 else 'not significant'
+        interval = '' if np.isnan(low) else f', 95 % interval over identities {low:+.2f} to {high:+.2f}: {verdict}'
         lines.append(f'Mean {name.replace("_", " ")}: {value:+.2f}{interval}')
     return '\n'.join(lines)
 
 
-def show(value: float, form: str) -> str:
+def _cell(value: float, form: str) -> str:
     return '-' if np.isnan(value) else format(value, form)

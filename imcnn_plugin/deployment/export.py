@@ -1,4 +1,4 @@
-"""A model as one ONNX file that takes images and gives named labels, checked against PyTorch."""
+"""Exports a model as one ONNX file from images to labels, verified against PyTorch."""
 
 import json
 import tempfile
@@ -11,44 +11,42 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from mmpretrain.datasets import BaseDataset
 from mmpretrain.models import ImageClassifier
 from torch import nn
 
 from .. import __version__
 from ..apis.fused_model import AttributePredictor
-from ..apis.photos import after_reading
-from ..checkpoints.load_model import load_trained
-from ..checkpoints.read_checkpoint import read_checkpoint
+from ..apis.photos import pipeline_after_loading
+from ..checkpoints.load_model import TrainedModel, load_model
 from ..datasets import CelebAIdentity
-from ..engine.config import data_config, open_part
+from ..engine.config import build_split, localize_data
 from ..errors import ConfigError, IMCNNError
 from ..files import replacing
 from ..synthetic.write_faces import write_faces
 
-# By how much a probability may differ between ONNX Runtime and PyTorch.
-TOLERANCE = 1e-4
-BATCH_SIZES = (1, 32)
+# The largest allowed difference of a probability between ONNX Runtime and PyTorch.
+_TOLERANCE = 1e-4
+_BATCH_SIZES = (1, 32)
 # The key of the file's metadata.
-METADATA = 'imcnn_plugin'
+_METADATA = 'imcnn_plugin'
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """Of ONNX Runtime and PyTorch on the same images."""
+class ExportAgreement:
+    """How well ONNX Runtime and PyTorch agree on the same images."""
 
-    differences: Dict[int, float]  # by batch size, the largest of a probability
-    labels: int  # that were compared
+    differences: Dict[int, float]  # the largest of a probability, by batch size
+    labels: int  # compared
     same_labels: int
 
 
-class ImagesToLabels(nn.Module):
+class _ImagesToLabels(nn.Module):
     """uint8 RGB images ``(N, H, W, 3)`` to probabilities ``(N, L)`` and labels ``(N, L)``, booleans."""
 
     def __init__(self, model: ImageClassifier):
         super().__init__()
         self.predictor = AttributePredictor(model)
-        # It is trained on what OpenCV reads, BGR; what it got turned and now is RGB is left, and the other way round.
+        # The model was trained on BGR, as OpenCV reads it; RGB input needs the opposite conversion.
         preprocessor = self.predictor.data_preprocessor
         preprocessor.to_rgb = not preprocessor.to_rgb
 
@@ -59,39 +57,36 @@ class ImagesToLabels(nn.Module):
 
 def export_onnx(
     path: Union[str, Path], out: Union[str, Path], data_root: Optional[str] = None, num_images: int = 32
-) -> Agreement:
-    """Writes the ONNX file of a checkpoint, if ONNX Runtime gives what PyTorch does.
+) -> ExportAgreement:
+    """Writes the ONNX file of a checkpoint if ONNX Runtime and PyTorch agree.
 
     Args:
-        path: The checkpoint's file; config, weights and calibration are taken from it.
-        out: Where the ONNX file goes.
-        data_root: The data set's folder, whose test part the file is checked on; drawn faces without it.
+        path: The checkpoint file; config, weights and calibration are taken from it.
+        out: The ONNX file.
+        data_root: The dataset's folder, on whose test split the file is verified; without it, on drawn faces.
         num_images: Number of images for that.
 
     Returns:
         How well the two agree.
 
     Raises:
-        ConfigError: The packages that it needs are missing, or the images have no fixed size.
+        ConfigError: A package is missing, or the images have no fixed size.
         DataError: Checkpoint or data cannot be read.
-        IMCNNError: A probability differs by more than 1e-4; there is no file then.
+        IMCNNError: A probability differs by more than 1e-4; no file is written then.
     """
-    checkpoint = read_checkpoint(path)
-    model = load_trained(path)
-    cfg = model._config
-    height, width = input_size(cfg)
-    exported = ImagesToLabels(model).eval()
-    about = describe(checkpoint, cfg, exported.predictor.head, (height, width))
-    program = to_onnx(exported, height, width, about)
-    images = check_images(cfg, data_root, num_images)
+    trained = load_model(path)
+    size = _input_size(trained.cfg)
+    exported = _ImagesToLabels(trained.model).eval()
+    program = _to_onnx(exported, *size, _metadata(trained, size))
+    images = _test_images(trained.cfg, data_root, num_images)
     with replacing(out) as temporary:
         program.save(temporary)
         try:
-            found = compare(model, temporary, images)
-            if max(found.differences.values()) > TOLERANCE:
+            found = _compare(trained.model, temporary, images)
+            if max(found.differences.values()) > _TOLERANCE:
                 raise IMCNNError(
-                    f'{out} is not written: in ONNX Runtime a probability differs from PyTorch by '
-                    f'{max(found.differences.values()):.1e}, more than {TOLERANCE:.0e}'
+                    f'{out} is not written: a probability of ONNX Runtime differs from PyTorch by '
+                    f'{max(found.differences.values()):.1e}, more than {_TOLERANCE:.0e}'
                 )
         except Exception:
             temporary.unlink()
@@ -99,35 +94,32 @@ def export_onnx(
     return found
 
 
-def input_size(cfg: Config) -> Tuple[int, int]:
-    """Height and width of the images that a config's test pipeline hands to the model.
-
-    Raises:
-        ConfigError: There is none, or it gives images of various sizes.
-    """
+def _input_size(cfg: Config) -> Tuple[int, int]:
+    """Height and width of the images that a config's test pipeline returns."""
     steps = (cfg.get('test_dataloader') or {}).get('dataset', {}).get('pipeline')
     if not steps:
-        raise ConfigError('the config has no test_dataloader.dataset.pipeline, which says how images are resized')
+        raise ConfigError('the config has no test_dataloader.dataset.pipeline, which resizes the images')
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-        pipeline = after_reading(steps)
+        pipeline = pipeline_after_loading(steps)
     sizes = {
         tuple(pipeline(dict(img=np.zeros((*size, 3), np.uint8), img_shape=size, ori_shape=size))['inputs'].shape[1:])
         for size in ((480, 640), (640, 480))
     }
     if len(sizes) > 1:
-        raise ConfigError('the test pipeline gives images of various sizes: resize or crop them to one')
+        raise ConfigError('the images of the test pipeline vary in size: resize or crop them to one')
     return sizes.pop()
 
 
-def describe(checkpoint: dict, cfg: Config, head: nn.Module, size: Tuple[int, int]) -> dict:
-    """What a user of the file must know, as a dict that JSON can hold."""
-    settings = cfg.model.head.get('attr_head', cfg.model.head)
+def _metadata(trained: TrainedModel, size: Tuple[int, int]) -> dict:
+    """What a user of the file needs to know, JSON serializable."""
+    settings, head = trained.cfg.model.head, trained.head
+    settings = settings.get('attr_head', settings)
     return dict(
         classes=head.classes,
         groups={group['name']: list(group['labels']) for group in settings.groups},
         thresholds=[round(value, 6) for value in head.thresholds.tolist()],
         temperature=[round(value, 6) for value in head.temperature.tolist()],
-        calibration=checkpoint['meta'].get('calibration'),
+        calibration=trained.meta.get('calibration'),
         input='uint8 (N, H, W, 3)',
         input_size=size,
         channel_order='RGB',
@@ -135,12 +127,8 @@ def describe(checkpoint: dict, cfg: Config, head: nn.Module, size: Tuple[int, in
     )
 
 
-def to_onnx(exported: ImagesToLabels, height: int, width: int, about: dict) -> 'torch.onnx.ONNXProgram':
-    """The ONNX program, with nothing in it of the machine that it is made on.
-
-    Raises:
-        ConfigError: The packages that it needs are missing.
-    """
+def _to_onnx(exported: _ImagesToLabels, height: int, width: int, about: dict) -> 'torch.onnx.ONNXProgram':
+    """The ONNX program, without traces of the machine that exports it."""
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -148,11 +136,11 @@ def to_onnx(exported: ImagesToLabels, height: int, width: int, about: dict) -> '
     except ImportError as error:
         raise ConfigError(f"{error.name} is missing: pip install 'imcnn_plugin[export]'") from None
     with warnings.catch_warnings():
-        # torch warns of its own use of what it is about to change.
+        # torch warns about its own use of deprecated functions.
         warnings.simplefilter('ignore', FutureWarning)
         program = torch.onnx.export(
             exported,
-            # With one image, the exporter would take the batch size for a constant.
+            # With one image, the exporter would treat the batch size as a constant.
             (torch.zeros(2, height, width, 3, dtype=torch.uint8),),
             dynamo=True,
             verbose=False,
@@ -162,7 +150,7 @@ def to_onnx(exported: ImagesToLabels, height: int, width: int, about: dict) -> '
         )
     graph = program.model.graph
     for node in graph.all_nodes():
-        # The exporter notes the source lines of each operator, with their paths.
+        # The exporter stores the source lines of each operator, with their paths.
         node.metadata_props.clear()
         for value in node.outputs:
             value.metadata_props.clear()
@@ -170,43 +158,40 @@ def to_onnx(exported: ImagesToLabels, height: int, width: int, about: dict) -> '
         value.metadata_props.clear()
     graph.metadata_props.clear()
     program.model.metadata_props.clear()
-    program.model.metadata_props[METADATA] = json.dumps(about)
+    program.model.metadata_props[_METADATA] = json.dumps(about)
     return program
 
 
-def check_images(cfg: Config, data_root: Optional[str], num_images: int) -> torch.Tensor:
-    """Images ``(N, 3, H, W)`` as the model takes them, BGR, of the test part or drawn."""
-
-    def take(dataset: BaseDataset) -> torch.Tensor:
+def _test_images(cfg: Config, data_root: Optional[str], num_images: int) -> torch.Tensor:
+    """Images ``(N, 3, H, W)`` as the model takes them, BGR, of the test split or drawn."""
+    with tempfile.TemporaryDirectory() as folder:
+        if data_root:
+            dataset = build_split(localize_data(cfg, data_root))
+        else:
+            # Seven in ten of these identities are in the training split.
+            write_faces(folder, identities=-(-num_images // 2), images=4)
+            dataset = CelebAIdentity(folder, split='train', pipeline=cfg.test_dataloader.dataset.pipeline)
         rows = np.linspace(0, len(dataset) - 1, min(num_images, len(dataset))).astype(int)
         return torch.stack([dataset[int(row)]['inputs'] for row in rows])
 
-    if data_root:
-        return take(open_part(data_config(cfg, data_root)))
-    with tempfile.TemporaryDirectory() as folder:
-        # Of these identities, seven in ten are of the training part.
-        write_faces(folder, identities=-(-num_images // 2), images=4)
-        pipeline = cfg.test_dataloader.dataset.pipeline
-        return take(CelebAIdentity(folder, split='train', pipeline=pipeline))
-
 
 @torch.inference_mode()
-def compare(model: ImageClassifier, path: Path, images: torch.Tensor) -> Agreement:
+def _compare(model: ImageClassifier, path: Path, images: torch.Tensor) -> ExportAgreement:
     """Runs an ONNX file and the model on the same images ``(N, 3, H, W)``, BGR, one by one and in batches."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
     differences, labels, same = {}, 0, 0
-    for size in BATCH_SIZES:
+    for size in _BATCH_SIZES:
         differences[size] = 0.0
         for batch in images.split(size):
             rgb = batch.flip(1).permute(0, 2, 3, 1).contiguous().numpy()
             probabilities, predicted = session.run(['probabilities', 'labels'], dict(images=rgb))
             samples = model.test_step(dict(inputs=batch))
             expected = torch.stack([sample.pred_score for sample in samples]).numpy()
-            # Comparisons with NaN are false: it would pass as small.
+            # Comparisons with NaN are false, so it would pass as small.
             apart = np.nan_to_num(np.abs(probabilities - expected), nan=np.inf)
             differences[size] = max(differences[size], float(apart.max()))
             labels += predicted.size
             same += int((predicted == (expected >= samples[0].thresholds.numpy())).sum())
-    return Agreement(differences, labels, same)
+    return ExportAgreement(differences, labels, same)

@@ -1,65 +1,73 @@
-"""A checkpoint with what predictions need and nothing more, for others to use."""
+"""Strips a checkpoint to what predictions need, for others to use."""
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, List, Union
 
+from mmengine.config import Config
+
 from .. import __version__
-from ..checkpoints.config_text import parse_config
-from ..checkpoints.load_model import drop_identity_head, load_trained
+from ..checkpoints.load_model import load_model
 from ..checkpoints.read_checkpoint import read_checkpoint, save_checkpoint
 from ..engine.attribute_report_hook import VERSIONS
 
-# Of meta, what says how the weights came about and how they are to be used.
-KEPT = ('epoch', 'iter', 'seed', 'time', 'experiment_name', 'dataset_meta', 'calibration')
-# Of the config, where a training had its files and how it was started.
-LEFT_OUT = ('work_dir', 'load_from', 'resume', 'launcher')
+# What meta says of how the weights were made and are to be used.
+_KEPT = ('epoch', 'iter', 'seed', 'time', 'experiment_name', 'dataset_meta', 'calibration')
+# What the config says of where a run had its files and how it was started.
+_DROPPED = ('work_dir', 'load_from', 'resume', 'launcher')
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published file, and what is not in it."""
+    """A published file, and what was dropped from it.
+
+    Args:
+        path: The file.
+        bytes_before: Size of the original.
+        bytes_after: Size of the file.
+        dropped: Parts of the checkpoint and keys of its config.
+        paths: Absolute paths that were reduced to file names.
+    """
 
     path: Path
     bytes_before: int
     bytes_after: int
-    dropped: List[str]  # parts of the checkpoint and keys of its config
-    paths: List[str]  # of the machine of the training, of which the last part is left
+    dropped: List[str]
+    paths: List[str]
 
 
 def publish(path: Union[str, Path], out: Union[str, Path]) -> Published:
-    """Writes what predictions need of a checkpoint, under a name that ends in the start of its SHA-256.
+    """Writes what predictions need of a checkpoint, under a name that ends with the start of its SHA-256.
 
     The weights are those that were evaluated: those of ``state_dict``, where mmengine's ``EMAHook`` puts the averages.
 
     Args:
-        path: The checkpoint's file.
-        out: A file or, without the ending .pth, a folder, in which the file gets the name of the training. The first
-            8 hexadecimal digits are put before the ending, so that ``torch.hub`` can check what it downloads.
+        path: The checkpoint file.
+        out: A file, or a folder if it does not end in .pth, in which the file is named after the run. The first 8
+            hexadecimal digits are put before the extension, so that ``torch.hub`` can verify the download.
 
     Raises:
-        DataError: The checkpoint cannot be read, or the other not be written.
+        DataError: The checkpoint cannot be read, or the other cannot be written.
     """
     checkpoint = read_checkpoint(path)
-    weights = load_trained(path).state_dict()
-    cfg = parse_config(checkpoint['meta']['cfg'], path)
-    drop_identity_head(cfg)
-    dropped = [key for key in checkpoint if key not in ('meta', 'state_dict')]
-    if identity := sum(value.numel() for key, value in checkpoint['state_dict'].items() if key not in weights):
+    trained = load_model(checkpoint)
+    weights = trained.model.state_dict()
+    cfg = trained.cfg.to_dict()
+    dropped = [key for key in checkpoint.content if key not in ('meta', 'state_dict')]
+    if identity := sum(value.numel() for key, value in checkpoint.state_dict.items() if key not in weights):
         dropped.append(f'identity branch ({identity:,} weights)')
-    dropped += [key for key in LEFT_OUT if cfg.pop(key, None)]
+    dropped += [key for key in _DROPPED if cfg.pop(key, None)]
     paths = []
     meta = dict(
-        {key: checkpoint['meta'][key] for key in KEPT if key in checkpoint['meta']},
-        cfg=type(cfg)(without_folders(cfg.to_dict(), paths)).pretty_text,
-        # A version of torch is more than text, which a checkpoint may not be.
+        {key: checkpoint.meta[key] for key in _KEPT if key in checkpoint.meta},
+        cfg=Config(_without_folders(cfg, paths)).pretty_text,
+        # A torch version is a subclass of str, which a checkpoint must not hold.
         versions={name: str(version) for name, version in dict(VERSIONS, imcnn_plugin=__version__).items()},
     )
-    meta['dataset_meta'] = without_folders(meta.get('dataset_meta', {}), paths)
+    meta['dataset_meta'] = _without_folders(meta.get('dataset_meta', {}), paths)
 
-    folder, stem = Path(out), re.sub('_[0-9]{8}_[0-9]{6}$', '', meta.get('experiment_name', Path(path).stem))
+    folder, stem = Path(out), checkpoint.name
     if folder.suffix == '.pth':
         folder, stem = folder.parent, folder.stem
     unnamed = folder / f'{stem}.unnamed.pth'
@@ -70,12 +78,12 @@ def publish(path: Union[str, Path], out: Union[str, Path]) -> Published:
     return Published(named, Path(path).stat().st_size, named.stat().st_size, dropped, paths)
 
 
-def without_folders(node: Any, found: List[str]) -> Any:
-    """The same with only the last part of absolute paths, which name a machine and its user. They go to ``found``."""
+def _without_folders(node: Any, found: List[str]) -> Any:
+    """Reduces absolute paths, which name a machine and its user, to file names; the paths are added to ``found``."""
     if isinstance(node, dict):
-        return {key: without_folders(value, found) for key, value in node.items()}
+        return {key: _without_folders(value, found) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        return type(node)(without_folders(value, found) for value in node)
+        return type(node)(_without_folders(value, found) for value in node)
     if isinstance(node, str) and Path(node).is_absolute():
         if node not in found:
             found.append(node)

@@ -1,43 +1,30 @@
-from .attribute_report_hook import AttributeReportHook
+"""Training and testing: configs, runners, hooks and loops."""
+
+from .attribute_report_hook import VERSIONS, AttributeReportHook
 from .bad_image_hook import BadImageHook
 from .brief_log_processor import BriefLogProcessor
-from .config import load_config, open_part
-from .data_model_check_hook import FitCheckHook
-from .deferred_logging import LeanIterTimerHook, LeanRuntimeInfoHook
-from .descriptor_svm_loop import DescriptorSVMLoop
+from .config import LOADERS, build_image_split, build_split, load_config, localize_data, resolve_num_identities
+from .data_model_check_hook import DataModelCheckHook
+from .deferred_logging_hooks import DeferredIterTimerHook, DeferredRuntimeInfoHook
+from .feature_svm_loop import FeatureSVMLoop
 from .finite_loss_hook import FiniteLossHook
-from .flip_tta_loop import MirrorTestLoop
+from .flip_tta_loop import FlipTTALoop
 from .interrupt_hook import InterruptHook
-from .launch import leave_processes
-from .lean_optim_wrapper import BF16OptimWrapper, LeanOptimWrapper
+from .launch import init_cpu_processes, shutdown_distributed
 from .malloc_tuning import keep_freed_memory
-from .performance_hook import ModelSpeedHook
+from .optim_wrappers import BF16OptimWrapper, NonBlockingOptimWrapper
+from .performance_hook import PerformanceHook
 from .resumable_train_loop import ResumableTrainLoop
 from .run_checkpoint_hook import RunCheckpointHook
 from .step_seed_hook import StepSeedHook
 from .train import build_runner, train_and_test
+from .training_log import METRIC_PREFIX, Curve, TrainingLog, mean_by_key, read_epoch_log, read_log
 
 __all__ = [
-    'AttributeReportHook',
-    'BF16OptimWrapper',
-    'BadImageHook',
-    'BriefLogProcessor',
-    'DescriptorSVMLoop',
-    'FiniteLossHook',
-    'FitCheckHook',
-    'InterruptHook',
-    'LeanIterTimerHook',
-    'LeanOptimWrapper',
-    'LeanRuntimeInfoHook',
-    'MirrorTestLoop',
-    'ModelSpeedHook',
-    'ResumableTrainLoop',
-    'RunCheckpointHook',
-    'StepSeedHook',
-    'build_runner',
-    'keep_freed_memory',
-    'leave_processes',
-    'load_config',
-    'open_part',
-    'train_and_test',
-]
+    'AttributeReportHook', 'BF16OptimWrapper', 'BadImageHook', 'BriefLogProcessor', 'Curve', 'DataModelCheckHook',
+    'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop',
+    'InterruptHook', 'LOADERS', 'METRIC_PREFIX', 'NonBlockingOptimWrapper', 'PerformanceHook',
+    'ResumableTrainLoop', 'RunCheckpointHook', 'StepSeedHook', 'TrainingLog', 'VERSIONS', 'build_image_split',
+    'build_runner', 'build_split', 'init_cpu_processes', 'keep_freed_memory', 'load_config', 'localize_data',
+    'mean_by_key', 'read_epoch_log', 'read_log', 'resolve_num_identities', 'shutdown_distributed', 'train_and_test'
+]  # fmt: skip

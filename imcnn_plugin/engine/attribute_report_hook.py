@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Dict, Optional
 
 import mmcv
@@ -9,18 +10,18 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from ..evaluation.per_attribute_accuracy import PerAttributeAccuracy
-from ..evaluation.report import format_table, write_report
+from ..evaluation import PerAttributeAccuracy
 
+# Of the frameworks, for reports and published files.
 VERSIONS = {module.__name__: module.__version__ for module in (torch, mmengine, mmcv, mmpretrain, numpy)}
 
 
 @HOOKS.register_module()
 class AttributeReportHook(Hook):
-    """After an evaluation, writes ``per_attribute.json`` and ``.csv`` into the work folder.
+    """Writes ``per_attribute.json`` and ``.csv`` to the work directory after an evaluation.
 
-    The JSON file also says what the figures were made with: config, seed, versions, and the data set's checksums.
-    After a test and after the last validation of a training the table is printed as well.
+    The JSON file also records config, seed, versions and the dataset's checksums. After a test, and after the last
+    validation of a run, the table is logged as well.
     """
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
@@ -34,12 +35,7 @@ class AttributeReportHook(Hook):
         for metric in evaluator.metrics:
             # Only the main process has a report.
             if isinstance(metric, PerAttributeAccuracy) and metric.report:
-                made_with = dict(
-                    checksums=metric.dataset_meta.get('checksums'),
-                    seed=runner.seed,
-                    versions=VERSIONS,
-                    config=runner.cfg.to_dict(),
-                )
-                write_report({**metric.report, **made_with}, runner.work_dir)
+                report = replace(metric.report, seed=runner.seed, versions=VERSIONS, config=runner.cfg.to_dict())
+                report.save(runner.work_dir)
                 if show:
-                    runner.logger.info('\n' + format_table(metric.report))
+                    runner.logger.info('\n' + report.table())

@@ -1,15 +1,25 @@
+"""From a config file and command-line options to a complete config."""
+
 import os
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Iterator, Optional, Union
 
-import torch.distributed
+import torch
 from mmengine.config import Config
-from mmpretrain.registry import DATASETS
+from mmengine.dataset import BaseDataset
+from mmpretrain.registry import DATASETS, HOOKS
 
-from ..datasets.packed_faces import PackedFaces
-from ..errors import ConfigError, in_one_line
+from ..attributes import ATTRIBUTES
+from ..checkpoints.read_checkpoint import read_checkpoint
+from ..datasets import FaceDataset, PackedFaces
+from ..errors import ConfigError, one_line
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# The environment variable that names the folder of a dataset in the configs.
+_DATA_ROOTS = dict(CelebAIdentity='CELEBA_ROOT', PackedFaces='CELEBA_PACK', LFWA='LFWA_ROOT')
+_PACKAGE = Path(__file__).parents[1]
+# Configs beside the package in a checkout, and in a wheel.
+_CONFIG_FOLDERS = (_PACKAGE.parent / 'configs', _PACKAGE / '.mim' / 'configs')
 
 
 def load_config(
@@ -19,126 +29,191 @@ def load_config(
     cfg_options: Optional[dict] = None,
     launcher: str = 'none',
 ) -> Config:
-    """Loads a config and settles what a command line may change.
+    """Loads a config, applies command-line options, and fills in what is said only once in it.
+
+    The datasets take their ``classes``, and :class:`~imcnn_plugin.evaluation.PerAttributeAccuracy` its ``groups``,
+    from the attribute head where they have none of their own.
 
     Args:
-        path: The config file.
+        path: A config file, the name of a config of this package such as ``imcnn_celeba.py``, or a checkpoint
+            (``.pth``), whose own config is taken then.
         data_root: Replaces ``data_root`` wherever the config has it. So does ``data_root`` in ``cfg_options``.
-        work_dir: Where results go; defaults to the config's, then to ``work_dirs/<name of the config>``.
+        work_dir: Where results go; defaults to that in a config file, then to ``work_dirs/<name of the config>``.
         cfg_options: Values by dotted keys.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
 
     Raises:
-        ConfigError: The file cannot be read, a value cannot be set, or a section is of the wrong kind.
+        ConfigError: The file cannot be read, a value cannot be set, or a section has the wrong type.
+        DataError: The checkpoint cannot be read.
     """
-    try:
-        cfg = Config.fromfile(path)
-    # A config is a program, which may raise anything.
-    except Exception as error:
-        raise ConfigError(f'{path}: this config cannot be read ({in_one_line(error)})') from error
     data_root = data_root or (cfg_options or {}).get('data_root')
-    if data_root:
-        replace_data_root(cfg._cfg_dict, str(Path(str(data_root)).expanduser()))
+    if Path(path).suffix == '.pth':
+        checkpoint = read_checkpoint(path)
+        cfg, name = localize_data(checkpoint.cfg, data_root), checkpoint.name
+        # Those of its training.
+        for key in ('work_dir', 'load_from', 'resume'):
+            cfg.pop(key, None)
+    else:
+        cfg, name = _read_config(path), Path(path).stem
+    _replace_data_root(cfg, data_root)
     for key, value in (cfg_options or {}).items():
-        set_option(cfg, key, value)
-    check_sections(cfg)
+        _set_option(cfg, path, key, value)
+    _check_sections(cfg, path)
+    _share_labels(cfg)
+    _drop_repeated_hooks(cfg)
     cfg.launcher = launcher
-    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
+    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', name))
     for name in LOADERS:
         if loader := cfg.get(name):
             if not loader.get('num_workers'):
                 loader.persistent_workers = False
             loader.setdefault('persistent_workers', True)
-            # What is on the device already cannot be pinned.
+            # Images that are on the device already cannot be pinned.
             loader.setdefault('pin_memory', torch.cuda.is_available() and not loader.dataset.get('device'))
     return cfg
 
 
-def set_option(cfg: Config, key: str, value: Any) -> None:
-    """Sets what a user gave by a dotted key.
+def _read_config(path: Union[str, Path]) -> Config:
+    names = [Path(path), *(folder / path for folder in _CONFIG_FOLDERS if Path(path).name == str(path))]
+    try:
+        return Config.fromfile(next((name for name in names if name.is_file()), path))
+    # A config is a program, which may raise anything.
+    except Exception as error:
+        raise ConfigError(f'{path}: this config cannot be read ({one_line(error)})') from error
 
-    Raises:
-        ConfigError: There is no such place, or a number there and the value is none.
-    """
-    found = cfg._cfg_dict
+
+def _set_option(cfg: Config, path: Union[str, Path], key: str, value: Any) -> None:
+    """Sets a value by its dotted key."""
+    found = cfg.to_dict()
     for name in key.split('.'):
         found = found.get(name) if isinstance(found, dict) else None
-    if is_number(found) and value is not None and not is_number(value):
-        raise ConfigError(f'{key} is {value!r}, but {cfg.filename} has {found!r} there: give a number')
+    if _is_number(found) and value not in (None, 'auto') and not _is_number(value):
+        raise ConfigError(f'{key} is {value!r}, but {path} has {found!r} there: give a number')
     try:
         cfg.merge_from_dict({key: value})
-    # A place in a list that has no such place, or in what has no places.
+    # An index that the list does not have, or a key of what is not a dict.
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(f'{key}={value!r} cannot be set in {cfg.filename} ({in_one_line(error)})') from error
+        raise ConfigError(f'{key}={value!r} cannot be set in {path} ({one_line(error)})') from error
 
 
-def is_number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def check_sections(cfg: Config) -> None:
-    """Refuses a config whose model or data loaders are something else.
-
-    Raises:
-        ConfigError: Names the key and what is there.
-    """
+def _check_sections(cfg: Config, path: Union[str, Path]) -> None:
+    """Rejects a config whose model or data loaders are not dicts."""
     # A base config has no model.
     sections = dict(model=cfg.get('model', {}))
     for name in LOADERS:
         if (loader := cfg.get(name)) is not None:
             sections[name] = loader
-            sections[f'{name}.dataset'] = loader.get('dataset') if isinstance(loader, dict) else {}
-            if isinstance(loader, dict) and not isinstance(loader.get('batch_size', 1), int):
-                raise ConfigError(
-                    f'{cfg.filename}: {name}.batch_size is {loader.batch_size!r}, expected a whole number'
-                )
+        if isinstance(loader, dict):
+            sections[f'{name}.dataset'] = loader.get('dataset')
+            if not isinstance(loader.get('batch_size', 1), int):
+                raise ConfigError(f'{path}: {name}.batch_size is {loader.batch_size!r}, expected a whole number')
     for key, section in sections.items():
         if not isinstance(section, dict):
-            raise ConfigError(f'{cfg.filename}: {key} is {section!r}, expected a dict')
+            raise ConfigError(f'{path}: {key} is {section!r}, expected a dict')
 
 
-def replace_data_root(node, data_root: str) -> None:
+def _share_labels(cfg: Config) -> None:
+    """Gives datasets the classes, and metrics the groups, of the attribute head if they have none of their own."""
+    head = (cfg.get('model') or {}).get('head') or {}
+    head = head.get('attr_head') or head
+    # Without classes our datasets have CelebA's 40 attributes, or all label columns of a CSV file.
+    if head.get('classes') and tuple(head.classes) != ATTRIBUTES:
+        for dataset in (node for name in LOADERS for node in _dicts(cfg.get(name))):
+            kind = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
+            if isinstance(kind, type) and issubclass(kind, FaceDataset):
+                dataset.setdefault('classes', list(head.classes))
+    if head.get('groups'):
+        groups = [dict(name=group['name'], labels=list(group['labels'])) for group in head.groups]
+        for name in ('val_evaluator', 'test_evaluator'):
+            for metric in _dicts(cfg.get(name)):
+                if str(metric.get('type')).split('.')[-1] == 'PerAttributeAccuracy':
+                    metric.setdefault('groups', groups)
+
+
+def _drop_repeated_hooks(cfg: Config) -> None:
+    """Removes from ``custom_hooks`` what ``default_hooks`` has: configs for older versions list our hooks there."""
+    default = {HOOKS.get(hook['type']) for hook in (cfg.get('default_hooks') or {}).values() if hook}
+    if hooks := cfg.get('custom_hooks'):
+        cfg.custom_hooks = [hook for hook in hooks if HOOKS.get(hook['type']) not in default]
+
+
+def _dicts(node: Any) -> Iterator[dict]:
+    """All dicts in a part of a config."""
     if isinstance(node, dict):
-        for key, value in node.items():
-            if key == 'data_root':
-                node[key] = data_root
-            else:
-                replace_data_root(value, data_root)
-    elif isinstance(node, (list, tuple)):
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
         for value in node:
-            replace_data_root(value, data_root)
+            yield from _dicts(value)
 
 
-# Where a config has a data set's folder from.
-ROOTS = dict(CelebAIdentity='CELEBA_ROOT', PackedFaces='CELEBA_PACK', LFWA='LFWA_ROOT')
+def _replace_data_root(cfg: Config, data_root: Optional[str]) -> None:
+    # dict(cfg) is a copy of the outermost dict only.
+    for node in (cfg, *_dicts(dict(cfg))) if data_root else ():
+        if 'data_root' in node:
+            node['data_root'] = str(Path(str(data_root)).expanduser())
 
 
-def data_config(cfg: Config, data_root: Optional[str], cfg_options: Optional[dict] = None) -> Config:
-    """The config with the data set's folder of this machine, see :func:`calibrate`."""
+def localize_data(cfg: Config, data_root: Optional[str], cfg_options: Optional[dict] = None) -> Config:
+    """Points the config of a checkpoint to the data on this machine.
+
+    Args:
+        cfg: Changed in place.
+        data_root: The dataset's folder. Without it the environment variable of the dataset, such as CELEBA_ROOT, then
+            the checkpoint's own.
+        cfg_options: Values by dotted keys.
+    """
     dataset = (cfg.get('test_dataloader') or {}).get('dataset', {})
-    data_root = data_root or os.environ.get(ROOTS.get(dataset.get('type', '').split('.')[-1], ''))
-    if data_root:
-        replace_data_root(cfg._cfg_dict, str(Path(data_root).expanduser()))
+    data_root = data_root or os.environ.get(_DATA_ROOTS.get(dataset.get('type', '').split('.')[-1], ''))
+    _replace_data_root(cfg, data_root)
     if cfg_options:
         cfg.merge_from_dict(cfg_options)
+    _share_labels(cfg)
     return cfg
 
 
-def open_part(cfg: Config, split: Optional[str] = None):
-    """The data set of a config's test part, or of another split of the same data and protocol."""
+def resolve_num_identities(cfg: Config) -> None:
+    """Replaces ``num_identities='auto'`` of an identity head by the number of identities in the training set.
+
+    Raises:
+        ConfigError: The config has no training set, or its dataset does not know its identities.
+    """
+    heads = [node for node in _dicts(cfg.get('model')) if node.get('num_identities') == 'auto']
+    if not heads:
+        return
+    if not cfg.get('train_dataloader'):
+        raise ConfigError("num_identities='auto' needs a train_dataloader: write the number of training identities")
+    # Only the annotations are needed, not the images on a GPU.
+    settings = {key: value for key, value in cfg.train_dataloader.dataset.items() if key != 'device'}
+    found = DATASETS.build(settings).metainfo.get('num_identities')
+    if not found:
+        raise ConfigError(
+            "num_identities='auto': the training set has no identities: write model.head.id_head=None, or name them "
+            'in the dataset'
+        )
+    for head in heads:
+        head['num_identities'] = found
+
+
+def build_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
+    """Builds the dataset of a config's test split, or of another split of the same data and protocol."""
     return DATASETS.build(dict(cfg.test_dataloader.dataset, **(dict(split=split) if split else {})))
 
 
-def open_pictures(cfg: Config, split: Optional[str] = None):
-    """:func:`open_part`, of a data set whose images are files.
+def build_image_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
+    """:func:`build_split` of a dataset whose images are files.
 
     Raises:
         ConfigError: They are in a pack.
     """
-    dataset = open_part(cfg, split)
+    dataset = build_split(cfg, split)
     if isinstance(dataset, PackedFaces):
         raise ConfigError(
-            f'{cfg.filename} has its images in a pack: give a config that reads files, with the same model, such as '
-            'imcnn_celeba.py in place of imcnn_celeba_fast.py'
+            f'{cfg.filename or "the config"} has its images in a pack: give a config that reads files, with the same '
+            'model, such as imcnn_celeba.py instead of imcnn_celeba_fast.py'
         )
     return dataset

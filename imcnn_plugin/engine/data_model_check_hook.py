@@ -1,50 +1,64 @@
-from typing import Any, Iterator, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 from mmengine.dist import get_world_size
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import nn
+from torch.utils.data import Dataset
 
+from ..datasets import FaceDataset
 from ..errors import ConfigError
 
 
-@HOOKS.register_module()
-class FitCheckHook(Hook):
-    """Before the first step, checks that model and data fit, and says what the step is.
+@HOOKS.register_module(name=['DataModelCheckHook', 'FitCheckHook'])
+class DataModelCheckHook(Hook):
+    """Checks before the first step that model and data match, and logs the global batch and the learning rate.
 
     Raises:
-        ConfigError: The head's classes or its number of identities are not the data set's; says what to write.
+        ConfigError: The head's classes or its number of identities are not the dataset's; says what to write.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
         loader = runner.train_dataloader
-        check_classes(runner.model, loader.dataset.metainfo)
-        check_identities(runner.model, loader.dataset.metainfo)
+        _match_classes(runner.model, loader.dataset)
+        _check_identities(runner.model, loader.dataset.metainfo)
         batch, world = loader.batch_sampler.batch_size, get_world_size()
         rates = sorted({group['lr'] for group in runner.optim_wrapper.param_groups})
         scaling = runner.cfg.get('auto_scale_lr') or {}
         base = scaling.get('base_batch_size', batch * world)
         note = ''
         if base != batch * world and not scaling.get('enable'):
-            note = f'; it was set for a batch of {base}, which --auto-scale-lr accounts for'
+            note = f'; it was set for a batch of {base}, use --auto-scale-lr to scale it'
         runner.logger.info(
-            f'Global batch {batch * world} ({world} x {batch}), {len(loader)} steps an epoch, learning rate '
+            f'Global batch {batch * world} ({world} x {batch}), {len(loader)} steps per epoch, learning rate '
             f'{", ".join(f"{rate:g}" for rate in rates)}{note}.'
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        check_checkpoint(runner.model, checkpoint)
+        """Rejects weights for other classes: where shapes agree they would be loaded with another meaning."""
+        trained = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+        for key, classes in _modules_with(runner.model, 'classes'):
+            if trained is not None and list(classes) != list(trained):
+                raise ConfigError(
+                    f'{key} are not those of the checkpoint, {list(trained)}: to fine-tune its backbone on others, '
+                    "name it in model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone'), "
+                    'not in load_from'
+                )
+
+    def before_val(self, runner: Runner) -> None:
+        _match_classes(runner.model, runner.val_dataloader.dataset, runner.val_evaluator)
 
     def before_test(self, runner: Runner) -> None:
-        check_classes(runner.model, runner.test_dataloader.dataset.metainfo)
+        _match_classes(runner.model, runner.test_dataloader.dataset, runner.test_evaluator)
 
 
-def parts_with(model: nn.Module, attribute: str) -> Iterator[Tuple[str, Any]]:
-    """Names of the model's parts that have an attribute, and its value."""
+def _modules_with(model: nn.Module, attribute: str) -> Iterator[Tuple[str, Any]]:
+    """Names of the submodules that have an attribute, and its value."""
     model = model.module if is_model_wrapper(model) else model
     for name, module in model.named_modules():
         value = getattr(module, attribute, None)
@@ -52,32 +66,28 @@ def parts_with(model: nn.Module, attribute: str) -> Iterator[Tuple[str, Any]]:
             yield f'model.{name}.{attribute}', value
 
 
-def check_classes(model: nn.Module, meta: dict) -> None:
-    """Refuses a model whose classes are not those of the data set, where both say."""
-    for key, classes in parts_with(model, 'classes'):
+def _match_classes(model: nn.Module, dataset: Dataset, evaluator: Optional[Evaluator] = None) -> None:
+    """Gives a dataset the model's classes if it has none of its own, and raises ConfigError if they still differ.
+
+    ``load_config`` writes them into the config; this is for runners of other tools.
+    """
+    for key, classes in _modules_with(model, 'classes'):
+        if isinstance(dataset, FaceDataset):
+            dataset.take_classes(classes)
+            if evaluator is not None:
+                evaluator.dataset_meta = dataset.metainfo
+        meta = dataset.metainfo
         if list(classes) != list(meta.get('classes', classes)):
             raise ConfigError(
-                f'{key} are not the classes of the data set, in its order: write classes={list(meta["classes"])}'
+                f'{key} are not the classes of the dataset, in its order: write classes={list(meta["classes"])}'
             )
 
 
-def check_checkpoint(model: nn.Module, checkpoint: dict) -> None:
-    """Refuses weights for other classes: where shapes agree they would be loaded, and mean something else."""
-    trained = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
-    for key, classes in parts_with(model, 'classes'):
-        if trained is not None and list(classes) != list(trained):
-            raise ConfigError(
-                f'{key} are not those of the checkpoint, {list(trained)}: to train its backbone further on others, '
-                "name it in model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone'), not "
-                'in load_from'
-            )
-
-
-def check_identities(model: nn.Module, meta: dict) -> None:
-    """Refuses an identity head for another number of identities than the training set's, where both say."""
-    for key, number in parts_with(model, 'num_identities'):
+def _check_identities(model: nn.Module, meta: dict) -> None:
+    for key, number in _modules_with(model, 'num_identities'):
         found = meta.get('num_identities', number)
         if number != found:
             raise ConfigError(
-                f'{key} is {number}, but the training set has {found} identities: pass --cfg-options {key}={found}'
+                f'{key} is {number}, but the training set has {found} identities: pass --cfg-options {key}={found}, '
+                "or 'auto'"
             )

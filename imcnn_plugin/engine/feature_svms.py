@@ -1,7 +1,7 @@
 """The second half of ID Net (Zhong, Sullivan & Li 2016, arXiv 1602.03935): attributes from a face recognition network.
 
-Descriptors are taken from several depths of the frozen network. For each attribute and depth a linear SVM is fitted on
-the training part, and for each attribute the depth that is best on the validation part counts.
+Features are taken from several layers of the frozen network. For each attribute and layer a linear SVM is fitted on
+the training split, and each attribute uses the layer that is best on the validation split.
 """
 
 import warnings
@@ -10,117 +10,90 @@ from typing import Dict, Tuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmengine.utils import ProgressBar
 from mmpretrain.models import ImageClassifier
 from torch.utils.data import DataLoader
 
 from ..errors import ConfigError
-from ..evaluation.attribute_scores import attribute_scores
-from ..models.features import batch_field
+from ..evaluation import score_attributes, sigmoid
+from ..models.batch_fields import batch_field
+from ..progress import track
 
-# Of an image: label, and the data set's identity.
-FIELDS = ('gt_score', 'identity')
-
-
-def describe(model: ImageClassifier, inputs: torch.Tensor) -> Dict[str, torch.Tensor]:
-    """Descriptors of a prepared batch by depth, ``(N, D)`` each.
-
-    The last convolution max-pooled to 3x3 and to 1x1, as in the paper, and the two fully connected layers of the
-    identity branch.
-    """
-    feats = model.extract_feat(inputs)
-    embedding = model.head.pre_logits(feats)
-    return dict(
-        conv_3x3=F.adaptive_max_pool2d(feats[-1], 3).flatten(1),
-        conv_1x1=F.adaptive_max_pool2d(feats[-1], 1).flatten(1),
-        fc1=embedding,
-        fc2=model.head.fc(embedding),
-    )
+# Inverse strength of the regularization times D: inner products of standardized features grow with D.
+_C = 0.1
 
 
 @torch.inference_mode()
-def describe_part(model: ImageClassifier, loader: DataLoader) -> Tuple[Dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Descriptors by depth ``(N, D)``, labels ``(N, L)`` and the data set's identities ``(N, )`` of one part."""
+def _extract_split(
+    model: ImageClassifier, loader: DataLoader, split: str
+) -> Tuple[Dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Features by layer ``(N, D)``, labels ``(N, L)`` and the dataset's identities ``(N, )`` of one split.
+
+    The layers are the last convolution max-pooled to 3x3 and to 1x1, as in the paper, and the two fully connected ones
+    of the identity branch.
+    """
     batches, fields = [], []
-    progress = ProgressBar(len(loader))
-    for batch in loader:
+    for batch in track(loader, f'Extracting features of the {split} split'):
         prepared = model.data_preprocessor(batch)
-        batches.append({depth: x.float().cpu().numpy() for depth, x in describe(model, prepared['inputs']).items()})
-        fields.append([batch_field(prepared['data_samples'], key, 'cpu').numpy() for key in FIELDS])
-        progress.update()
-    print()
-    depths = {depth: np.concatenate([batch[depth] for batch in batches]) for depth in batches[0]}
-    return depths, *map(np.concatenate, zip(*fields))
+        feats = model.extract_feat(prepared['inputs'])
+        embedding = model.head.pre_logits(feats)
+        features = dict(
+            conv_3x3=F.adaptive_max_pool2d(feats[-1], 3).flatten(1),
+            conv_1x1=F.adaptive_max_pool2d(feats[-1], 1).flatten(1),
+            fc1=embedding,
+            fc2=model.head.fc(embedding),
+        )
+        batches.append({layer: x.float().cpu().numpy() for layer, x in features.items()})
+        fields.append([batch_field(prepared['data_samples'], key, 'cpu').numpy() for key in ('gt_score', 'identity')])
+    layers = {layer: np.concatenate([batch[layer] for batch in batches]) for layer in batches[0]}
+    return layers, *map(np.concatenate, zip(*fields))
 
 
-def fit_depth(x: Dict[str, np.ndarray], targets: np.ndarray, c: float = 0.1) -> Tuple[np.ndarray, np.ndarray]:
-    """Fits a linear SVM for each attribute on the training part.
+def _fit_layer(x: Dict[str, np.ndarray], targets: np.ndarray, title: str) -> Tuple[np.ndarray, np.ndarray]:
+    """Fits a linear SVM for each attribute to features ``(N, D)`` by split and the training labels ``(N, L)``.
 
-    Args:
-        x: Descriptors ``(N, D)`` of each part.
-        targets: Labels of the training part ``(N, L)``, 1, 0, or -1 for unknown.
-        c: Inverse strength of the regularisation times D, for descriptors of zero mean and unit variance, whose inner
-            products grow with D.
-
-    Returns:
-        Signed distances ``(N, L)`` of the val and the test part.
+    Returns signed distances ``(N, L)`` of the validation and the test split.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
     val, test = (np.empty((len(x[split]), targets.shape[1])) for split in ('val', 'test'))
-    progress = ProgressBar(targets.shape[1])
-    for i, labels in enumerate(targets.T):
+    for i, labels in enumerate(track(targets.T, title)):
         known = labels >= 0
         if len(np.unique(labels[known])) < 2:
             # An attribute that all images have, or none, needs no fit.
             val[:, i] = test[:, i] = 1 if (labels == 1).any() else -1
         else:
-            svm = LinearSVC(C=c / x['train'].shape[1], dual='auto', tol=1e-2)
+            svm = LinearSVC(C=_C / x['train'].shape[1], dual='auto', tol=1e-2)
             with warnings.catch_warnings():
-                # Stopped at the limit of iterations, its accuracy on validation still says whether it is any good.
+                # An SVM that stopped at the iteration limit is still judged by its accuracy on validation.
                 warnings.simplefilter('ignore', ConvergenceWarning)
                 svm.fit(x['train'][known], labels[known])
             val[:, i], test[:, i] = svm.decision_function(x['val']), svm.decision_function(x['test'])
-        progress.update()
-    print()
     return val, test
 
 
-def fit_attributes(
-    descriptors: Dict[str, Dict[str, np.ndarray]], targets: Dict[str, np.ndarray]
+def _fit_attributes(
+    features: Dict[str, Dict[str, np.ndarray]], targets: Dict[str, np.ndarray]
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Fits the SVMs of all depths, and predicts each attribute by that of the best depth.
+    """Fits the SVMs of all layers, and predicts each attribute with that of the best layer.
 
-    Args:
-        descriptors: Of the parts train, val and test, by depth ``(N, D)``; emptied on the way, since they are large.
-        targets: Labels ``(N, L)`` of the parts train and val, 1, 0, or -1 for unknown.
-
-    Returns:
-        Scores ``(N, L)`` of the test part, a half where an image lies on the border; names of the depths ``(L, )``.
-
-    Raises:
-        ConfigError: scikit-learn is missing.
+    Labels ``(N, L)`` are by split, and features ``(N, D)`` by split and layer; these are large, so they are emptied.
+    Returns scores ``(N, L)`` of the test split, 1/2 on the decision boundary, and names of the layers ``(L, )``.
     """
     try:
         from sklearn.preprocessing import StandardScaler
     except ImportError:
         raise ConfigError("ID Net needs scikit-learn: pip install 'imcnn_plugin[analysis]'") from None
 
-    depth_of = np.empty(targets['train'].shape[1], object)
-    best = np.full(len(depth_of), -np.inf)
-    margins = np.empty((len(next(iter(descriptors['test'].values()))), len(depth_of)))
-    for depth in list(descriptors['train']):
-        scaler = StandardScaler().fit(descriptors['train'][depth])
-        x = {split: scaler.transform(parts.pop(depth)) for split, parts in descriptors.items()}
-        print(f'Fitting {len(depth_of)} SVMs to {depth}, {x["train"].shape[1]} numbers an image')
-        val, test = fit_depth(x, targets['train'])
-        accuracy = attribute_scores(sigmoid(val), targets['val'])['accuracy']
-        # Without labels on validation every depth is as good as the first.
+    layer_of = np.empty(targets['train'].shape[1], object)
+    best = np.full(len(layer_of), -np.inf)
+    margins = np.empty((len(next(iter(features['test'].values()))), len(layer_of)))
+    for layer in list(features['train']):
+        scaler = StandardScaler().fit(features['train'][layer])
+        x = {split: scaler.transform(layers.pop(layer)) for split, layers in features.items()}
+        val, test = _fit_layer(x, targets['train'], f'Fitting SVMs to {layer} ({x["train"].shape[1]} features)')
+        accuracy = score_attributes(sigmoid(val), targets['val'])['accuracy']
+        # Without labels on validation all layers tie, and the first is taken.
         better = np.nan_to_num(accuracy, nan=0.0) > best
-        best[better], depth_of[better], margins[:, better] = accuracy[better], depth, test[:, better]
-    return sigmoid(margins), depth_of
-
-
-def sigmoid(margin: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-margin))
+        best[better], layer_of[better], margins[:, better] = accuracy[better], layer, test[:, better]
+    return sigmoid(margins), layer_of

@@ -8,20 +8,20 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
 from ..errors import TrainingError
-from .deferred_logging import about_to_log
+from .deferred_logging_hooks import _logs_after_step
 
-SHOWN = 5
+_MAX_SHOWN = 5
 
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Ends a training whose loss is not a finite number, instead of training on.
+    """Stops training if the loss is not finite.
 
-    On a GPU a step's loss is looked at when a line is logged, so as not to wait for it in every step; no checkpoint
-    is written in between without looking.
+    On a GPU the losses are checked when a line is logged, so as not to wait for the device in every step, and before
+    every checkpoint.
 
     Raises:
-        TrainingError: Names the step, its images and the checkpoint before it.
+        TrainingError: Names the step, its images and the last checkpoint before it.
     """
 
     priority = 'VERY_HIGH'
@@ -34,37 +34,37 @@ class FiniteLossHook(Hook):
     ) -> None:
         loss = outputs['loss'].detach()
         self.steps.append((runner.iter + 1, batch_idx, loss))
-        if not loss.is_cuda or about_to_log(runner, batch_idx):
-            self.check(runner)
+        if not loss.is_cuda or _logs_after_step(runner, batch_idx):
+            self._check(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        self.check(runner)
+        self._check(runner)
 
-    def check(self, runner: Runner) -> None:
+    def _check(self, runner: Runner) -> None:
         if not self.steps:
             return
         steps, self.steps = self.steps, []
-        # One transfer from a GPU, and no copy on a CPU, where it is one step.
-        losses = torch.stack([loss for _, _, loss in steps]).tolist() if len(steps) > 1 else [steps[0][2].item()]
+        # One transfer from a GPU.
+        losses = torch.stack([loss for _, _, loss in steps]).tolist()
         for (number, batch_idx, _), loss in zip(steps, losses):
-            # nan compares with nothing.
+            # Comparisons with NaN are false.
             if not abs(loss) < float('inf'):
                 last = runner.message_hub.runtime_info.get('last_ckpt')
                 raise TrainingError(
                     f'the loss is {loss} at iteration {number}, epoch {runner.epoch + 1}, of '
-                    f'{image_names(runner, batch_idx)}: look at these and at the learning rate; the last checkpoint '
-                    f'before it is {last}'
+                    f'{_image_names(runner, batch_idx)}: check these images and the learning rate; the last '
+                    f'checkpoint before it is {last}'
                 )
 
 
-def image_names(runner: Runner, batch_idx: int) -> str:
-    """A batch's images in this process by name, where the sampler knows them although the batch does not."""
+def _image_names(runner: Runner, batch_idx: int) -> str:
+    """Names of a batch's images in this process; the sampler knows them even where the batch does not."""
     loader = runner.train_dataloader
     if not isinstance(loader.sampler, DefaultSampler):
-        return 'images whose names its sampler does not tell'
+        return 'images whose names its sampler does not know'
     size = loader.batch_sampler.batch_size
-    # All of the epoch, also where the run went on within it.
+    # DefaultSampler's own iterator covers the whole epoch, also if the run was resumed within it.
     indices = islice(DefaultSampler.__iter__(loader.sampler), batch_idx * size, (batch_idx + 1) * size)
     names = [str(loader.dataset.get_data_info(index).get('img_path', f'number {index}')) for index in indices]
-    more = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
-    return f'the images {", ".join(names[:SHOWN])}{more}'
+    more = f' and {len(names) - _MAX_SHOWN} more' if len(names) > _MAX_SHOWN else ''
+    return f'the images {", ".join(names[:_MAX_SHOWN])}{more}'

@@ -9,24 +9,25 @@ from mmpretrain.registry import HOOKS
 
 from .run_checkpoint_hook import RunCheckpointHook
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Processes ask each other every so many steps whether one of them is to stop.
-INTERVAL = 10
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Processes ask each other every this many steps whether one of them was asked to stop.
+_INTERVAL = 10
 
 
 @HOOKS.register_module()
 class InterruptHook(Hook):
     """Saves a checkpoint and ends the run when the process is asked to stop.
 
-    SIGTERM is what Slurm and cloud machines send some time before they kill, SIGINT is Ctrl-C; a second one ends the
-    process at once. In a validation, the run stops when that is done. The exit status is 128 and the signal's number.
+    Slurm and cloud machines send SIGTERM some time before they kill a process; Ctrl-C sends SIGINT. A second signal
+    ends the process at once. A signal during validation takes effect after it. The exit status is 128 plus the
+    signal's number.
     """
 
     priority = 'LOWEST'
 
     def before_train(self, runner: Runner) -> None:
         self.signal = 0
-        self.handlers = {number: signal.signal(number, self._remember) for number in SIGNALS}
+        self.handlers = {number: signal.signal(number, self._remember) for number in _SIGNALS}
 
     def after_train(self, runner: Runner) -> None:
         for number, handler in self.handlers.items():
@@ -42,14 +43,14 @@ class InterruptHook(Hook):
         self._stop_if_asked(runner, epoch=runner.epoch, iter=runner.iter + 1)
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[dict] = None) -> None:
-        # A validation without a training has installed nothing.
+        # runner.val() installs no handlers.
         if hasattr(self, 'signal'):
             self._stop_if_asked(runner, epoch=runner.epoch, iter=runner.iter)
 
     def _stop_if_asked(self, runner: Runner, epoch: int, iter: int) -> None:
         number = self.signal
         if get_world_size() > 1:
-            if iter % INTERVAL:
+            if iter % _INTERVAL:
                 return
             asked = torch.tensor(number)
             all_reduce(asked, 'max')
@@ -60,8 +61,8 @@ class InterruptHook(Hook):
         for hook in runner.hooks:
             if isinstance(hook, RunCheckpointHook):
                 path = hook.save_interrupted(runner, epoch, iter)
-                runner.logger.warning(f'{name} at iteration {iter}: saved {path}, and --resume goes on from there.')
-        # The first process writes; a launcher ends all as soon as one of the others is gone.
+                runner.logger.warning(f'{name} at iteration {iter}: saved {path}; --resume continues from there.')
+        # The first process writes, and a launcher ends all as soon as one of the others has exited.
         barrier()
         self.after_train(runner)
         raise SystemExit(128 + number)

@@ -1,4 +1,3 @@
-import atexit
 import os
 import subprocess
 import sys
@@ -8,35 +7,44 @@ from typing import Optional
 import torch.distributed
 
 from ..errors import ConfigError
+from ..framework import run_exit_functions
 
 # What torch.distributed reads, and where srun says it.
-SLURM_NAMES = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
+_SLURM_NAMES = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
 
 
 def init_cpu_processes(launcher: str, timeout: Optional[float] = None) -> None:
+    """Initialises torch.distributed over gloo, for processes on CPUs.
+
+    Args:
+        launcher: 'pytorch' or 'slurm'.
+        timeout: Seconds after which processes stop waiting for each other; None is torch's default.
+
+    Raises:
+        ConfigError: The launcher needs GPUs.
+    """
     if torch.distributed.is_initialized():
         return
     if launcher == 'slurm':
-        for name, slurm_name in SLURM_NAMES.items():
+        for name, slurm_name in _SLURM_NAMES.items():
             os.environ[name] = os.environ[slurm_name]
         if 'MASTER_ADDR' not in os.environ:
             command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_JOB_NODELIST']]
-            hosts = subprocess.check_output(command, text=True)
-            os.environ['MASTER_ADDR'] = hosts.split()[0]
+            os.environ['MASTER_ADDR'] = subprocess.check_output(command, text=True).split()[0]
     elif launcher != 'pytorch':
         raise ConfigError(f"launcher '{launcher}' needs GPUs: without them use 'pytorch' or 'slurm'")
     torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout) if timeout else None)
 
 
-def leave_processes() -> None:
-    """Ends a process that a launcher began and that is done; returns where there is no launcher.
+def shutdown_distributed() -> None:
+    """Ends a process that a launcher started; does nothing without a launcher.
 
-    Threads of gloo may still wait for the interpreter. When Python takes itself down, it then hangs or aborts.
+    Threads of gloo may still wait for the interpreter, and the interpreter's own shutdown then hangs or aborts.
     """
     if not torch.distributed.is_initialized():
         return
     torch.distributed.destroy_process_group()
-    atexit._run_exitfuncs()
+    run_exit_functions()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

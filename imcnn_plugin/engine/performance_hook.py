@@ -7,26 +7,27 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 
+from ..framework import is_compiled
 from ..models.joint_head import JointHead
 from .malloc_tuning import keep_freed_memory
 
 
-@HOOKS.register_module()
-class ModelSpeedHook(Hook):
+@HOOKS.register_module(name=['PerformanceHook', 'ModelSpeedHook'])
+class PerformanceHook(Hook):
     """Changes how the model is computed, not what.
 
     Args:
-        channels_last: Keep the weights of convolutions, and with them all maps, with the channels innermost.
+        channels_last: Keep the weights of convolutions, and with them all feature maps, in channels_last layout.
         compile: Compile the backbone and the heads with ``torch.compile``; a dict has its options, such as
             ``dict(mode='reduce-overhead')``, which records CUDA graphs. It takes a minute or more before the first
-            step. mmengine's own ``compile`` would take in the data samples, which dynamo cannot.
-        keep_memory: On a CPU, keep what a step frees for the next one, see
-            :func:`keep_freed_memory`; the process then stays as large as it ever was.
-        bf16_all_reduce: Several processes send each other their gradients in bfloat16, half the bytes of float32. They
-            still do so while the rest of the way back is computed.
+            step. mmengine's own ``compile`` would include the data samples, which dynamo cannot trace.
+        keep_memory: On a CPU, keep what a step frees for the next one, see :func:`keep_freed_memory`; the process
+            then stays at its peak size.
+        bf16_all_reduce: Several processes exchange gradients in bfloat16, half the bytes of float32. Communication
+            still overlaps with the backward pass.
     """
 
-    # Before a checkpoint is read, whose numbers then take the layout that is here.
+    # Before a checkpoint is loaded, whose tensors take the layout of the weights.
     priority = 'VERY_HIGH'
 
     def __init__(
@@ -46,15 +47,15 @@ class ModelSpeedHook(Hook):
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
         if self.keep_memory and next(model.parameters()).device.type == 'cpu' and not keep_freed_memory():
-            runner.logger.warning('keep_memory needs glibc and does nothing here.')
+            runner.logger.warning('keep_memory needs glibc and has no effect here.')
         if self.compile is False:
             return
         options = {} if self.compile is True else self.compile
         heads = [model.head.attr_head, model.head.id_head] if isinstance(model.head, JointHead) else [model.head]
-        for part in (model.backbone, *heads):
-            # A training that ends with a test comes here twice.
-            if part is not None and part._compiled_call_impl is None:
-                part.compile(**options)
+        for module in (model.backbone, *heads):
+            # Training that ends with a test comes here twice.
+            if module is not None and not is_compiled(module):
+                module.compile(**options)
         runner.logger.info('The model is compiled in the first steps, which takes a minute or more.')
 
     def before_train(self, runner: Runner) -> None:

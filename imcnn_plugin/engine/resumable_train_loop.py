@@ -11,24 +11,28 @@ from ..errors import ConfigError
 
 @LOOPS.register_module()
 class ResumableTrainLoop(EpochBasedTrainLoop):
-    """Trains by epochs, and goes on exactly where a checkpoint was written, also within an epoch.
+    """Trains by epochs, and resumes exactly where a checkpoint was written, also within an epoch.
 
-    mmengine's loop begins the epoch anew and runs past the end, and it leaves out the validation in which a run was
-    stopped. The sampler must be a :class:`~imcnn_plugin.datasets.ResumableSampler`, whose seed checkpoints hold.
+    mmengine's loop restarts the epoch and runs past the end, and it omits the validation in which a run was stopped.
+    The sampler must be a :class:`~imcnn_plugin.datasets.ResumableSampler`, whose seed checkpoints hold.
 
     Raises:
-        ConfigError: A run is to go on within an epoch, but its sampler cannot.
+        ConfigError: A run resumes within an epoch, but its sampler cannot.
     """
 
     def run(self) -> torch.nn.Module:
         self.runner.call_hook('before_train')
         self.first_step = self._steps_done()
-        self._keep_order()
+        sampler = self.dataloader.sampler
+        if isinstance(sampler, ResumableSampler):
+            # The sampler was built before the checkpoint was loaded.
+            sampler.seed = self.runner.message_hub.runtime_info.get('sampler_seed', sampler.seed)
+            self.runner.message_hub.update_info('sampler_seed', sampler.seed)
         if self._epoch and not self.first_step:
-            self.validate_if_due()
+            self._validate_if_due()
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()
-            self.validate_if_due()
+            self._validate_if_due()
         self.runner.call_hook('after_train')
         return self.runner.model
 
@@ -44,7 +48,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def _hooks_with(self, name: str) -> List[Hook]:
-        """The hooks that do something then. To ask all of them in each step takes longer than what they do."""
+        """The hooks that override this method. Calling all of them in each step takes longer than what they do."""
         general = '_before_iter' if name.startswith('before') else '_after_iter'
         return [
             hook
@@ -61,7 +65,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             hook.after_train_iter(runner, batch_idx=idx, data_batch=data_batch, outputs=outputs)
         self._iter += 1
 
-    def validate_if_due(self) -> None:
+    def _validate_if_due(self) -> None:
         hub = self.runner.message_hub
         self._decide_current_val_interval()
         due = self._epoch >= self.val_begin and (
@@ -73,10 +77,10 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             self.runner.val_loop.run()
 
     def _steps_done(self) -> int:
-        """Steps of the current epoch that the checkpoint has behind it."""
+        """Steps of the current epoch before the checkpoint."""
         hub, steps = self.runner.message_hub, len(self.dataloader)
         before = hub.runtime_info.get('steps_per_epoch', steps)
-        # Since when epochs have so many steps.
+        # The epoch and iteration since which epochs have this many steps.
         epoch, iteration = hub.runtime_info.get('steps_counted_from', (0, 0))
         done = self._iter - iteration - (self._epoch - epoch) * before
         hub.update_info('steps_per_epoch', steps)
@@ -85,19 +89,12 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             if done:
                 self.runner.logger.warning(
                     f'The checkpoint was written within an epoch of {before} steps, which has {steps} now: the epoch '
-                    'starts anew.'
+                    'restarts.'
                 )
             return 0
         if done and not isinstance(self.dataloader.sampler, ResumableSampler):
             raise ConfigError(
-                f'train_dataloader.sampler is a {type(self.dataloader.sampler).__name__}, with which no run can go on '
-                "within an epoch: write sampler=dict(type='ResumableSampler', shuffle=True)"
+                f'train_dataloader.sampler is a {type(self.dataloader.sampler).__name__}, which cannot resume within '
+                "an epoch: write sampler=dict(type='ResumableSampler', shuffle=True)"
             )
         return done
-
-    def _keep_order(self) -> None:
-        """Shuffles on as the checkpoint's run did: the sampler was made before the checkpoint was read."""
-        hub, sampler = self.runner.message_hub, self.dataloader.sampler
-        if isinstance(sampler, ResumableSampler):
-            sampler.seed = hub.runtime_info.get('sampler_seed', sampler.seed)
-            hub.update_info('sampler_seed', sampler.seed)

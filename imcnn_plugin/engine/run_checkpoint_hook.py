@@ -8,24 +8,24 @@ from mmpretrain.registry import HOOKS
 
 from ..files import write_text
 
-INTERRUPTED = 'interrupted.pth'
+_INTERRUPTED = 'interrupted.pth'
 
 
 @HOOKS.register_module()
 class RunCheckpointHook(CheckpointHook):
-    """mmengine's ``CheckpointHook``, but no file is lost: not when the process dies, nor one of another run.
+    """mmengine's ``CheckpointHook`` with atomic writes; another run's best checkpoint is never deleted.
 
-    Files are written whole or not at all, and the best checkpoint is there until a better one is. A checkpoint
-    remembers where the best one of its run lies: resumed into another work folder, the stock hook removes that file as
-    soon as the new run is better, this one does not.
+    The best checkpoint exists until a better one does. A checkpoint stores the path of the best one of its run: if it
+    is resumed into another work directory, the stock hook deletes that file as soon as the new run is better, and this
+    one does not.
     """
 
     def __init__(self, *args, **kwargs):
-        super().__init__(*args, backend_args=dict(backend='whole_file'), **kwargs)
+        super().__init__(*args, backend_args=dict(backend='atomic'), **kwargs)
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
-        # The stock hook forgets it, and then does not write into it what a validation after the resuming found.
+        # The stock hook forgets it, and then does not add the result of a validation after resuming to it.
         last = runner.message_hub.runtime_info.get('last_ckpt')
         self.last_ckpt = last if self._is_own(last) else None
         if self.save_best is None:
@@ -33,24 +33,27 @@ class RunCheckpointHook(CheckpointHook):
         best = self._best()
         for key, path in best.items():
             if path and not self._is_own(path):
-                runner.logger.info(f'{path}, the best checkpoint so far, belongs to another run and is left there.')
+                runner.logger.info(f'{path}, the best checkpoint so far, belongs to another run and is kept there.')
                 best[key] = None
         self._set_best(best)
 
     def after_train(self, runner: Runner) -> None:
         super().after_train(runner)
         # A run that was stopped in its last validation has no regular checkpoint before it that would do this.
-        interrupted = Path(self.out_dir, INTERRUPTED)
+        interrupted = Path(self.out_dir, _INTERRUPTED)
         if is_main_process() and interrupted.is_file() and self.last_ckpt:
             write_text(Path(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
             interrupted.unlink()
 
     def save_interrupted(self, runner: Runner, epoch: int, iter: int) -> Path:
-        """Saves a run that is about to end at this place; the next regular checkpoint replaces the file."""
+        """Saves a run that is about to stop after ``epoch`` whole epochs and ``iter`` iterations; returns the file.
+
+        The next regular checkpoint replaces it.
+        """
         runner.save_checkpoint(
-            self.out_dir, INTERRUPTED, meta=dict(epoch=epoch, iter=iter), backend_args=self.backend_args
+            self.out_dir, _INTERRUPTED, meta=dict(epoch=epoch, iter=iter), backend_args=self.backend_args
         )
-        path = Path(self.out_dir, INTERRUPTED)
+        path = Path(self.out_dir, _INTERRUPTED)
         if is_main_process():
             write_text(Path(runner.work_dir, 'last_checkpoint'), str(path))
         return path
@@ -58,14 +61,14 @@ class RunCheckpointHook(CheckpointHook):
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
         if is_main_process():
-            Path(self.out_dir, INTERRUPTED).unlink(missing_ok=True)
+            Path(self.out_dir, _INTERRUPTED).unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         if self.save_best is None:
             return
         if self.key_indicators == ['auto']:
             self._init_rule(self.rules, [next(iter(metrics))])
-        # The stock hook removes the best checkpoint that it knows of before it writes the better one.
+        # The stock hook deletes the best checkpoint that it knows before it writes the better one.
         before = self._best()
         self._set_best(dict.fromkeys(before))
         super()._save_best_checkpoint(runner, metrics)
@@ -76,7 +79,7 @@ class RunCheckpointHook(CheckpointHook):
                 Path(path).unlink(missing_ok=True)
 
     def _best(self) -> dict:
-        """Paths of the best checkpoints by indicator."""
+        """Paths of the best checkpoints by metric."""
         if len(self.key_indicators) == 1:
             return {self.key_indicators[0]: self.best_ckpt_path}
         return dict(self.best_ckpt_path_dict)

@@ -7,16 +7,16 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-# Numbers are drawn for so many steps at once.
-BLOCK = 1024
+# Seeds are drawn for this many steps at once.
+_BLOCK = 1024
 
 
 @HOOKS.register_module()
 class StepSeedHook(Hook):
-    """Seeds torch before each step from the run's seed, the process and the number of the step.
+    """Seeds torch before each step from the run's seed, the rank and the number of the step.
 
-    What a step draws, its flips, crops and dropout, then depends on nothing that was before, so that a run which was
-    stopped goes on as if it had not been.
+    The flips, crops and dropout of a step then do not depend on earlier steps, so a resumed run continues exactly as
+    if it had not been stopped.
     """
 
     priority = 'VERY_HIGH'
@@ -25,11 +25,12 @@ class StepSeedHook(Hook):
         self.block = -1
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None) -> None:
-        block, step = divmod(runner.iter, BLOCK)
+        block, step = divmod(runner.iter, _BLOCK)
         if block != self.block:
             self.block = block
-            self.seeds = np.random.SeedSequence((runner.seed, get_rank(), block)).generate_state(BLOCK).tolist()
-        # Not torch.manual_seed, which without a GPU takes a stack trace each time.
+            sequence = np.random.SeedSequence((runner.seed, get_rank(), block))
+            self.seeds = sequence.generate_state(_BLOCK).tolist()
+        # Without a GPU, torch.manual_seed takes a stack trace each time.
         torch.default_generator.manual_seed(self.seeds[step])
         if torch.cuda.is_available():
             torch.cuda.manual_seed(self.seeds[step])

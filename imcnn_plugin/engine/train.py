@@ -1,63 +1,84 @@
+"""From a config to a runner, and training with a test at the end."""
+
 from functools import partial
 from pathlib import Path
 
-import torch.distributed
+import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import all_reduce, barrier
 from mmengine.hooks import EMAHook
-from mmengine.registry import RUNNERS
+from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import Runner
 
-from ..errors import ConfigError, DataError, plain_errors, unfit_weights
+from .. import framework
+from ..errors import ConfigError, DataError, mismatched_weights, translate_build_errors, translate_errors
+from .config import resolve_num_identities
 from .launch import init_cpu_processes
+
+_STOCK_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+# What a runner builds only when it trains or tests.
+_BUILDERS = ('train_loop', 'val_loop', 'test_loop', 'optim_wrapper', 'param_scheduler')
 
 
 def build_runner(cfg: Config, strict: bool = False) -> Runner:
-    """The runner of a config, on GPUs or, where there are none, on CPU processes over gloo.
+    """The runner of a config, on GPUs or, if there are none, on CPU processes over gloo.
 
     Args:
-        cfg: The config.
-        strict: The checkpoint to be loaded must have all weights of the model and no others, as where a test or a
-            resumed training begins with it. mmengine only warns, and goes on with random weights in their place.
+        cfg: A config of :func:`~imcnn_plugin.engine.load_config`. ``num_identities='auto'`` is replaced in it.
+        strict: The checkpoint to be loaded must have exactly the weights of the model, as a test and a resumed run
+            require. mmengine only warns, and continues with random weights for those that are missing.
 
     Raises:
-        ConfigError: The launcher needs GPUs, or a part cannot be built of what the config says.
+        ConfigError: The launcher needs GPUs, or a component cannot be built from the config.
+        DataError: The training set cannot be read.
     """
+    source = cfg.filename or 'the config of the checkpoint'
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         # mmengine asks for a GPU when it starts processes itself and when it wraps the model, and torch has
         # synchronised batch normalisation for GPUs alone.
         init_cpu_processes(cfg.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         cfg.model_wrapper_cfg = ConfigDict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
         cfg.sync_bn = None
+    # mmengine removes only its own hooks where a config says None.
+    for name in [name for name, hook in (cfg.get('default_hooks') or {}).items() if hook is None]:
+        if name not in _STOCK_HOOKS:
+            cfg.default_hooks.pop(name)
     if not cfg.get('model'):
-        raise ConfigError(f'{cfg.filename} has no model')
-    with plain_errors(cfg):
+        raise ConfigError(f'{source} has no model')
+    with translate_errors(), translate_build_errors(source):
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
+            resolve_num_identities(cfg)
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    for name in _BUILDERS:
+        # As a decorator.
+        setattr(runner, f'build_{name}', translate_build_errors(source)(getattr(runner, f'build_{name}')))
     if strict:
-        runner.load_checkpoint = partial(load_strictly, runner)
+        runner.load_checkpoint = partial(_load_strictly, runner)
     return runner
 
 
-def load_strictly(runner: Runner, path: str, **kwargs) -> dict:
-    """``Runner.load_checkpoint``, which refuses weights of another model and, to be resumed, a file without a place.
-
-    Raises:
-        DataError: Says what does not fit.
-    """
+def _load_strictly(runner: Runner, path: str, **kwargs) -> dict:
+    """``Runner.load_checkpoint`` that rejects weights of another model and, when resuming, a file without progress."""
     try:
         checkpoint = type(runner).load_checkpoint(runner, path, **{**kwargs, 'strict': True})
     except (RuntimeError, AttributeError, TypeError) as error:
-        raise unfit_weights(path, error) from error
+        raise mismatched_weights(path, error) from error
     meta = checkpoint.get('meta') or {}
-    if runner._resume and not all(isinstance(meta.get(key), int) for key in ('epoch', 'iter')):
+    if framework.is_resuming(runner) and not all(isinstance(meta.get(key), int) for key in ('epoch', 'iter')):
         raise DataError(f'{path} does not say at which epoch and iteration it was written: give it as load_from')
     return checkpoint
 
 
 def train_and_test(runner: Runner) -> None:
-    """Trains and, where there is a test part, tests what was best on validation, else the last weights."""
-    with plain_errors(runner.cfg):
-        # Asking for the loop builds it: a test part that cannot be read is known now and not after the training.
+    """Trains and, if the config has a test split, tests the best checkpoint, or the last weights if there is none.
+
+    Raises:
+        DataError: An image or a file cannot be read.
+        ConfigError: A component cannot be built from the config.
+        TrainingError: The loss is not finite.
+    """
+    with translate_errors():
+        # Accessing the loop builds it: a test split that cannot be read fails now and not after the training.
         has_test = runner.test_loop is not None
         runner.train()
         if not has_test:
@@ -65,17 +86,17 @@ def train_and_test(runner: Runner) -> None:
         best = runner.message_hub.runtime_info.get('best_ckpt')
         # The main process writes checkpoints while the others go on.
         barrier()
-        # Machines without a common file system have it on the first one only; all must test the same weights.
+        # Machines without a shared file system have it on the first one only; all must test the same weights.
         found = torch.tensor(int(bool(best) and Path(best).is_file()))
         all_reduce(found, 'min')
-        # What follows resumes nothing, where EMAHook would take the averages of a checkpoint for the other weights.
-        runner._resume = False
+        # The checkpoint is loaded, not resumed: resuming would make EMAHook swap the weights once more.
+        framework.set_resuming(runner, False)
         if found:
             runner.load_checkpoint(best)
         elif best:
             runner.logger.warning(f'{best} cannot be read by every process: testing the last weights.')
         for hook in runner.hooks:
-            # The averages, also the checkpoint's, lie in EMAHook, and the test begins with new ones of the model.
-            if isinstance(hook, EMAHook) and (found or hook._ema_started(runner)):
-                hook._swap_ema_parameters()
+            # The averages are in EMAHook now, and it would start the test with new ones of the model.
+            if isinstance(hook, EMAHook) and (found or framework.ema_has_started(hook, runner)):
+                framework.swap_ema_weights(hook)
         runner.test()

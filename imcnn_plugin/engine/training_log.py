@@ -1,5 +1,3 @@
-"""What mmengine logged of a training, by epochs or, of one that counts iterations alone, by iterations."""
-
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +7,21 @@ import numpy as np
 
 from ..errors import DataError
 
+# Epochs, or iterations, and values, ``(E, )`` each.
 Curve = Tuple[np.ndarray, np.ndarray]
-METRICS = 'attr/'
+# The prefix of PerAttributeAccuracy's metrics.
+METRIC_PREFIX = 'attr/'
 
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """Curves by their keys: numbers ``(E, )`` of epochs, which count from 1, and values ``(E, )``.
+    """What mmengine logged of a run, by epoch or, if a run counts only iterations, by iteration.
 
     Args:
-        train: Losses, the means of an epoch's logged values.
-        val: What :class:`~imcnn_plugin.evaluation.PerAttributeAccuracy` gave, without ``attr/`` and single attributes.
-        starts: The folders of the training's starts, which are named by their times.
+        train: Losses by key, the means of an epoch's logged values.
+        val: Metrics of :class:`~imcnn_plugin.evaluation.PerAttributeAccuracy` by key, without the prefix and without
+            single attributes.
+        starts: Names of the log folders of all starts of the run, which are their times.
         unit: 'epoch' or 'iteration'.
     """
 
@@ -31,13 +32,13 @@ class TrainingLog:
 
     @property
     def last(self) -> int:
-        """The last epoch that was validated or, without a validation, of which something is logged; 0 for none."""
+        """The last epoch that was validated or, without validation, that has any value; 0 for none."""
         curves = [*self.val.values()] or [*self.train.values()]
         return int(max((numbers[-1] for numbers, _ in curves), default=0))
 
 
 def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
-    """The log in ``<time>/vis_data/scalars.json``, of each epoch what the latest start logged; None without a file.
+    """Reads ``<time>/vis_data/scalars.json`` of all starts; of each epoch, the latest start counts. None if missing.
 
     Raises:
         DataError: A line of a file cannot be read.
@@ -48,9 +49,9 @@ def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
     trained: List[Tuple[int, dict]] = []
     validated: List[Tuple[int, dict]] = []
     for path in files:
-        new_trained, new_validated = read_lines(path)
-        # Of an epoch within which the training was resumed, the later part counts. A start may make up for the
-        # validation of an epoch that was trained before it.
+        new_trained, new_validated = _read_lines(path)
+        # If a run was resumed within an epoch, the later part counts. A start may also begin with the validation of
+        # an epoch that an earlier one trained.
         start = min((number for number, _ in new_trained), default=np.inf)
         trained = [line for line in trained if line[0] < start] + new_trained
         start = min([start, *(number for number, _ in new_validated)])
@@ -59,8 +60,8 @@ def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
     train, val = {}, {}
     for number, values in lines:
         for key, value in values.items():
-            if key.startswith(METRICS) and key.count('/') == 1:
-                val.setdefault(key.removeprefix(METRICS), []).append((number, value))
+            if key.startswith(METRIC_PREFIX) and key.count('/') == 1:
+                val.setdefault(key.removeprefix(METRIC_PREFIX), []).append((number, value))
             elif key.startswith('loss'):
                 train.setdefault(key, []).append((number, value))
     curves = ({key: mean_by_key(pairs) for key, pairs in part.items()} for part in (train, val))
@@ -68,24 +69,38 @@ def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
     return TrainingLog(*curves, tuple(path.parents[1].name for path in files), unit)
 
 
-def read_lines(path: Path) -> Tuple[List[Tuple[int, dict]], List[Tuple[int, dict]]]:
-    """The epoch, or what counts in its place, and the numbers of each line, of training and of validation."""
+def read_epoch_log(work_dir: Union[str, Path]) -> TrainingLog:
+    """:func:`read_log` of a run that logged ``loss_attr`` by epoch.
+
+    Raises:
+        DataError: There is no log, it has no such values, or a line cannot be read.
+    """
+    log = read_log(work_dir)
+    if log is None:
+        raise DataError(f'{work_dir} has no <time>/vis_data/scalars.json: give the work directory of a run')
+    if 'loss_attr' not in log.train or log.unit != 'epoch':
+        raise DataError(f"{work_dir}: its scalars.json has no line with 'epoch' and 'loss_attr'")
+    return log
+
+
+def _read_lines(path: Path) -> Tuple[List[Tuple[int, dict]], List[Tuple[int, dict]]]:
+    """The epoch or iteration and the numbers of each line, of training and of validation."""
     trained, validated = [], []
     for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(keepends=True), 1):
-        # A line that a training is writing has no end yet.
+        # The last line of a run that is still training may be incomplete.
         if not line.strip() or not line.endswith('\n'):
             continue
         try:
             values = {key: float(value) for key, value in json.loads(line).items()}
-            of_validation = any(key.startswith(METRICS) for key in values)
+            of_validation = any(key.startswith(METRIC_PREFIX) for key in values)
             (validated if of_validation else trained).append((int(values.get('epoch', values['step'])), values))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f"{path}, line {number}: expected a line of mmengine's scalars ({error!r})") from error
     return trained, validated
 
 
-def mean_by_key(pairs: Sequence[Tuple[float, float]]) -> Tuple[np.ndarray, np.ndarray]:
-    """The first numbers of pairs, each once and in order, ``(E, )``, and the mean of each one's second ``(E, )``."""
+def mean_by_key(pairs: Sequence[Tuple[float, float]]) -> Curve:
+    """The distinct first numbers of pairs, sorted, ``(E, )``, and the mean of the second numbers of each ``(E, )``."""
     table = np.array(pairs, float).reshape(-1, 2)
     keys, place = np.unique(table[:, 0], return_inverse=True)
     return keys, np.bincount(place, table[:, 1]) / np.bincount(place)

@@ -1,3 +1,27 @@
-from .per_attribute_accuracy import PerAttributeAccuracy
+"""Metrics, calibration and confidence intervals as functions of arrays, the metric that calls them, and its report."""
 
-__all__ = ['PerAttributeAccuracy']
+from .attribute_report import AGREEMENTS, REPORT_FILE, AttributeReport, describe_split
+from .attribute_scores import HEADINGS, PERCENTAGES, mean_or_none, nan_mean, score_attributes
+from .calibration import (
+    CRITERIA,
+    Reliability,
+    calibration_errors,
+    fit_temperature,
+    fit_thresholds,
+    perfect_calibration_error,
+    reliability,
+    sigmoid,
+)
+from .identity_agreement import STABLE_AGREEMENT, agreement_beyond_chance, sum_by_identity, within_identity_agreement
+from .identity_pooling import fit_pooling, pool
+from .paired_bootstrap import SubgroupGap, compare_subgroups, metric_difference, paired_interval
+from .per_attribute_accuracy import PerAttributeAccuracy
+from .worst_errors import find_worst_errors
+
+__all__ = [
+    'AGREEMENTS', 'AttributeReport', 'CRITERIA', 'HEADINGS', 'PERCENTAGES', 'PerAttributeAccuracy', 'REPORT_FILE',
+    'Reliability', 'STABLE_AGREEMENT', 'SubgroupGap', 'agreement_beyond_chance', 'calibration_errors',
+    'compare_subgroups', 'describe_split', 'find_worst_errors', 'fit_pooling', 'fit_temperature', 'fit_thresholds',
+    'mean_or_none', 'metric_difference', 'nan_mean', 'paired_interval', 'perfect_calibration_error', 'pool',
+    'reliability', 'score_attributes', 'sigmoid', 'sum_by_identity', 'within_identity_agreement'
+]  # fmt: skip

@@ -1,100 +1,165 @@
-"""Intervals for the difference of two models on the same images, by bootstrap over persons.
+"""Confidence intervals by bootstrap over identities.
 
-Images of one person are not independent, so persons and not images are drawn anew (a cluster bootstrap).
+Images of one identity are not independent, so identities rather than images are drawn with replacement (a cluster
+bootstrap). A comparison of two models is paired: both are evaluated on the same draws.
 """
 
-from typing import Iterator, Tuple
+from dataclasses import dataclass
+from typing import Callable, Iterator, Tuple
 
 import numpy as np
 
-# Counts of this many draws are held at once: 32 MB.
+from .attribute_scores import _confusion_counts, _confusion_metrics, nan_mean
+from .identity_agreement import sum_by_identity
+
+# Numbers held in memory at once: 32 MB.
 CHUNK = 2**22
 
 
-def draw_persons(persons: int, resamples: int, seed: int, width: int = 1) -> Iterator[np.ndarray]:
-    """How often each person is drawn, persons being drawn with replacement as often as there are some.
+def _bootstrap(
+    counts: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], resamples: int = 2000, seed: int = 0
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A statistic of sums over identities, and the ends of its 95 % percentile interval, ``(K, )`` each.
 
-    Args:
-        persons: Number P.
-        resamples: Number B of draws.
-        seed: Seeds them.
-        width: Numbers that are made of one draw, where these are more than P.
-
-    Yields:
-        ``(b, P)``, as many draws at once as fit; B in all.
+    ``statistic`` turns sums of counts ``(F, I, L)`` over I identities, ``(..., F, L)``, into values ``(..., K)``, NaN
+    where undefined. The ends are NaN with fewer than two identities.
     """
+    value = statistic(counts.sum(1))
+    ends = np.full((2, *value.shape), np.nan)
+    if counts.shape[1] > 1:
+        values = np.concatenate([statistic(sums) for sums in _resample(counts, resamples, seed)])
+        defined = ~np.isnan(values).all(0)
+        ends[:, defined] = np.nanquantile(values[:, defined], [0.025, 0.975], axis=0)
+    return value, *ends
+
+
+def _resample(counts: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Sums ``(b, F, L)`` over identities drawn with replacement, in chunks that add up to the number of draws."""
     rng = np.random.default_rng(seed)
-    for start in range(0, resamples, rows := max(1, CHUNK // max(persons, width))):
-        yield rng.multinomial(persons, np.full(persons, 1 / persons), size=min(rows, resamples - start))
-
-
-def accuracy(correct: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """Labels predicted right, in percent of those that are known.
-
-    Args:
-        correct: ``(..., P)``, of each person the labels that were predicted right.
-        labelled: ``(P, )``, of each person the labels that are known.
-
-    Returns:
-        ``(...)``.
-    """
-    return 100 * correct.sum(-1) / labelled.sum()
-
-
-def resampled_differences(
-    correct: np.ndarray, baseline: np.ndarray, labelled: np.ndarray, resamples: int = 10000, seed: int = 0
-) -> np.ndarray:
-    """Differences in accuracy on persons drawn with replacement, the same ones for both models.
-
-    Args:
-        correct: ``(S, P)``, for S seeds and P persons the labels that were predicted right.
-        baseline: ``(R, P)``, those of the other model's R seeds.
-        labelled: ``(P, )``, each person's labels that are known, the same for both.
-        resamples: Number B of draws of P persons.
-        seed: Seeds the draws.
-
-    Returns:
-        ``(B, )``, the mean over seeds of ``correct``'s accuracy minus that of ``baseline``, in points of percent.
-    """
-    # The labels are shared, so that the mean over seeds can be taken first.
-    gain = correct.mean(0) - baseline.mean(0)
-    draws = draw_persons(len(labelled), resamples, seed)
-    return np.concatenate([100 * (times @ gain) / (times @ labelled) for times in draws])
+    identities = counts.shape[1]
+    rows = max(1, CHUNK // max(identities, counts.size // identities))
+    for start in range(0, resamples, rows):
+        times = rng.multinomial(identities, np.full(identities, 1 / identities), size=min(rows, resamples - start))
+        yield np.tensordot(times.astype(float), counts, (1, 1))
 
 
 def paired_interval(
-    correct: np.ndarray,
-    baseline: np.ndarray,
-    labelled: np.ndarray,
-    level: float = 0.95,
-    resamples: int = 10000,
-    seed: int = 0,
+    correct: np.ndarray, baseline: np.ndarray, labelled: np.ndarray, resamples: int = 10000, seed: int = 0
 ) -> Tuple[float, float, float]:
-    """The difference in accuracy and its percentile interval, in points of percent.
+    """The difference in accuracy of two models and its 95 % interval, in percentage points.
 
-    It says how far other persons would change the difference between these trained models. Other seeds would change it
-    too, which is the standard deviation over seeds.
+    The interval says how the difference between these trained models would change on other identities. It does not
+    include seed variance: see the standard deviation over seeds.
 
     Args:
-        correct: ``(S, P)``, see :func:`resampled_differences`.
-        baseline: ``(R, P)``.
-        labelled: ``(P, )``.
-        level: The share of intervals that should cover the difference in the population.
-        resamples: Number of draws.
-        seed: Seeds the draws.
+        correct: ``(S, I)``, for S seeds and I identities the number of labels that were predicted correctly.
+        baseline: ``(R, I)``, the same for the R seeds of the other model.
+        labelled: ``(I, )``, the number of known labels of each identity, the same for both models.
+        resamples: Number of draws of I identities.
+        seed: Seed of the draws.
 
     Returns:
-        Difference, lower and upper end. The ends are NaN where there are fewer than two persons.
+        Difference of the means over seeds, lower and upper end. The ends are NaN with fewer than two identities.
 
     Raises:
-        ValueError: The shapes do not fit.
+        ValueError: The shapes do not match.
     """
-    persons = labelled.shape
-    if correct.ndim != 2 or baseline.ndim != 2 or not correct.shape[1:] == baseline.shape[1:] == persons:
-        raise ValueError(f'expected (S, P), (R, P), (P, ), found {correct.shape}, {baseline.shape}, {persons}')
-    difference = accuracy(correct, labelled).mean() - accuracy(baseline, labelled).mean()
-    if len(labelled) < 2:
-        return difference, np.nan, np.nan
-    values = resampled_differences(correct, baseline, labelled, resamples, seed)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return difference, low, high
+    shape = labelled.shape
+    if correct.ndim != 2 or baseline.ndim != 2 or not correct.shape[1:] == baseline.shape[1:] == shape:
+        raise ValueError(f'expected (S, I), (R, I), (I, ), found {correct.shape}, {baseline.shape}, {shape}')
+    # The labels are the same for all seeds, so the mean over seeds can be taken first.
+    counts = np.stack([correct.mean(0) - baseline.mean(0), labelled])[:, :, None]
+    _, low, high = _bootstrap(counts, lambda sums: _percentage(sums[..., 0, :], sums[..., 1, :]), resamples, seed)
+    accuracy, other = (_percentage(model.sum(1), labelled.sum()).mean() for model in (correct, baseline))
+    return float(accuracy - other), low.item(), high.item()
+
+
+def metric_difference(
+    before: np.ndarray,
+    after: np.ndarray,
+    targets: np.ndarray,
+    identity: np.ndarray,
+    metric: str,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Tuple[float, float, float]:
+    """The change of a metric, as the mean over attributes, with its 95 % interval.
+
+    Args:
+        before: Predictions ``(N, L)``, booleans.
+        after: The predictions to compare with them.
+        targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
+        identity: ``(N, )``; all images of unknown identity (-1) count as one identity.
+        metric: 'accuracy', 'balanced_accuracy' or 'f1'.
+        resamples: Number of draws of identities.
+        seed: Seed of the draws.
+
+    Returns:
+        Difference, lower and upper end, in percentage points. The ends are NaN with fewer than two identities.
+    """
+
+    def difference(sums: np.ndarray) -> np.ndarray:
+        old, new = (_confusion_metrics(*np.moveaxis(x, -2, 0))[metric] for x in np.split(sums, 2, -2))
+        return nan_mean(new - old)[..., None]
+
+    cells = [cell for predicted in (before, after) for cell in _confusion_counts(predicted, targets)]
+    counts, _ = sum_by_identity(identity, *cells)
+    return tuple(x.item() for x in _bootstrap(counts, difference, resamples, seed))
+
+
+@dataclass(frozen=True)
+class SubgroupGap:
+    """Images with an attribute against images without it, by their labels; percentages, NaN where undefined.
+
+    Args:
+        images: Number of images with and without, ``(2, )``.
+        accuracy: ``(2, L)``.
+        prevalence: ``(2, L)``.
+        gap: Accuracy with minus accuracy without, ``(L + 1, )``; the last is that of the means over attributes.
+        low: Lower ends of the gaps' 95 % intervals over identities, ``(L + 1, )``; NaN with fewer than two identities.
+        high: Upper ends.
+    """
+
+    images: np.ndarray
+    accuracy: np.ndarray
+    prevalence: np.ndarray
+    gap: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def compare_subgroups(predicted: np.ndarray, targets: np.ndarray, identity: np.ndarray, column: int) -> SubgroupGap:
+    """Compares images that have an attribute with images that do not.
+
+    Args:
+        predicted: Booleans ``(N, L)``.
+        targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
+        identity: ``(N, )``; each image of unknown identity (-1) counts as an identity of its own.
+        column: Index of the attribute that defines the subgroups; images where it is unknown are ignored.
+    """
+    known, on = targets >= 0, targets == 1
+    members = [targets[:, [column]] == label for label in (1, 0)]
+    identity = np.where(identity < 0, -1 - np.arange(len(identity)), identity)
+    cells = [cell & rows for rows in members for cell in (known & (predicted == on), known, on)]
+    counts, _ = sum_by_identity(identity, *cells)
+    correct, labelled, positive = counts.sum(1).reshape(2, 3, -1).swapaxes(0, 1)
+    return SubgroupGap(
+        np.array([rows.sum() for rows in members]),
+        _percentage(correct, labelled),
+        _percentage(positive, labelled),
+        *_bootstrap(counts, _gaps),
+    )
+
+
+def _gaps(sums: np.ndarray) -> np.ndarray:
+    """Differences in accuracy ``(..., L + 1)`` from two subgroups' correct, known and positive labels ``(..., 6, L)``.
+
+    The last is the mean over the attributes that are defined in both subgroups.
+    """
+    first, second = (_percentage(sums[..., i, :], sums[..., i + 1, :]) for i in (0, 3))
+    return np.concatenate([first - second, nan_mean(first - second)[..., None]], -1)
+
+
+def _percentage(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return 100 * part / whole

@@ -4,28 +4,28 @@ from typing import Tuple
 import numpy as np
 
 
-def worst_mistakes(
-    probabilities: np.ndarray, targets: np.ndarray, thresholds: np.ndarray, number: int, each: int
+def find_worst_errors(
+    probabilities: np.ndarray, targets: np.ndarray, thresholds: np.ndarray, number: int, per_label: int
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """The wrong predictions of which a model is most certain.
+    """The most confident wrong predictions.
 
     Args:
         probabilities: ``(N, L)``.
         targets: ``(N, L)``, 1 or 0; -1 is unknown.
-        thresholds: ``(L, )``, the probabilities from which on a label is predicted.
-        number: At most so many are given,
-        each: and so many of one label.
+        thresholds: ``(L, )``; a label is predicted if its probability reaches the threshold.
+        number: Maximum number of errors.
+        per_label: Maximum number of errors of one label.
 
     Returns:
-        Rows ``(M, )`` and columns ``(M, )``, the least probability of the true label first.
+        Rows ``(M, )`` and columns ``(M, )``, in ascending order of the true label's probability.
     """
     rows, columns = np.nonzero((targets >= 0) & ((probabilities >= thresholds) != (targets == 1)))
     p = probabilities[rows, columns].astype(float)
-    given, times = [], Counter()
+    chosen, counts = [], Counter()
     for i in np.argsort(np.where(targets[rows, columns] == 1, p, 1 - p), kind='stable'):
-        if len(given) == number:
+        if len(chosen) == number:
             break
-        if times[columns[i]] < each:
-            times[columns[i]] += 1
-            given.append(i)
-    return rows[given], columns[given]
+        if counts[columns[i]] < per_label:
+            counts[columns[i]] += 1
+            chosen.append(i)
+    return rows[chosen], columns[chosen]

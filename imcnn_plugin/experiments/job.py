@@ -9,7 +9,7 @@ from .variant import Variant
 
 @dataclass(frozen=True)
 class Job:
-    """A variant with a seed, and the folder that it is trained in."""
+    """A run of a sweep: a variant, a seed and a work directory."""
 
     variant: Variant
     seed: int
@@ -20,34 +20,35 @@ class Job:
 
     @property
     def options(self) -> List[str]:
-        """What the config is changed by; ``{seed}`` in an option stands for the seed."""
+        """Values for ``--cfg-options``, with ``{seed}`` replaced by the seed."""
         options = [option.replace('{seed}', str(self.seed)) for option in self.variant.options]
         return [*options, f'randomness.seed={self.seed}']
 
     @property
     def has_checkpoint(self) -> bool:
+        """Whether the work directory has a checkpoint to resume from."""
         return Path(self.folder, 'last_checkpoint').is_file()
 
     @property
     def hash_file(self) -> Path:
-        """Says which config the folder is of."""
+        """The file with the hash of the config that the work directory was started with."""
         return Path(self.folder, 'config_hash.txt')
 
     def check_folder(self) -> None:
-        """Checks that what is resumed, and reported as this run's, is this run.
+        """Checks that the work directory belongs to this run, so that it can be resumed and reported.
 
         Raises:
-            ConfigError: The work folder has checkpoints of another config.
+            ConfigError: It has checkpoints of another config.
         """
-        note = self.hash_file
-        if self.has_checkpoint and not (note.is_file() and note.read_text().strip() == self.variant.config_hash):
+        path = self.hash_file
+        if self.has_checkpoint and not (path.is_file() and path.read_text().strip() == self.variant.config_hash):
             raise ConfigError(
-                f'{self.folder} has checkpoints of another config than {self.variant.name} has now: move it away, or '
-                'give another --out'
+                f'{self.folder} has checkpoints of another config than that of {self.variant.name}: move it away, or '
+                'set another --out'
             )
 
 
-def folder_name(variant: Variant, seed: int) -> str:
+def _folder_name(variant: Variant, seed: int) -> str:
     """The variant's name as a file name, with the seed."""
     name = re.sub('[^a-z0-9.]+', '_', variant.name.lower()).strip('_.') or 'variant'
     return f'{name}-seed{seed}'

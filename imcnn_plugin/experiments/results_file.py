@@ -1,4 +1,4 @@
-"""The results file of a sweep: one JSON object a line, appended to, which a crash cannot spoil."""
+"""The results file of a sweep: one JSON object per line, appended atomically, so that a crash loses no row."""
 
 import base64
 import errno
@@ -15,50 +15,24 @@ from typing import Dict, List, Optional, Sequence, Union
 import numpy as np
 
 from ..errors import DataError
+from ..evaluation import AGREEMENTS, AttributeReport
 from .job import Job
 from .variant import Variant
 
-# Of a row, what says that it is there already.
+# The keys that identify a run.
 KEY = ('name', 'config_hash', 'seed')
-# The folders of an absolute path, which name a machine and its user.
-FOLDERS = re.compile(r'(?<![\w.*~}-])~?/(?:[^/\s,\'")\]]+/)*')
+# The directories of an absolute path, which would reveal a machine and its user.
+_DIRECTORIES = re.compile(r'(?<![\w.*~}-])~?/(?:[^/\s,\'")\]]+/)*')
 
 
-def make_row(job: Job, report: dict, val_accuracy: Optional[float], seconds: float, resumed: bool) -> dict:
-    """What is kept of a run: figures, what its intervals need and what it was made with; no absolute paths."""
-    config = Path(job.variant.config)
-    if config.is_absolute():
-        config = config.relative_to(Path.cwd()) if config.is_relative_to(Path.cwd()) else Path(config.name)
-    return dict(
-        name=job.variant.name,
-        config=str(config),
-        options=[FOLDERS.sub('', option) for option in job.variant.options],
-        config_hash=job.variant.config_hash,
-        seed=job.seed,
-        **{key: report[key] for key in ('protocol', 'split', 'fold', 'num_images') if key in report},
-        mean_accuracy=round(report['mean_accuracy'], 4),
-        val_accuracy=val_accuracy and round(val_accuracy, 4),
-        **{key: report['means'][key] for key in ('agreement', 'label_agreement')},
-        accuracy={
-            name: None if values['accuracy'] is None else round(values['accuracy'], 4)
-            for name, values in report['attributes'].items()
-        },
-        lasting=report['lasting'],
-        by_identity=pack_counts(report['by_identity']),
-        checksums=report['checksums'],
-        seconds=round(seconds, 1),
-        resumed=resumed,
-        versions=report['versions'],
-    )
+def read_rows(path: Union[str, Path], repair: bool = False) -> List[dict]:
+    """The rows of a results file; none if there is no file. The first row of a name, config and seed counts.
 
-
-def read_rows(path: Union[str, Path], mend: bool = False) -> List[dict]:
-    """The rows of a results file, of those with one name, config and seed the first; none where there is no file.
-
-    A last line that was cut off is left out with a warning.
+    A truncated last line is skipped with a warning.
 
     Args:
-        mend: Also remove that line, so that rows can be appended.
+        path: The file.
+        repair: Whether to remove that line, so that rows can be appended.
 
     Raises:
         DataError: The file or a line of it cannot be read.
@@ -68,29 +42,32 @@ def read_rows(path: Union[str, Path], mend: bool = False) -> List[dict]:
         return []
     rows = {}
     try:
-        *lines, last = path.read_bytes().split(b'\n')
-        if last and is_json(last):
-            # An editor may have left out the end of the line.
-            lines.append(last)
-            if mend:
-                write_at_once(path, b'\n')
-        elif last:
-            todo = 'removed' if mend else 'left out'
-            print(f'warning: {path}: the last line was cut off and is {todo}: {last[:60]!r}', file=sys.stderr)
-            if mend:
-                os.truncate(path, path.stat().st_size - len(last))
+        content = path.read_bytes()
+        last = content.rpartition(b'\n')[2]
+        if last and not _is_json(last):
+            action = 'removed' if repair else 'skipped'
+            print(f'warning: {path}: the last line is truncated and was {action}: {last[:60]!r}', file=sys.stderr)
+            content = content.removesuffix(last)
+            if repair:
+                os.truncate(path, len(content))
+        elif last and repair:
+            # An editor dropped the newline at the end of the file.
+            _append(path, b'\n')
     except OSError as error:
         raise DataError(f'{path} cannot be read ({error.strerror})') from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(content.splitlines(), 1):
         try:
             row = json.loads(line)
+            # The older name.
+            if 'lasting' in row:
+                row['identity_stable'] = row.pop('lasting')
             rows.setdefault(tuple(row[key] for key in KEY), row)
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f'{path}, line {number}: not a row of a sweep ({error!r})') from error
+            raise DataError(f'{path}, line {number}: not a row of a results file ({error!r})') from error
     return list(rows.values())
 
 
-def is_json(text: bytes) -> bool:
+def _is_json(text: bytes) -> bool:
     try:
         json.loads(text)
     except ValueError:
@@ -98,34 +75,10 @@ def is_json(text: bytes) -> bool:
     return True
 
 
-def append_row(path: Union[str, Path], row: dict) -> None:
-    """Adds a line, whole or not at all.
-
-    Raises:
-        DataError: It cannot be written.
-    """
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_at_once(path, json.dumps(row, separators=(',', ':')).encode() + b'\n')
-    except OSError as error:
-        raise DataError(f'{path} cannot be written ({error.strerror})') from error
-
-
-def write_at_once(path: Union[str, Path], text: bytes) -> None:
-    """Appends in one write, on the disk when this returns, so that neither a crash nor another sweep cuts a line."""
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    try:
-        if os.write(file, text) < len(text):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
 def group_rows(rows: Sequence[dict], variants: Sequence[Variant] = ()) -> Dict[str, List[dict]]:
     """Rows by variant, in the order of ``variants`` or, without any, of the file.
 
-    Where the file has several configs of one name, the name is followed by the config's hash.
+    If the file has several configs with the same name, the config's hash is appended to it.
     """
     if variants:
         keys = {(variant.name, variant.config_hash): variant.name for variant in variants}
@@ -137,39 +90,66 @@ def group_rows(rows: Sequence[dict], variants: Sequence[Variant] = ()) -> Dict[s
     return {name: group for name, group in groups.items() if group}
 
 
-def pack_counts(by_identity: Dict[str, dict]) -> Dict[str, object]:
-    """``by_identity`` of a report, its counts as texts; about 8 kB for 549 persons.
-
-    Wrong labels are few and take less room than right ones.
-    """
-    correct, labelled = (np.array([*by_identity[key].values()]) for key in ('correct', 'labelled'))
+def _make_row(job: Job, report: AttributeReport, val_accuracy: Optional[float], seconds: float, resumed: bool) -> dict:
+    """The row of a run: results, counts for intervals, and provenance without absolute paths."""
+    config = Path(job.variant.config)
+    if config.is_absolute():
+        config = config.relative_to(Path.cwd()) if config.is_relative_to(Path.cwd()) else Path(config.name)
+    stored = report.to_dict()
     return dict(
-        identity=by_identity['identity'],
-        wrong=pack(labelled - correct),
-        labelled=pack(labelled),
+        name=job.variant.name,
+        config=str(config),
+        options=[_DIRECTORIES.sub('', option) for option in job.variant.options],
+        config_hash=job.variant.config_hash,
+        seed=job.seed,
+        **{key: stored[key] for key in ('protocol', 'split', 'fold', 'num_images') if key in stored},
+        mean_accuracy=round(report.mean_accuracy, 4),
+        val_accuracy=val_accuracy and round(val_accuracy, 4),
+        **{key: report.means[key] for key in AGREEMENTS},
+        accuracy={name: row['accuracy'] and round(row['accuracy'], 4) for name, row in report.attributes.items()},
+        identity_stable=report.identity_stable,
+        by_identity=_pack_counts(report.by_identity),
+        checksums=report.checksums,
+        seconds=round(seconds, 1),
+        resumed=resumed,
+        versions=report.versions,
     )
 
 
-def pack(counts: np.ndarray) -> str:
-    # All images of unknown identity are one person's, and may be more than two bytes can count.
+def _append_row(path: Union[str, Path], row: dict) -> None:
+    """Atomically appends a row; raises DataError if the file cannot be written."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _append(path, json.dumps(row, separators=(',', ':')).encode() + b'\n')
+    except OSError as error:
+        raise DataError(f'{path} cannot be written ({error.strerror})') from error
+
+
+def _append(path: Union[str, Path], text: bytes) -> None:
+    """Appends in a single write and syncs, so that neither a crash nor another sweep splits a line."""
+    with open(path, 'ab', buffering=0) as file:
+        if file.write(text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file)
+
+
+def _pack_counts(by_identity: Dict[str, dict]) -> Dict[str, object]:
+    """A report's ``by_identity`` with its counts as compressed text, about 8 kB for 549 identities.
+
+    Wrong labels are fewer than correct ones and compress better.
+    """
+    correct, labelled = (np.array([*by_identity[key].values()]) for key in ('correct', 'labelled'))
+    return dict(identity=by_identity['identity'], wrong=_pack(labelled - correct), labelled=_pack(labelled))
+
+
+def _pack(counts: np.ndarray) -> str:
+    # All images of unknown identity share one count, which may exceed two bytes.
     width = 2 if counts.max(initial=0) < 2**16 else 4
     return base64.b64encode(zlib.compress(counts.astype(f'<u{width}').tobytes(), 9)).decode()
 
 
-def unpack_counts(packed: Dict[str, object], names: Sequence[str], attributes: Sequence[str]) -> Dict[str, np.ndarray]:
-    """The numbers of each person's labels, summed over some attributes.
-
-    Args:
-        packed: Of :func:`pack_counts`.
-        names: The attributes that were tested, in their order.
-        attributes: Those that are summed over.
-
-    Returns:
-        ``correct`` and ``labelled``, both ``(P, )``.
-
-    Raises:
-        DataError: The texts are damaged.
-    """
+def _unpack_counts(packed: Dict[str, object], names: List[str], attributes: Sequence[str]) -> Dict[str, np.ndarray]:
+    """``correct`` and ``labelled`` ``(I, )``, sums over ``attributes`` out of ``names``; DataError if damaged."""
     chosen = [names.index(name) for name in attributes]
 
     def unpack(text):
@@ -179,7 +159,7 @@ def unpack_counts(packed: Dict[str, object], names: Sequence[str], attributes: S
             counts = np.frombuffer(content, f'<u{len(content) // math.prod(shape)}')
             return counts.reshape(shape)[chosen].sum(0, dtype=int)
         except (ValueError, zlib.error, TypeError, ZeroDivisionError) as error:
-            raise DataError(f"the persons' figures cannot be read: {error}") from error
+            raise DataError(f"'by_identity' of a row cannot be unpacked ({error})") from error
 
     labelled = unpack(packed['labelled'])
     return dict(correct=labelled - unpack(packed['wrong']), labelled=labelled)

@@ -1,7 +1,6 @@
-"""Variants x seeds: each a training of its own, and a row of figures in a file."""
+"""Trains every variant with every seed, each run in its own process, and appends their results to a file."""
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -13,31 +12,30 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Union
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-
-from ..engine.training_log import METRICS, read_log
+from ..engine.training_log import METRIC_PREFIX, read_log
 from ..errors import ConfigError, DataError
+from ..evaluation import REPORT_FILE, AttributeReport
 from ..parallel import usable_cores
-from .job import Job, folder_name
-from .results_file import KEY, append_row, make_row, read_rows
+from ..progress import progress_bar
+from .job import Job, _folder_name
+from .results_file import KEY, _append_row, _make_row, read_rows
 from .variant import Variant
 
 
 class Sweep:
-    """Trains what is not yet in the results file, and appends a row for each training that ended well.
+    """Trains the runs that are missing from a results file, and appends a row for each that completes.
 
     Args:
-        variants: What to train, with different names.
-        seeds: Each variant is trained with each of them.
-        out: Folder of the work folders ``<name>-seed<k>``, in each of which ``train.log`` has the output.
+        variants: Variants to train, with different names.
+        seeds: Seeds to train each variant with.
+        out: Parent of the work directories ``<name>-seed<k>``; ``train.log`` in each has the run's output.
         results: The results file.
-        script: ``tools/train.py``.
+        script: Path of ``tools/train.py``.
         data_root: Replaces the configs' ``data_root``.
-        jobs: How many run at once.
+        jobs: Number of runs at once.
 
     Raises:
-        ConfigError: Names or seeds are given twice, or a work folder is of another config.
+        ConfigError: Two runs would have the same work directory.
     """
 
     def __init__(
@@ -51,11 +49,10 @@ class Sweep:
         jobs: int = 1,
     ):
         self.jobs = [
-            Job(variant, seed, Path(out, folder_name(variant, seed))) for variant in variants for seed in seeds
+            Job(variant, seed, Path(out, _folder_name(variant, seed))) for variant in variants for seed in seeds
         ]
-        twice = [folder.name for folder, count in Counter(job.folder for job in self.jobs).items() if count > 1]
-        if twice:
-            raise ConfigError(f'each variant needs a name and each run a seed of its own: {twice} would be two runs')
+        if shared := [folder.name for folder, count in Counter(job.folder for job in self.jobs).items() if count > 1]:
+            raise ConfigError(f'several runs would share {shared}: give variants different names and seeds once')
         self.results = results
         self.script = script
         self.data_root = data_root
@@ -65,34 +62,33 @@ class Sweep:
         self.lock = threading.Lock()
 
     def run(self) -> Dict[Job, str]:
-        """Trains, and returns for each run that failed what was last said of it."""
-        done = {tuple(row[key] for key in KEY) for row in read_rows(self.results, mend=True)}
+        """Trains, and returns the error message of each run that failed.
+
+        Raises:
+            ConfigError: A work directory has checkpoints of another config.
+            DataError: The results file cannot be read.
+        """
+        done = {tuple(row[key] for key in KEY) for row in read_rows(self.results, repair=True)}
         todo = [job for job in self.jobs if (job.variant.name, job.variant.config_hash, job.seed) not in done]
         for job in todo:
             job.check_folder()
-        console = Console(soft_wrap=True, highlight=False, markup=False)
-        console.print(f'Runs: {len(self.jobs)}, of which {self.results} has {len(self.jobs) - len(todo)}')
-        failed, start = {}, time.monotonic()
-        # What ends this process must end the trainings, or the next sweep would find them running.
+        print(f'{len(self.jobs)} runs, {len(self.jobs) - len(todo)} of them already in {self.results}', flush=True)
+        failed = {}
+        # Ending this process must end its runs, or the next sweep would find them running.
         before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         pool = ThreadPoolExecutor(self.at_once)
         try:
-            columns = ('{task.description}', BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-                bar = progress.add_task('trainings', total=len(todo))
+            with progress_bar('Runs', len(todo)) as advance:
                 futures = {pool.submit(self._train, job): job for job in todo}
                 for count, future in enumerate(as_completed(futures), 1):
                     job = futures[future]
                     try:
-                        said = f'{future.result()["mean_accuracy"]:.2f} %'
+                        outcome = f'{future.result()["mean_accuracy"]:.2f} %'
                     except (DataError, OSError, RuntimeError) as error:
                         failed[job] = str(error)
-                        said = f'failed: {error}'
-                    passed = time.monotonic() - start
-                    left = passed / count * (len(todo) - count)
-                    timing = f'{duration(passed)} passed, about {duration(left)} left'
-                    console.print(f'[{count}/{len(todo)}] {job}: {said}; {timing}')
-                    progress.advance(bar)
+                        outcome = f'failed: {error}'
+                    print(f'[{count}/{len(todo)}] {job}: {outcome}', flush=True)
+                    advance()
         finally:
             self._stop()
             pool.shutdown(cancel_futures=True)
@@ -106,81 +102,67 @@ class Sweep:
                 process.terminate()
 
     def _train(self, job: Job) -> dict:
-        """Trains in a process of its own, appends the row and returns it.
+        """Trains in a new process, appends the row and returns it.
 
         Raises:
-            RuntimeError: The training failed; says how.
+            RuntimeError: The run failed; has the last line of its log.
         """
         job.folder.mkdir(parents=True, exist_ok=True)
-        # Without a checkpoint --resume would forget the weights that the config starts from.
+        # Without a checkpoint, --resume would ignore the config's load_from.
         resumed = job.has_checkpoint
         command = [sys.executable, str(self.script), job.variant.config, '--work-dir', str(job.folder)]
         command += ['--resume'] if resumed else []
         command += ['--data-root', self.data_root] if self.data_root else []
         command += ['--cfg-options', *job.options]
-        threads = str(max(1, usable_cores() // self.at_once))
         path, start = Path(job.folder, 'train.log'), time.monotonic()
         with open(path, 'ab') as log:
             try:
-                # The training inherits the open file and with it the lock, and keeps it until its own end.
+                # The run inherits the open file and holds the lock until it ends.
                 fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise RuntimeError(f'{job.folder} is being trained in by another process') from error
+                raise RuntimeError(f'{job.folder} is in use by another process') from error
             job.hash_file.write_text(job.variant.config_hash + '\n')
             with self.lock:
                 if self.stopped:
                     raise RuntimeError('stopped')
-                # Like other tools, this leaves a number of threads alone that is set already.
+                # A number of threads that is already set takes precedence.
                 process = self.running[job] = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env={'OMP_NUM_THREADS': threads, **os.environ},
+                    env={'OMP_NUM_THREADS': str(max(1, usable_cores() // self.at_once)), **os.environ},
                 )
             status = process.wait()
         seconds = time.monotonic() - start
         with self.lock:
             del self.running[job]
         if status:
-            raise RuntimeError(f'{last_line(path)} (exit status {status}, {path})')
-        try:
-            report = json.loads(Path(job.folder, 'per_attribute.json').read_text(encoding='utf-8'))
-        except (OSError, ValueError) as error:
-            raise RuntimeError(f'{job.folder} has no per_attribute.json: does its config test attributes?') from error
-        row = make_row(job, report, validation_of_tested(job.folder, report), seconds, resumed)
+            last_line = path.read_text(encoding='utf-8', errors='replace').strip().split('\n')[-1].lstrip()
+            raise RuntimeError(f'{last_line or "no output"} (exit status {status}, {path})')
+        path = Path(job.folder, REPORT_FILE)
+        if not path.is_file():
+            raise RuntimeError(f'{path} is missing: add AttributeReportHook and a test split to the config')
+        report = AttributeReport.load(path)
+        row = _make_row(job, report, _validation_accuracy(job.folder, report.config), seconds, resumed)
         with self.lock:
-            append_row(self.results, row)
+            _append_row(self.results, row)
         return row
 
 
-def validation_of_tested(folder: Path, report: dict) -> Optional[float]:
-    """The mean accuracy on the validation part of the epoch that was tested; None where nothing was validated.
-
-    Args:
-        folder: The work folder.
-        report: Of the test, with the config: without ``save_best`` the last epoch was tested.
-    """
+def _validation_accuracy(folder: Path, config: Optional[dict]) -> Optional[float]:
+    """The mean accuracy on the validation split in the epoch that was tested; None without validation."""
     log = read_log(folder)
     if not log or 'mean_accuracy' not in log.val:
         return None
     accuracy = log.val['mean_accuracy'][1]
-    hooks = report.get('config', {}).get('default_hooks') or {}
+    hooks = (config or {}).get('default_hooks') or {}
     key = (hooks.get('checkpoint') or {}).get('save_best')
-    # mmengine also takes a list. With several no best one is tested.
-    [key] = key if isinstance(key, list) and len(key) == 1 else [None if isinstance(key, list) else key]
-    by = log.val.get(key.removeprefix(METRICS), log.val['mean_accuracy'])[1] if key else None
-    return float(accuracy[-1 if by is None else by.argmax()])
-
-
-def last_line(path: Path) -> str:
-    lines = path.read_text(encoding='utf-8', errors='replace').split('\n')
-    return next((line.strip() for line in reversed(lines) if line.strip()), 'nothing was printed')
-
-
-def duration(seconds: float) -> str:
-    """In seconds, minutes or hours, whichever can be read."""
-    if seconds < 90:
-        return f'{seconds:.0f} s'
-    minutes = round(seconds / 60)
-    return f'{minutes} min' if minutes < 90 else f'{minutes // 60} h {minutes % 60:02} min'
+    # mmengine also accepts a list.
+    if isinstance(key, list):
+        key = key[0] if len(key) == 1 else None
+    # Without a key, or with several, the last epoch is tested.
+    if not key:
+        return float(accuracy[-1])
+    monitored = log.val.get(key.removeprefix(METRIC_PREFIX), log.val['mean_accuracy'])[1]
+    return float(accuracy[monitored.argmax()])

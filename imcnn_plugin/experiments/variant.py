@@ -1,4 +1,4 @@
-"""What a sweep trains: configs with options, under the names of the table's rows."""
+"""The variants of a sweep: named configs with options."""
 
 import argparse
 import hashlib
@@ -13,13 +13,13 @@ from mmengine.config import Config, DictAction
 from ..engine.config import load_config
 from ..errors import ConfigError
 
-# Where a run and its data lie, and what a GPU switches on by itself, make no other experiment.
+# Paths, and settings that depend on whether there is a GPU, do not change the experiment.
 NOT_HASHED = {'work_dir', 'data_root', 'pin_memory', 'persistent_workers'}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A config with options, under the name of its row in the table."""
+    """A config with options, and its name in the table."""
 
     name: str
     config: str
@@ -28,10 +28,14 @@ class Variant:
 
 
 def parse_variant(text: str, common: Sequence[str] = ()) -> Variant:
-    """A variant from ``NAME=CONFIG [KEY=VALUE ...]``, quoted as in a shell, with options before its own.
+    """A variant from ``NAME=CONFIG [KEY=VALUE ...]``, quoted as in a shell.
+
+    Args:
+        text: The variant.
+        common: Options of all variants, which its own options override.
 
     Raises:
-        ConfigError: It is not of this form, or the config cannot be read with the options.
+        ConfigError: The text does not have this form, or the config cannot be read with the options.
     """
     name, _, rest = text.partition('=')
     try:
@@ -41,11 +45,15 @@ def parse_variant(text: str, common: Sequence[str] = ()) -> Variant:
     options = (*common, *options)
     if not name.strip() or not all(re.match(r'[\w.]+=', option) for option in options):
         raise ConfigError(f"'{text}' with options {list(common)}: expected NAME=CONFIG [KEY=VALUE ...]")
-    return Variant(name.strip(), config, options, hash_config(config, options))
+    return Variant(name.strip(), config, options, _hash_config(config, options))
 
 
 def lambda_variants(values: Sequence[str], config: str, common: Sequence[str] = ()) -> List[Variant]:
-    """A variant for each weight of the identity loss; at 0 there is no identity branch."""
+    """A variant for each weight of the identity loss. At 0 there is no identity branch.
+
+    Raises:
+        ConfigError: A value is not a number, or the config cannot be read with the options.
+    """
     variants = []
     for value in values:
         try:
@@ -62,30 +70,26 @@ def load_variant(config: str, options: Sequence[str]) -> Config:
     Raises:
         ConfigError: The config cannot be read with the options.
     """
-    given = parse_options(options)
-    # Where a run puts its seed in, the config must take a number, but the variant is the same whatever the seed.
-    tried = parse_options([option.replace('{seed}', '0') for option in options])
+    given = _parse_options(options)
+    # The options must be valid with a seed instead of '{seed}', but the variant is the same for all seeds.
+    tried = _parse_options([option.replace('{seed}', '0') for option in options])
     try:
         cfg = load_config(config, cfg_options=tried)
         cfg.merge_from_dict({key: value for key, value in given.items() if value != tried[key]})
         return cfg
     except Exception as error:
-        # mmengine has no error of its own for a file or a key that it cannot use.
+        # mmengine raises errors of many types for an unusable file or key.
         raise ConfigError(f'{config} cannot be read with options {list(options)}: {error}') from error
 
 
-def parse_options(options: Sequence[str]) -> dict:
+def _parse_options(options: Sequence[str]) -> dict:
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args(['--cfg-options', *options]).cfg_options if options else {}
 
 
-def hash_config(config: str, options: Sequence[str]) -> str:
-    """16 hexadecimal digits for what is trained: another config or option gives others, other folders or seeds do not.
-
-    Raises:
-        ConfigError: The config cannot be read with the options.
-    """
+def _hash_config(config: str, options: Sequence[str]) -> str:
+    """16 hexadecimal digits that depend on the config and the options, but not on folders or seeds."""
 
     def kept(node):
         if isinstance(node, dict):
@@ -98,12 +102,12 @@ def hash_config(config: str, options: Sequence[str]) -> str:
 
 
 def choose_baseline(name: Optional[str], variants: Sequence[Variant]) -> Optional[str]:
-    """What the variants are compared with, by default the first of them; whatever is asked for where there are none.
+    """The name of the baseline, by default the first variant. Without variants, any name is accepted.
 
     Raises:
-        ConfigError: It is none of the variants.
+        ConfigError: There is no variant of that name.
     """
     names = [variant.name for variant in variants]
     if name and names and name not in names:
-        raise ConfigError(f"the baseline '{name}' is none of the variants {names}")
+        raise ConfigError(f"the baseline '{name}' is not one of the variants {names}")
     return name or next(iter(names), None)

@@ -1,27 +1,21 @@
+"""The networks: backbones, heads, losses and the data preprocessor, registered with mmpretrain."""
+
 from .aux_multi_label_head import AuxMultiLabelHead
-from .dense_block import DenseBlock
+from .batch_fields import batch_field
 from .face_preprocessor import FacePreprocessor
+from .features import flatten_features
 from .grouped_linear import GroupedLinear
 from .grouped_multi_label_head import GroupedMultiLabelHead
 from .identity_head import IdentityHead
 from .imcnn import IMCNN
-from .imcnn_dense import IMCNNDense
+from .imcnn_dense import DenseBlock, IMCNNDense
 from .joint_head import JointHead
-from .joint_loss import JointLoss
+from .losses import JointLoss, identity_loss, multi_label_loss, valid_count
 from .maxout_dense_neck import MaxoutDenseNeck
 from .mcnn import MCNN
 
 __all__ = [
-    'AuxMultiLabelHead',
-    'DenseBlock',
-    'FacePreprocessor',
-    'GroupedLinear',
-    'GroupedMultiLabelHead',
-    'IdentityHead',
-    'IMCNN',
-    'IMCNNDense',
-    'JointHead',
-    'JointLoss',
-    'MaxoutDenseNeck',
-    'MCNN',
-]
+    'AuxMultiLabelHead', 'DenseBlock', 'FacePreprocessor', 'GroupedLinear', 'GroupedMultiLabelHead', 'IMCNN',
+    'IMCNNDense', 'IdentityHead', 'JointHead', 'JointLoss', 'MCNN', 'MaxoutDenseNeck', 'batch_field',
+    'flatten_features', 'identity_loss', 'multi_label_loss', 'valid_count'
+]  # fmt: skip

@@ -9,11 +9,11 @@ from .grouped_multi_label_head import GroupedMultiLabelHead
 
 @MODELS.register_module()
 class AuxMultiLabelHead(GroupedMultiLabelHead):
-    """MCNN-AUX (Hand & Chellappa 2016, arXiv 1604.07360): a linear layer from all scores to all scores.
+    """MCNN-AUX (Hand & Chellappa 2016, arXiv 1604.07360): a linear layer from all logits to all logits.
 
-    It learns the relations of attributes of different groups on top of a :class:`GroupedMultiLabelHead` that is
-    trained already and stays as it is: load that one's checkpoint with ``load_from`` and freeze the backbone. With 40
-    attributes it has 1,600 weights. It starts as the identity, that is, with the scores as they are.
+    The layer learns relations between attributes of different groups on top of a trained
+    :class:`GroupedMultiLabelHead`, which is frozen here: load its checkpoint with ``load_from`` and freeze the
+    backbone as well. The layer is initialized to the identity matrix; 40 attributes give 1,600 weights.
     """
 
     def __init__(self, *args, **kwargs):
@@ -27,7 +27,7 @@ class AuxMultiLabelHead(GroupedMultiLabelHead):
 
     def train(self, mode: bool = True) -> 'AuxMultiLabelHead':
         super().train(mode)
-        # No dropout in what is not trained.
+        # Frozen layers run without dropout.
         self.banks.eval()
         return self
 

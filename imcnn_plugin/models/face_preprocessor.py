@@ -9,23 +9,22 @@ from ..errors import ConfigError
 
 @MODELS.register_module()
 class FacePreprocessor(BaseDataPreprocessor):
-    """Takes a uint8 batch to the device and there crops, flips and normalises it.
+    """Moves a uint8 batch to the device, then crops, flips and normalizes it there.
 
-    Augmentation lives here and not in the reading pipeline, so that every way of reading shares it.
+    Augmentation runs here rather than in the data pipeline, so that files, packs and any other loader share it.
 
     Args:
-        mean: Subtracted from the R, G, B channels, in units of 0 to 255.
-        std: Divides the R, G, B channels, in units of 0 to 255.
-        to_rgb: The batch is BGR, as OpenCV reads it.
-        flip_prob: Probability of a horizontal flip in training.
-        crop_size: Side of a square crop in pixels, at a random place in training, else in the centre. None: no crop.
+        mean: Mean of the R, G and B channels, on a scale of 0 to 255.
+        std: Standard deviation of the R, G and B channels, on the same scale.
+        to_rgb: Whether to convert the batch from BGR, OpenCV's order, to RGB.
+        flip_prob: Probability of a horizontal flip during training.
+        crop_size: Side of a square crop in pixels: a random crop in training, a center crop otherwise. None: no crop.
         batch_augments: mmpretrain's ``ImageClassifier`` passes its ``train_cfg`` here. Mixed images have no identity,
             so it must be None.
-        non_blocking: Copy to the device without waiting.
+        non_blocking: Whether to copy to the device asynchronously.
 
     Raises:
-        ConfigError: ``batch_augments`` is set, or ``crop_size`` or ``flip_prob`` is out of range; or, with a batch,
-            images are smaller than ``crop_size``.
+        ConfigError: ``batch_augments`` is set, or ``crop_size`` or ``flip_prob`` is out of range.
     """
 
     def __init__(
@@ -41,11 +40,11 @@ class FacePreprocessor(BaseDataPreprocessor):
         super().__init__(non_blocking=non_blocking)
         if batch_augments is not None:
             raise ConfigError(
-                'FacePreprocessor mixes no images: remove train_cfg from the model, or use '
-                'ClsDataPreprocessor and no identity head'
+                'FacePreprocessor does not support batch augmentations: remove train_cfg from the model, or use '
+                'ClsDataPreprocessor without an identity head'
             )
         if not (crop_size is None or isinstance(crop_size, int) and crop_size > 0):
-            raise ConfigError(f'crop_size is {crop_size!r}, expected a whole number above 0, or None')
+            raise ConfigError(f'crop_size is {crop_size!r}, expected a positive integer or None')
         if not 0 <= flip_prob <= 1:
             raise ConfigError(f'flip_prob is {flip_prob}, expected 0 to 1')
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
@@ -58,44 +57,46 @@ class FacePreprocessor(BaseDataPreprocessor):
         """Prepares one batch.
 
         Args:
-            data: ``inputs``, uint8 ``(N, 3, H, W)`` or a list of N ``(3, H, W)``, and whatever else the model takes.
+            data: ``inputs``, uint8 ``(N, 3, H, W)`` or a list of N tensors ``(3, H, W)``, plus any other model inputs.
             training: Whether to augment.
 
         Returns:
-            The same dict on the device, ``inputs`` a float ``(N, 3, H, W)``.
+            The same dict on the device, with ``inputs`` as float ``(N, 3, H, W)``.
+
+        Raises:
+            ConfigError: The images are smaller than ``crop_size``.
         """
-        # On a CPU, what a loader gives is there already, and to see that takes as long as the rest of this.
+        # On a CPU the batch is already there, and cast_data would take as long as the rest of this method.
         if self.device.type != 'cpu':
             data = self.cast_data(data)
         x = data['inputs']
         if isinstance(x, (list, tuple)):
             x = torch.stack(x)
-        size = (self.crop_size, self.crop_size) if self.crop_size is not None else x.shape[2:]
-        if min(x.shape[2:]) < min(size):
-            raise ConfigError(
-                f'crop_size is {self.crop_size}, but the images are {x.size(2)}x{x.size(3)}: resize them to more'
-            )
-        if training and (self.flip_prob or self.crop_size is not None):
-            x = self._augment(x, size)
+        crop = self.crop_size
+        if crop and min(x.shape[2:]) < crop:
+            raise ConfigError(f'crop_size is {crop}, but the images are {x.size(2)}x{x.size(3)}: use larger images')
+        if training and (self.flip_prob or crop):
+            x = self._augment(x)
         else:
-            top, left = ((have - want) // 2 for have, want in zip(x.shape[2:], size))
-            x = x[:, :, top : top + size[0], left : left + size[1]]
+            if crop:
+                top, left = ((side - crop) // 2 for side in x.shape[2:])
+                x = x[:, :, top : top + crop, left : left + crop]
             if self.to_rgb:
                 x = x.flip(1)
         return {**data, 'inputs': (x - self.mean).div_(self.std)}
 
-    def _augment(self, x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-        """Crops at random places, flips at random and orders the channels."""
-        if self.crop_size is not None:
-            spare = torch.tensor([have - want + 1 for have, want in zip(x.shape[2:], size)], device=x.device)
+    def _augment(self, x: torch.Tensor) -> torch.Tensor:
+        """Random crops, random flips and the channel order."""
+        if self.crop_size:
+            spare = torch.tensor([side - self.crop_size + 1 for side in x.shape[2:]], device=x.device)
             top, left = (torch.rand(len(x), 2, device=x.device) * spare).long().T
-            # All windows there are, as a view; of each image one is copied.
-            windows = x.unfold(2, size[0], 1).unfold(3, size[1], 1)
+            # A view of all windows, of which indexing copies one per image.
+            windows = x.unfold(2, self.crop_size, 1).unfold(3, self.crop_size, 1)
             x = windows[torch.arange(len(x), device=x.device), :, top, left]
         if self.flip_prob:
             flipped = torch.rand(len(x), 1, 1, 1, device=x.device) < self.flip_prob
             x = torch.where(flipped, x.flip(3), x)
         if self.to_rgb:
             x = x.flip(1)
-        # With the channels innermost, as convolutions like it.
+        # Convolutions run faster on channels-last input.
         return x.contiguous(memory_format=torch.channels_last)

@@ -5,15 +5,10 @@ from torch import nn
 
 
 class GroupedLinear(nn.Module):
-    """A linear layer for each of several groups, run as one batched product.
+    """One linear layer per group, of which there are G, computed as a single batched product.
 
-    Args:
-        num_groups: Number of groups G.
-        in_features: Inputs of each group.
-        out_features: Outputs of each group.
-
-    The weight is ``(G, in_features, out_features)``, the bias ``(G, out_features)``. Each group starts as one layer of
-    its own would with Caffe's Xavier filler: U(-a, a) with a = sqrt(3 / in_features), and bias 0.
+    The weight is ``(G, in_features, out_features)``, the bias ``(G, out_features)``. Each group is initialized like a
+    layer of its own with Caffe's Xavier filler: U(-a, a) with a = sqrt(3 / in_features), and bias 0.
     """
 
     def __init__(self, num_groups: int, in_features: int, out_features: int):
@@ -28,4 +23,5 @@ class GroupedLinear(nn.Module):
         return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight)
 
     def extra_repr(self) -> str:
+        """The sizes, as :func:`repr` shows them."""
         return ', '.join(f'{name}={size}' for name, size in zip(('groups', 'in', 'out'), self.weight.shape))

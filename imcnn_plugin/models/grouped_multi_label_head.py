@@ -8,32 +8,23 @@ from mmpretrain.structures import DataSample, label_to_onehot
 from torch import nn
 
 from ..errors import ConfigError
-from .features import batch_field, to_positions
+from .batch_fields import batch_field
+from .features import flatten_features
 from .grouped_linear import GroupedLinear
-from .joint_loss import known_count, multi_label_loss
+from .losses import multi_label_loss, valid_count
 
-# Far enough for a sigmoid of 0, near enough to stay finite in half precision.
+# Its sigmoid is 0, and it is finite in half precision.
 CERTAIN_NEGATIVE = -100.0
 
 
-class GroupBank(nn.Module):
-    """Groups with inputs of one size: hidden layers for each group, then one number for each label.
+class _GroupBank(nn.Module):
+    """Groups with the same input size: hidden layers per group, then one logit per label.
 
-    Args:
-        dims: Size of each of the equal slices into which the features are cut.
-        slices: For each group, the slice that it reads.
-        group_of_label: For each label of the bank, its group's index in the bank.
-        hidden_dims: Sizes of the hidden layers.
-        dropout: Probability of dropping a hidden unit.
+    The features are cut into slices of size ``dims``; group g reads the slice with index ``slices[g]``.
     """
 
     def __init__(
-        self,
-        dims: int,
-        slices: Sequence[int],
-        group_of_label: Sequence[int],
-        hidden_dims: Sequence[int],
-        dropout: float,
+        self, dims: int, slices: List[int], group_of_label: List[int], hidden_dims: Sequence[int], dropout: float
     ):
         super().__init__()
         self.dims = dims
@@ -41,17 +32,17 @@ class GroupBank(nn.Module):
         for hidden in hidden_dims:
             layers += [GroupedLinear(len(slices), dims, hidden), nn.ReLU(inplace=True)]
             if dropout:
-                # In one place with the ReLU, so that weights have the same names with dropout and without.
+                # Nested with the ReLU, so that parameter names do not depend on dropout.
                 layers[-1] = nn.Sequential(layers[-1], nn.Dropout(dropout))
             dims = hidden
         self.hidden = nn.Sequential(*layers)
-        # Row l belongs to label l and meets the features of that label's group alone.
+        # Row l holds the weights of label l and multiplies only the features of that label's group.
         self.fc = nn.Linear(dims, len(group_of_label))
         self.register_buffer('slices', torch.tensor(slices), persistent=False)
         self.register_buffer('group_of_label', torch.tensor(group_of_label), persistent=False)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Maps ``(N, num_slices * dims)`` to each group's features ``(G, N, hidden)``."""
+        """Maps ``(N, num_slices * dims)`` to the groups' features ``(G, N, hidden)``."""
         slices = x.unflatten(1, (-1, self.dims)).transpose(0, 1)
         return self.hidden(slices.index_select(0, self.slices))
 
@@ -63,33 +54,34 @@ class GroupBank(nn.Module):
 
 @MODELS.register_module()
 class GroupedMultiLabelHead(BaseModule):
-    """Multi-label head whose labels are split into groups, each with layers and, if wanted, input channels of its own.
+    """Multi-label head with groups of labels, each with its own layers and, optionally, its own input channels.
 
-    Groups whose inputs have the same size run as one batched product. The logits come out in the order of ``classes``,
+    Groups with the same input size are computed as one batched product. The logits are in the order of ``classes``,
     whatever the grouping. With the sizes of the paper's Table 2 this is IMCNN's FC1Attr, FC2Attr and attribute logits.
 
     Args:
-        classes: Names of the labels, in the order of the data set's label vector.
-        groups: One dict a group: ``name``, ``labels`` (names; each of ``classes`` is in exactly one group) and
-            ``slice``, the index of the slice of channels that the group reads; without it, it reads all channels.
-        in_channels: Channels of the backbone's or neck's last output.
+        classes: Names of the labels, in the order of the dataset's label vector.
+        groups: One dict per group: ``name``, ``labels`` (names; each of ``classes`` belongs to exactly one group) and
+            ``slice``, the index of the slice of channels that the group reads. A group without it reads all channels.
+        in_channels: Number of channels of the last output of the backbone or neck.
         num_slices: Number of equal slices into which the channels are cut.
-        in_size: Height and width of the feature map, which is flattened then; None averages over its positions.
+        in_size: Height and width of the feature map, which is then flattened. None averages over its positions.
         hidden_dims: Sizes of the fully connected layers of each group, each followed by ReLU.
-        dropout: Probability of dropping a unit after each of these layers.
-        loss: Any registered multi-label loss with ``avg_factor``. None is the paper's LOSS_ATTR, see
-            :func:`~imcnn_plugin.models.joint_loss.multi_label_loss`. Unknown labels (-1) add nothing to that one, nor
-            to any that is 0 for a label that is off and surely predicted off (cross-entropy, focal, asymmetric).
-        thr: Labels with at least this probability are predicted, until the head is calibrated.
-        layout: What a 3-D map means, see :func:`~imcnn_plugin.models.features.to_positions`.
-        init_cfg: Defaults to the paper's Xavier filler, with which :class:`GroupedLinear` starts as well.
+        dropout: Dropout probability after each of these layers.
+        loss: Config of any registered multi-label loss with ``avg_factor``. None is the paper's LOSS_ATTR, see
+            :func:`~imcnn_plugin.models.losses.multi_label_loss`. Unknown labels (-1) contribute nothing to it, nor to
+            any loss that is 0 for a negative label with logit :data:`CERTAIN_NEGATIVE` (cross-entropy, focal,
+            asymmetric).
+        thr: Decision threshold of an uncalibrated head.
+        layout: Axis order of a 3-D map, see :func:`~imcnn_plugin.models.features.flatten_features`.
+        init_cfg: Defaults to the paper's Xavier filler, which also initializes :class:`GroupedLinear`.
 
     Raises:
-        ConfigError: The groups do not fit ``classes`` or the slices.
+        ConfigError: The groups do not match ``classes`` or the slices.
 
     Two buffers ``(number of classes, )`` hold the calibration that ``tools/calibrate.py`` writes: the probability is
-    ``sigmoid(logit / temperature)``, and a label is predicted where it is at least its entry of ``thresholds``. They
-    start as 1 and ``thr``, and a checkpoint without them means these. The loss knows nothing of them.
+    ``sigmoid(logit / temperature)``, and a label is predicted if its probability reaches its entry of ``thresholds``.
+    They default to 1 and ``thr``, also when a checkpoint has none. The loss ignores them.
     """
 
     def __init__(
@@ -122,9 +114,9 @@ class GroupedMultiLabelHead(BaseModule):
             members = [group for group in groups if (group.get('slice') is None) == whole]
             if members:
                 self.banks.append(
-                    GroupBank(
+                    _GroupBank(
                         dims if whole else dims // num_slices,
-                        slices=[0 if whole else group['slice'] for group in members],
+                        slices=[group.get('slice') or 0 for group in members],
                         group_of_label=[i for i, group in enumerate(members) for _ in group['labels']],
                         hidden_dims=hidden_dims,
                         dropout=dropout,
@@ -147,9 +139,9 @@ class GroupedMultiLabelHead(BaseModule):
     def _check_groups(self, groups: Sequence[dict], num_slices: int) -> None:
         times = Counter(label for group in groups for label in group['labels'])
         if unknown := [label for label in times if label not in self.classes]:
-            raise ConfigError(f'groups name labels that are not in classes: {unknown}')
+            raise ConfigError(f'groups have labels that are not in classes: {unknown}')
         if wrong := [label for label in self.classes if times[label] != 1]:
-            raise ConfigError(f'each label must be in exactly one group, these are in none or in several: {wrong}')
+            raise ConfigError(f'each label must be in exactly one group; in none or several: {wrong}')
         if self.in_channels % num_slices:
             raise ConfigError(f'in_channels={self.in_channels} cannot be cut into num_slices={num_slices} equal parts')
         for group in groups:
@@ -159,12 +151,12 @@ class GroupedMultiLabelHead(BaseModule):
                 )
 
     def _flatten(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:
-        return to_positions(feats, self.in_channels, self.in_size, self.layout).flatten(1)
+        return flatten_features(feats, self.in_channels, self.in_size, self.layout).flatten(1)
 
     def pre_logits(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:
-        """Each group's features before the logits, ``(N, number of groups * hidden)``.
+        """The groups' features before the logits, ``(N, number of groups * hidden)``.
 
-        Groups with a slice come first, then those that read all channels, each in the order of ``groups``.
+        Groups with a slice come first, then those that read all channels, both in the order of ``groups``.
         """
         x = self._flatten(feats)
         return torch.cat([bank.features(x).transpose(0, 1).flatten(1) for bank in self.banks], 1)
@@ -179,28 +171,26 @@ class GroupedMultiLabelHead(BaseModule):
     ) -> Dict[str, torch.Tensor]:
         """``loss`` from the samples' ``gt_score`` (1, 0, or -1 for unknown), or from the indices in ``gt_label``."""
         logits = self(feats)
-        target = self._target(data_samples, logits.device)
+        if isinstance(data_samples, DataSample) or 'gt_score' in data_samples[0]:
+            target = batch_field(data_samples, 'gt_score', logits.device)
+        else:
+            labels = [label_to_onehot(sample.gt_label, len(self.classes)) for sample in data_samples]
+            target = torch.stack(labels).to(logits.device)
         if self.loss_module is None:
             return dict(loss=multi_label_loss(logits, target))
-        # A label that is off and predicted off with certainty costs nothing.
+        # A negative label that is predicted negative with certainty has no loss.
         unknown = target < 0
         logits = logits.masked_fill(unknown, CERTAIN_NEGATIVE)
-        avg_factor = known_count((~unknown).flatten()) / len(self.classes)
+        avg_factor = valid_count((~unknown).flatten()) / len(self.classes)
         return dict(loss=self.loss_module(logits, target.clamp(min=0).type_as(logits), avg_factor=avg_factor))
-
-    def _target(self, data_samples: Union[DataSample, Sequence[DataSample]], device: torch.device) -> torch.Tensor:
-        if not isinstance(data_samples, DataSample) and 'gt_score' not in data_samples[0]:
-            labels = [label_to_onehot(sample.gt_label, len(self.classes)) for sample in data_samples]
-            return torch.stack(labels).to(device)
-        return batch_field(data_samples, 'gt_score', device)
 
     def predict(
         self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample], None] = None
     ) -> List[DataSample]:
-        """Sets ``pred_score``, the labels' probabilities, and ``thresholds``, from which on they are predicted.
+        """Sets ``pred_score``, the labels' probabilities, and ``thresholds``, their decision thresholds.
 
-        A list of single samples also gets ``pred_label``, the indices of the labels that are on. One sample with
-        stacked fields gets ``pred_score`` ``(N, number of classes)`` and is returned as a list of one.
+        Single samples also get ``pred_label``, the indices of the predicted labels. One sample with stacked fields
+        gets ``pred_score`` ``(N, number of classes)`` and is returned as a list of one.
         """
         scores = self.probabilities(self(feats))
         thresholds = self.thresholds.float()

@@ -6,8 +6,10 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import nn
 
-from .features import batch_field, to_positions
-from .joint_loss import identity_loss
+from ..errors import ConfigError
+from .batch_fields import batch_field
+from .features import flatten_features
+from .losses import identity_loss
 
 
 @MODELS.register_module()
@@ -15,20 +17,24 @@ class IdentityHead(BaseModule):
     """The paper's identity branch: a fully connected mapping of the merged feature F to identities (section 3.2).
 
     Args:
-        num_identities: Number of training identities K.
-        in_channels: Channels of F.
-        in_size: Height and width of F; None averages over the positions.
-        embedding_dims: Size of a linear layer before the classifier. The paper's text maps F straight to K identities,
-            which None gives; its Table 1 has 512 numbers in between, which makes the same linear mapping one of rank
-            512 and keeps 150,528 x 8,192 weights away.
-        neck: Config of a module that F goes through first; the sizes above are those of its output then.
-        layout: What a 3-D map means, see :func:`~imcnn_plugin.models.features.to_positions`.
+        num_identities: Number of training identities K. In a config, 'auto' stands for that of the training set, see
+            :func:`~imcnn_plugin.engine.build_runner`.
+        in_channels: Number of channels of F.
+        in_size: Height and width of F. None averages over positions.
+        embedding_dims: Size of a linear layer before the classifier. The paper's text maps F directly to K identities,
+            as None does. Its Table 1 has 512 units in between: the same linear mapping at rank 512, without the
+            150,528 x 8,192 weights.
+        neck: Config of a module that F passes first; ``in_channels`` and ``in_size`` then describe its output.
+        layout: Axis order of a 3-D map, see :func:`~imcnn_plugin.models.features.flatten_features`.
         init_cfg: Defaults to the paper's Xavier filler.
+
+    Raises:
+        ConfigError: ``num_identities`` is still 'auto'.
     """
 
     def __init__(
         self,
-        num_identities: int,
+        num_identities: Union[int, str],
         in_channels: int,
         in_size: Optional[Tuple[int, int]] = None,
         embedding_dims: Optional[int] = 512,
@@ -37,6 +43,11 @@ class IdentityHead(BaseModule):
         init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Linear'),
     ):
         super().__init__(init_cfg=init_cfg)
+        if num_identities == 'auto':
+            raise ConfigError(
+                "num_identities='auto' is resolved by tools/train.py and imcnn_plugin.engine.build_runner: use one of "
+                'them, or set the number of training identities'
+            )
         self.num_identities = num_identities
         self.in_channels = in_channels
         self.in_size = in_size
@@ -47,8 +58,8 @@ class IdentityHead(BaseModule):
         self.fc = nn.Linear(embedding_dims or dims, num_identities)
 
     def pre_logits(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:
-        """The embedding ``(N, embedding_dims)`` of F."""
-        x = to_positions(self.neck(feats), self.in_channels, self.in_size, self.layout)
+        """Embeddings ``(N, embedding_dims)`` of F."""
+        x = flatten_features(self.neck(feats), self.in_channels, self.in_size, self.layout)
         return self.embedding(x.flatten(1))
 
     def forward(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:

@@ -9,37 +9,29 @@ from torchvision.ops import Conv2dNormActivation
 
 from ..errors import ConfigError
 
+# The paper's Xavier filler, for networks of convolutions.
+PAPER_INIT = [dict(type='Caffe2Xavier', layer='Conv2d'), dict(type='Constant', layer='BatchNorm2d', val=1)]
+
 
 @MODELS.register_module()
 class IMCNN(BaseBackbone):
-    """The convolutions of IMCNN (Table 2 of the paper): a trunk that all attributes share, then one ConvAttr a group.
+    """The convolutions of IMCNN (Table 2 of the paper): a trunk shared by all attributes, then one ConvAttr per group.
 
-    The ConvAttr layers read the same map, so together they are one convolution, whose output is the merged feature F.
+    The ConvAttr layers read the same map, so they are computed as one convolution; its output is the merged feature F.
 
     Args:
-        width: Factor on the number of channels of every layer.
+        width: Multiplier of the number of channels of every layer.
         num_slices: Number of ConvAttr layers S.
         init_cfg: Defaults to the paper's Xavier filler.
 
     Raises:
-        ConfigError: ``width`` is not above 0.
-
-    For ``(N, 3, H, W)`` it returns a tuple of F, ``(N, S * 512 * width, H / 16, W / 16)``, in which the S groups' maps
-    lie side by side; ``(N, 3072, 7, 7)`` for the paper's 112 x 112.
+        ConfigError: ``width`` is not positive.
     """
 
-    def __init__(
-        self,
-        width: float = 1.0,
-        num_slices: int = 6,
-        init_cfg: Optional[Union[dict, list]] = [
-            dict(type='Caffe2Xavier', layer='Conv2d'),
-            dict(type='Constant', layer='BatchNorm2d', val=1),
-        ],
-    ):
+    def __init__(self, width: float = 1.0, num_slices: int = 6, init_cfg: Optional[Union[dict, list]] = PAPER_INIT):
         super().__init__(init_cfg=init_cfg)
         if not width > 0:
-            raise ConfigError(f'width is {width}, expected more than 0')
+            raise ConfigError(f'width is {width}, expected a positive number')
         c1, c2a, c2, c3a, c3, attr = (round(channels * width) for channels in (64, 64, 192, 192, 384, 512))
         self.layers = nn.Sequential(
             OrderedDict(
@@ -56,4 +48,8 @@ class IMCNN(BaseBackbone):
         )
 
     def forward(self, x: torch.Tensor) -> Tuple[torch.Tensor]:
+        """Maps ``(N, 3, H, W)`` to a tuple of F, ``(N, S * 512 * width, H / 16, W / 16)``.
+
+        The S groups' maps are concatenated. The paper's 112 x 112 input gives ``(N, 3072, 7, 7)``.
+        """
         return (self.layers(x),)

@@ -10,14 +10,14 @@ from mmpretrain.structures import DataSample
 class JointHead(BaseModule):
     """Attribute classification with an auxiliary identity loss on the same feature F (Eq. 1 of the paper).
 
-    At test only the attribute branch runs, and a checkpoint's identity branch is not needed.
+    At test time only the attribute branch runs, and a checkpoint needs no identity branch.
 
     Args:
         attr_head: Config of the attribute head, such as :class:`GroupedMultiLabelHead`.
-        id_head: Config of the identity head, such as :class:`IdentityHead`. None builds nothing of it (ATTR Net); an
-            identity branch in a checkpoint is then passed over.
+        id_head: Config of the identity head, such as :class:`IdentityHead`. With None there is no identity branch
+            (ATTR Net), and one in a checkpoint is ignored.
         loss: Config of :class:`JointLoss`.
-        init_cfg: The parts bring their own.
+        init_cfg: None; the two heads initialize themselves.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class JointHead(BaseModule):
     def loss(
         self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample]]
     ) -> Dict[str, torch.Tensor]:
-        """``loss_attr`` and, with an identity head, ``loss_id`` times lambda."""
+        """``loss_attr`` and, with an identity head, lambda times ``loss_id``."""
         loss_attr = self.attr_head.loss(feats, data_samples)['loss']
         loss_id = self.id_head.loss(feats, data_samples)['loss_id'] if self.id_head else None
         return self.loss_module(loss_attr, loss_id)
@@ -58,5 +58,5 @@ class JointHead(BaseModule):
     def predict(
         self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample], None] = None
     ) -> List[DataSample]:
-        """The attribute head's predictions; the identity branch does not run."""
+        """Predictions of the attribute head; the identity branch does not run."""
         return self.attr_head.predict(feats, data_samples)

@@ -8,23 +8,20 @@ from torch import nn
 
 @MODELS.register_module()
 class MCNN(BaseBackbone):
-    """The convolutions of MCNN (Hand & Chellappa 2016, arXiv 1604.07360): two shared layers, then one Conv3 a group.
+    """The convolutions of MCNN (Hand & Chellappa 2016, arXiv 1604.07360): two shared layers, then one Conv3 per group.
 
-    The Conv3 layers read the same map, so together they are one convolution.
+    The Conv3 layers read the same map, so they are computed as one convolution.
 
-    The strides and the padding are not published. Those of the age and gender network of Levi & Hassner (2015), which
-    has the same kernels and the same 227 x 227 input, with a last pooling of stride 5, leave a 2 x 2 map and with it
-    11.5 million weights; the paper says fewer than 15 million.
+    Strides and padding are not published. Those used here are from the age and gender network of Levi & Hassner
+    (2015), which has the same kernels and the same 227 x 227 input. With a final pooling of stride 5 they give a
+    2 x 2 map and 11.5 million weights; the paper reports fewer than 15 million.
 
     Args:
-        width: Factor on the number of filters of every layer.
+        width: Multiplier of the number of filters of every layer.
         num_slices: Number of Conv3 layers S.
-        conv1_stride: 4 for 227 x 227; 1 leaves a 2 x 2 map of 64 x 64.
-        frozen: Train none of it, as in the second stage of MCNN-AUX.
+        conv1_stride: 4 for 227 x 227 input; 1 gives the same 2 x 2 map for 64 x 64.
+        frozen: Whether to freeze all weights, as in the second stage of MCNN-AUX.
         init_cfg: Defaults to the Xavier filler of the other networks here; MCNN's own is not published.
-
-    For ``(N, 3, 227, 227)`` it returns a tuple of one map ``(N, S * 300 * width, 2, 2)``, in which the S groups' maps
-    lie side by side.
     """
 
     def __init__(
@@ -55,7 +52,8 @@ class MCNN(BaseBackbone):
         self.requires_grad_(not frozen)
 
     def forward(self, x: torch.Tensor) -> Tuple[torch.Tensor]:
+        """Maps ``(N, 3, 227, 227)`` to a tuple of ``(N, S * 300 * width, 2, 2)``, the S groups' maps concatenated."""
         x = self.conv3(self.shared(x))
-        # Response normalisation looks at neighbouring channels, which must not be another group's.
+        # Response normalization is over neighboring channels, which must not belong to another group.
         groups = x.unflatten(1, (self.num_slices, -1))
         return (self.norm(groups.flatten(0, 1)).unflatten(0, groups.shape[:2]).flatten(1, 2),)

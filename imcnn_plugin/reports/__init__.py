@@ -1,0 +1,7 @@
+"""The report of a run: a self-contained HTML page of what its work directory holds."""
+
+from .page import write_report
+from .split_predictions import SplitPredictions, predict_test_split
+from .work_dir import WorkDir, read_work_dir
+
+__all__ = ['SplitPredictions', 'WorkDir', 'predict_test_split', 'read_work_dir', 'write_report']

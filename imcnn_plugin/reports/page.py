@@ -1,130 +1,120 @@
-"""The report of a training as one HTML file that needs nothing else: no network, no other files."""
+"""The report of a run as one self-contained HTML file."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple, Union
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..errors import ConfigError, DataError, IMCNNError
 from ..files import write_text
-from ..label_conflicts import count_contradictions
-from ..visualization.report_figures import log_figures
-from .attribute_tables import attribute_table, facts
-from .prediction_tables import calibration, list_mistakes, list_torn, subgroup_table
-from .test_predictions import RunPredictions, predict_test_part
-from .work_dir import RunFolder, read_run
+from ..label_conflicts import count_label_conflicts
+from ..templates import render_template
+from ..visualization import plot_training_curves, svg_uri
+from .attribute_tables import _attribute_table, _run_facts
+from .prediction_tables import _calibration, _subgroup_table, _worst_errors, _worst_images
+from .split_predictions import SplitPredictions, predict_test_split
+from .work_dir import WorkDir, read_work_dir
 
-TEMPLATE = Path(__file__).with_name('report_page.html')
-# Attributes by which images are parted.
-PARTED_BY = ('Male', 'Young')
-# Two means further apart than this, in points, are not of the same predictions.
-SAME = 0.005
+TEMPLATE = Path(__file__).with_name('page.html')
+# Attributes that define subgroups.
+SUBGROUPS = ('Male', 'Young')
+# Mean accuracies that differ by more than this, in points, are of different predictions.
+TOLERANCE = 0.005
 
 
-def write_report_page(
+def write_report(
     work_dir: Union[str, Path],
     out: Union[str, Path, None] = None,
     data_root: Optional[str] = None,
     checkpoint: Optional[str] = None,
     pictures: bool = False,
 ) -> Tuple[Path, List[str]]:
-    """Writes the report of a work folder.
+    """Writes the report of a work directory.
 
     Args:
-        work_dir: The work folder of a training, finished or not.
-        out: The page; by default ``report.html`` in the folder.
-        data_root: The data set's folder. Without it, the one that the training had is tried.
-        checkpoint: A file in place of the folder's best checkpoint, such as a calibrated one.
-        pictures: Show the pictures of the worst mistakes, too.
+        work_dir: The work directory of a run, finished or not.
+        out: The page; by default ``report.html`` in the work directory.
+        data_root: The dataset directory; by default the one used in training, if it exists.
+        checkpoint: A file to use instead of the best checkpoint of the directory, such as a calibrated one.
+        pictures: Show the images of the worst errors.
 
     Returns:
-        The page's file, and a line for everything that is missing in it.
+        The page's path, and one line for everything that is missing in it.
 
     Raises:
-        DataError: The folder has nothing of a training, a file in it is damaged, or the page cannot be written.
-        IMCNNError: With ``data_root`` or ``checkpoint``: the test part cannot be predicted. Without them, that is a
-            line.
+        DataError: The directory holds nothing of a run, a file in it is damaged, or the page cannot be written.
+        IMCNNError: The test split cannot be predicted, but ``data_root`` or ``checkpoint`` is given. Without them, the
+            page has a line instead.
     """
-    run = read_run(work_dir, checkpoint)
+    run = read_work_dir(work_dir, checkpoint)
     predictions = None
     try:
         if run.checkpoint is None:
             raise DataError(f'{run.path} has no checkpoint')
         if run.config and not run.config.get('test_dataloader'):
-            raise ConfigError('its config has no test part')
-        predictions = predict_test_part(run.checkpoint, data_root)
+            raise ConfigError('its config has no test split')
+        predictions = predict_test_split(run.checkpoint, data_root)
     except IMCNNError as error:
         if data_root or checkpoint:
             raise
-        run.notes.append(f'The test part was not predicted: {error}.')
+        run.notes.append(f'The test split was not predicted: {error}.')
     path = Path(out or run.path / 'report.html')
-    notes = [*run.notes, *remarks(run, predictions)]
-    write_text(path, render_page(run, predictions, notes, pictures))
+    notes = [*run.notes, *_find_mismatches(run, predictions)]
+    write_text(path, _render_page(run, predictions, notes, pictures))
     return path, notes
 
 
-def remarks(run: RunFolder, predictions: Optional[RunPredictions]) -> Iterator[str]:
-    """What does not fit in what was found."""
-    if predictions is None:
-        if run.report and run.report.get('split', 'test') != 'test':
-            yield f'The figures are of split {run.report["split"]}: no test has ended.'
+def _find_mismatches(run: WorkDir, predictions: Optional[SplitPredictions]) -> Iterator[str]:
+    """Lines on results that do not belong together."""
+    if run.report is None:
         return
-    if run.report and run.report.get('split') == predictions.report.get('split'):
-        stored, found = (report['mean_accuracy'] for report in (run.report, predictions.report))
-        if abs(stored - found) > SAME:
+    if predictions is None:
+        if run.report.split not in ('test', None):
+            yield f'The results are of the {run.report.split} split: no test has completed.'
+    elif run.report.split == predictions.report.split:
+        stored, found = run.report.mean_accuracy, predictions.report.mean_accuracy
+        if None not in (stored, found) and abs(stored - found) > TOLERANCE:
             yield (
                 f'per_attribute.json has a mean accuracy of {stored:.2f} %, but {run.checkpoint.name} has {found:.2f} '
-                '%, which is what this page shows: it is another checkpoint, calibrated, or tested on other data.'
+                '%, which this page shows: the checkpoint, its calibration or the data differ.'
             )
 
 
-def render_page(
-    run: RunFolder, predictions: Optional[RunPredictions], notes: List[str], pictures: bool = False
+def _render_page(
+    run: WorkDir, predictions: Optional[SplitPredictions], notes: List[str], pictures: bool = False
 ) -> str:
-    """The page. Whatever comes from files is escaped by the template."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(show=show, signed=signed, breakable=breakable)
+    """The page's HTML."""
     report = predictions.report if predictions else run.report
-    context = dict(
+    values = dict(
         name=run.name,
         notes=notes,
-        facts=list(facts(run, predictions)),
+        facts=list(_run_facts(run, report)),
         config_text=run.config_text,
-        figures=[] if run.log is None else list(log_figures(run.log)),
-        table=attribute_table(run, report, predictions) if report else None,
+        figures=[(svg_uri(figure), caption) for figure, caption in plot_training_curves(run.log)] if run.log else [],
+        table=_attribute_table(run, report, predictions) if report else None,
         predicted=predictions is not None,
         pictures=pictures,
     )
     if predictions:
-        context.update(
-            calibration=calibration(predictions),
-            subgroups=[subgroup_table(predictions, name) for name in PARTED_BY if name in predictions.classes],
-            contradictions=count_contradictions(predictions.predicted, predictions.targets, predictions.classes),
-            mistakes=list_mistakes(predictions, pictures),
-            torn=list_torn(predictions, pictures),
+        values.update(
+            calibration=_calibration(predictions),
+            subgroups=[_subgroup_table(predictions, name) for name in SUBGROUPS if name in predictions.classes],
+            label_conflicts=count_label_conflicts(predictions.predicted, predictions.targets, predictions.classes),
+            worst_errors=_worst_errors(predictions, pictures),
+            worst_images=_worst_images(predictions, pictures),
         )
-    return environment.get_template(TEMPLATE.name).render(context)
+    return render_template(TEMPLATE, values, dict(show=_show, signed=partial(_show, sign='+'), breakable=_breakable))
 
 
-def show(value: Optional[float], digits: int = 2) -> str:
+def _show(value: Optional[float], digits: int = 2, sign: str = '') -> str:
     """A number, or a dash for None and NaN."""
-    return '–' if value is None or np.isnan(value) else f'{value:.{digits}f}'
+    # Adding 0 drops the sign of -0.
+    return '–' if value is None or np.isnan(value) else f'{round(value, digits) + 0:{sign}.{digits}f}'
 
 
-def signed(value: Optional[float], digits: int = 2) -> str:
-    """As :func:`show`, with a plus where it is one."""
-    return '–' if value is None or np.isnan(value) else f'{value:+.{digits}f}'
-
-
-def breakable(text: str) -> Markup:
-    """A name that may be broken after its underscores and slashes, escaped."""
+def _breakable(text: str) -> Markup:
+    """An escaped name with line break opportunities after underscores and slashes."""
     return Markup(re.sub('([_/])', r'\1<wbr>', str(escape(text))))

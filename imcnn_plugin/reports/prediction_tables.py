@@ -1,6 +1,5 @@
-"""What a report says of single predictions."""
+"""The sections of a report that need single predictions."""
 
-import base64
 import io
 from pathlib import Path
 from typing import Any, Dict, List
@@ -8,94 +7,83 @@ from typing import Any, Dict, List
 import numpy as np
 from PIL import Image
 
-from ..apis.photos import read_image
+from ..apis import read_rgb
 from ..errors import DataError
-from ..evaluation.attribute_scores import mean_or_none
-from ..evaluation.calibration import calibration_errors, reliability
-from ..evaluation.subgroup_gap import compare_subgroups
-from ..evaluation.worst_errors import worst_mistakes
-from ..visualization.report_figures import plot_reliability, svg_address
-from .test_predictions import RunPredictions
+from ..evaluation import calibration_errors, compare_subgroups, find_worst_errors, nan_mean, reliability
+from ..templates import data_uri
+from ..visualization import plot_reliability, svg_uri
+from .split_predictions import SplitPredictions
 
-# How many mistakes are listed, of one attribute at most, and how many images.
-MISTAKES, OF_ONE, IMAGES = 30, 3, 10
-# Of a picture, in pixels.
+# At most this many errors are listed, of one attribute, and at most this many images.
+ERRORS, PER_ATTRIBUTE, IMAGES = 30, 3, 10
+# Longer side of an image on the page, in pixels.
 THUMBNAIL = 112
 
 
-def calibration(predictions: RunPredictions) -> Dict[str, Any]:
-    """The reliability diagram, and the expected calibration error of all labels together, in points."""
+def _calibration(predictions: SplitPredictions) -> Dict[str, Any]:
+    """The reliability diagram, and the expected calibration error of all labels pooled, in points."""
     p, y = predictions.probabilities, predictions.targets
     pooled = calibration_errors(p.reshape(-1, 1), y.reshape(-1, 1))[0][0]
-    return dict(figure=svg_address(plot_reliability(reliability(p, y))), pooled=pooled, labels=int((y >= 0).sum()))
+    return dict(figure=svg_uri(plot_reliability(reliability(p, y))), pooled=pooled, labels=int((y >= 0).sum()))
 
 
-def subgroup_table(predictions: RunPredictions, name: str) -> Dict[str, Any]:
-    """Rows of attributes by whether images have the attribute ``name``, widest gap first."""
-    parts = compare_subgroups(
-        predictions.predicted, predictions.targets, predictions.identity, predictions.classes.index(name)
-    )
-    rows = [
-        dict(name=attribute, accuracy=accuracy, prevalence=prevalence, gap=gap, low=low, high=high)
-        for attribute, accuracy, prevalence, gap, low, high in zip(
-            predictions.classes, parts.accuracy.T, parts.prevalence.T, parts.gap, parts.low, parts.high
-        )
-    ]
-    means = dict(gap=parts.gap[-1], low=parts.low[-1], high=parts.high[-1])
-    means['accuracy'], means['prevalence'] = (
-        [mean_or_none(values) for values in part] for part in (parts.accuracy, parts.prevalence)
-    )
+def _subgroup_table(predictions: SplitPredictions, name: str) -> Dict[str, Any]:
+    """A row per attribute: images with the attribute ``name`` against images without, largest gap first."""
+    column = predictions.classes.index(name)
+    found = compare_subgroups(predictions.predicted, predictions.targets, predictions.identity, column)
+    accuracy, prevalence = ([*values.T, nan_mean(values)] for values in (found.accuracy, found.prevalence))
+    columns = ([*predictions.classes, 'mean'], accuracy, prevalence, found.gap, found.low, found.high)
+    keys = ('name', 'accuracy', 'prevalence', 'gap', 'low', 'high')
+    *rows, means = (dict(zip(keys, values)) for values in zip(*columns))
     rows.sort(key=lambda row: -np.nan_to_num(abs(row['gap'])))
-    return dict(name=name, images=parts.images.tolist(), rows=rows, means=means)
+    return dict(name=name, images=found.images.tolist(), rows=rows, means=means)
 
 
-def list_mistakes(predictions: RunPredictions, pictures: bool) -> List[Dict[str, Any]]:
-    """The wrong predictions that the model is most certain of."""
-    rows, columns = worst_mistakes(
-        predictions.probabilities, predictions.targets, predictions.thresholds, MISTAKES, OF_ONE
+def _worst_errors(predictions: SplitPredictions, pictures: bool) -> List[Dict[str, Any]]:
+    """The wrong predictions with the highest confidence."""
+    rows, columns = find_worst_errors(
+        predictions.probabilities, predictions.targets, predictions.thresholds, ERRORS, PER_ATTRIBUTE
     )
-    names = predictions.names
     return [
         dict(
-            image=names[row],
-            person=int(predictions.identity[row]),
+            _image_cells(predictions, row, pictures),
             attribute=predictions.classes[column],
             label=bool(predictions.targets[row, column] == 1),
             probability=100 * float(predictions.probabilities[row, column]),
-            picture=thumbnail(predictions.paths[row]) if pictures else None,
         )
         for row, column in zip(rows, columns)
     ]
 
 
-def list_torn(predictions: RunPredictions, pictures: bool) -> List[Dict[str, Any]]:
+def _worst_images(predictions: SplitPredictions, pictures: bool) -> List[Dict[str, Any]]:
     """The images with the most wrong predictions."""
     known = predictions.targets >= 0
     wrong = known & (predictions.predicted != (predictions.targets == 1))
-    names = predictions.names
     return [
         dict(
-            image=names[row],
-            person=int(predictions.identity[row]),
+            _image_cells(predictions, row, pictures),
             wrong=int(wrong[row].sum()),
             known=int(known[row].sum()),
             attributes=[predictions.classes[column] for column in np.flatnonzero(wrong[row])],
-            picture=thumbnail(predictions.paths[row]) if pictures else None,
         )
         for row in np.argsort(-wrong.sum(1), kind='stable')[:IMAGES]
         if wrong[row].any()
     ]
 
 
-def thumbnail(path: str) -> str:
-    """A small picture of an image as a ``data:`` address.
+def _image_cells(predictions: SplitPredictions, row: int, pictures: bool) -> Dict[str, Any]:
+    return dict(
+        image=predictions.names[row],
+        identity=int(predictions.identity[row]),
+        picture=_thumbnail(predictions.paths[row]) if pictures else None,
+    )
 
-    Raises:
-        DataError: There is no such file.
-    """
+
+def _thumbnail(path: str) -> str:
+    """A small JPEG of an image, as a ``data:`` URI."""
     if not Path(path).is_file():
-        raise DataError(f'{path} not found: pictures need the data set as files')
-    picture, file = Image.fromarray(read_image(path)), io.BytesIO()
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    picture.save(file, format='JPEG', quality=85)
-    return 'data:image/jpeg;base64,' + base64.b64encode(file.getvalue()).decode()
+        raise DataError(f'{path} not found: pictures require the dataset as image files')
+    image, file = Image.fromarray(read_rgb(path)), io.BytesIO()
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    image.save(file, format='JPEG', quality=85)
+    return data_uri(file.getvalue(), 'jpeg')

@@ -1,18 +1,18 @@
-from .attribute_correlation import choose_images, draw_attribute_correlation
-from .feature_maps import draw_feature_maps, layer_maps
-from .lambda_curves import draw_lambda_curves, read_curves
-from .person_predictions import draw_person_predictions
-from .prediction_sheet import draw_prediction_sheet
-from .variant_differences import draw_sweep_differences
+"""Figures of arrays. Each ``plot_*`` function returns a ``matplotlib.figure.Figure``, which ``save_figure`` writes."""
+
+from .attribute_correlation import choose_images, plot_attribute_correlation
+from .face_overlay import MAX_SIDE, draw_faces, face_colour
+from .feature_maps import plot_feature_maps
+from .figure_utils import save_figure, svg_uri
+from .identity_predictions import plot_identity_predictions
+from .lambda_curves import plot_lambda_curves
+from .prediction_sheet import plot_prediction_sheet
+from .reliability_diagram import plot_reliability
+from .training_curves import plot_training_curves
+from .variant_differences import plot_variant_differences
 
 __all__ = [
-    'choose_images',
-    'draw_attribute_correlation',
-    'draw_feature_maps',
-    'draw_lambda_curves',
-    'draw_person_predictions',
-    'draw_prediction_sheet',
-    'draw_sweep_differences',
-    'layer_maps',
-    'read_curves',
-]
+    'MAX_SIDE', 'choose_images', 'draw_faces', 'face_colour', 'plot_attribute_correlation', 'plot_feature_maps',
+    'plot_identity_predictions', 'plot_lambda_curves', 'plot_prediction_sheet', 'plot_reliability',
+    'plot_training_curves', 'plot_variant_differences', 'save_figure', 'svg_uri'
+]  # fmt: skip

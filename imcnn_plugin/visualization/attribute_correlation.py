@@ -1,101 +1,78 @@
-"""The left half of the paper's Fig. 2: attribute labels of one person's images are alike, those of many are not."""
+"""The paper's Fig. 2, left: attribute labels correlate more within an identity than between identities."""
 
-from pathlib import Path
-from typing import Optional, Sequence, Tuple, Union
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..errors import DataError
-from .figure_file import UNKNOWN, save_figure
-
-
-def correlate_images(labels: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of each two images' attribute labels.
-
-    Args:
-        labels: ``(N, L)``, 1, 0, or -1 for unknown. Attributes that are unknown for an image are left out for all N.
-
-    Returns:
-        ``(N, N)``, -1 to 1; NaN in the row and the column of an image whose labels are all the same, and
-        everywhere if no attribute is known for all.
-    """
-    known = labels[:, (labels >= 0).all(0)].astype(float)
-    if not known.shape[1]:
-        return np.full((len(labels), len(labels)), np.nan)
-    deviation = known - known.mean(1, keepdims=True)
-    length = np.linalg.norm(deviation, axis=1, keepdims=True)
-    # Without a deviation there is nothing to correlate.
-    unit = np.divide(deviation, length, out=np.full_like(deviation, np.nan), where=length > 0)
-    return unit @ unit.T
-
-
-def mean_off_diagonal(matrix: np.ndarray) -> float:
-    """The mean of ``(N, N)`` without the diagonal and without NaN; NaN where nothing is left."""
-    values = matrix[~np.eye(len(matrix), dtype=bool)]
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else np.nan
+from ..evaluation import nan_mean
+from .figure_utils import UNKNOWN, _new_figure
 
 
 def choose_images(
-    identity: np.ndarray, images: int = 35, person: Optional[int] = None, seed: int = 0
+    identity: np.ndarray, number: int = 35, same: Optional[int] = None, seed: int = 0
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Rows of one person, and as many rows of that many others; fewer than asked where the data has no more.
+    """Samples images of one identity, and as many images of different other identities.
 
     Args:
         identity: ``(N, )``, -1 for unknown.
-        images: Number of images on each side.
-        person: By default the first of those with the most images.
-        seed: Draws the others, and which of their images.
+        number: Images per side; fewer if the data does not have as many.
+        same: The one identity; by default the first of those with the most images.
+        seed: Of the sampling.
 
     Returns:
-        Two arrays ``(n, )`` of rows in rising order, n <= images.
+        Two index arrays ``(n, )`` in ascending order, n <= number.
 
     Raises:
-        DataError: There is no such person, or there are not two images of one person and of two others.
+        DataError: The identity does not exist, or there are fewer than two images of it or two other identities.
     """
-    persons, counts = np.unique(identity[identity >= 0], return_counts=True)
-    if person is None and len(persons):
-        person = persons[counts.argmax()]
-    if person not in persons:
-        raise DataError(f'no image of identity {person}: {len(persons)} identities are known, {persons[:3]} and on')
+    identities, counts = np.unique(identity[identity >= 0], return_counts=True)
+    if same is None and len(identities):
+        same = identities[counts.argmax()]
+    if same not in identities:
+        raise DataError(f'no image of identity {same}; the {len(identities)} identities start with {identities[:3]}')
     rng = np.random.default_rng(seed)
-    same = np.flatnonzero(identity == person)
-    others = persons[persons != person]
-    number = min(images, len(same), len(others))
+    own, others = np.flatnonzero(identity == same), identities[identities != same]
+    number = min(number, len(own), len(others))
     if number < 2:
         raise DataError(
-            f'{len(same)} images of identity {person} and {len(others)} other identities: two are needed of each'
+            f'{len(own)} images of identity {same} and {len(others)} other identities, at least two of each are needed'
         )
-    chosen = rng.choice(others, number, replace=False)
-    different = [rng.choice(np.flatnonzero(identity == other)) for other in chosen]
-    return np.sort(rng.choice(same, number, replace=False)), np.sort(different)
+    different = [rng.choice(np.flatnonzero(identity == other)) for other in rng.choice(others, number, replace=False)]
+    return np.sort(rng.choice(own, number, replace=False)), np.sort(different)
 
 
 def plot_attribute_correlation(labels: Sequence[np.ndarray], titles: Sequence[str]):
-    """A ``matplotlib.figure.Figure``: a matrix for each set of images, one colour bar, -1 to 1.
+    """Draws the correlations between images as a ``matplotlib.figure.Figure``: one matrix per set of images, -1 to 1.
 
     Args:
-        labels: ``(N, L)`` for each set, see :func:`correlate_images`.
-        titles: What each set is.
+        labels: ``(N, L)`` per set, 1, 0, or -1 for unknown.
+        titles: One per set.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.2 * len(labels) + 1, 5.4), layout='constrained')
+    figure = _new_figure(5.2 * len(labels) + 1, 5.4)
     axes = figure.subplots(1, len(labels), squeeze=False)[0]
     for axis, rows, title in zip(axes, labels, titles):
-        matrix = correlate_images(rows)
-        # What is undefined stays grey.
+        matrix = _correlate_images(rows)
+        # Undefined correlations are transparent.
         axis.set_facecolor(UNKNOWN)
-        picture = axis.imshow(matrix, vmin=-1, vmax=1, cmap='RdBu_r', interpolation='nearest')
-        axis.set_title(f'{title}\nmean off the diagonal {mean_off_diagonal(matrix):.2f}', fontsize=12)
+        image = axis.imshow(matrix, vmin=-1, vmax=1, cmap='RdBu_r', interpolation='nearest')
+        axis.set_title(f'{title}\noff-diagonal mean {_mean_off_diagonal(matrix):.2f}', fontsize=12)
         axis.set(xlabel='image', ylabel='image')
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.yaxis.get_major_locator().set_params(integer=True)
-    bar = figure.colorbar(picture, ax=list(axes), shrink=0.85)
-    bar.set_label("correlation of two images' attribute labels", fontsize=11)
+        axis.locator_params(integer=True)
+    bar = figure.colorbar(image, ax=list(axes), shrink=0.85)
+    bar.set_label('correlation between the attribute labels of two images', fontsize=11)
     return figure
 
 
-def draw_attribute_correlation(labels: Sequence[np.ndarray], titles: Sequence[str], path: Union[str, Path]) -> None:
-    """Writes the picture of :func:`plot_attribute_correlation`; raises what ``save_figure`` does."""
-    save_figure(plot_attribute_correlation(labels, titles), path)
+def _correlate_images(labels: np.ndarray) -> np.ndarray:
+    """Pearson correlation of images ``(N, N)`` over attributes known for all; NaN if an image's labels are equal."""
+    known = labels[:, (labels >= 0).all(0)].astype(float)
+    if known.shape[1] < 2:
+        return np.full((len(labels), len(labels)), np.nan)
+    with np.errstate(invalid='ignore'):
+        return np.atleast_2d(np.corrcoef(known))
+
+
+def _mean_off_diagonal(matrix: np.ndarray) -> float:
+    """The mean of ``(N, N)`` without the diagonal and NaN; NaN if nothing is left."""
+    return float(nan_mean(matrix[~np.eye(len(matrix), dtype=bool)]))

@@ -1,108 +1,58 @@
-"""The paper's Fig. 4: loss and accuracy of trainings with different lambda.
+"""The paper's Fig. 4: loss and accuracy of runs with different lambda.
 
-The paper also draws the loss on validation, which mmengine's validation does not compute: there is no such curve here.
+The paper also plots the validation loss, which mmengine's validation loop does not compute.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Sequence, Tuple, Union
+from typing import Sequence, Tuple
 
 import numpy as np
 
-from ..engine.training_log import mean_by_key, read_log
-from ..errors import DataError
-from .figure_file import COLOURS, UNKNOWN, save_figure
+from ..engine.training_log import TrainingLog, mean_by_key
+from .figure_utils import COLOURS, UNKNOWN, _add_grid, _new_figure
 
 MARKERS = 'osD^vPX'
 LINES = ('-', '--', ':')
 
 
-@dataclass(frozen=True)
-class Curves:
-    """A training by epochs, which count from 1."""
+def plot_lambda_curves(runs: Sequence[Tuple[str, TrainingLog]]):
+    """Draws LOSS_ATTR in training and accuracy in validation by epoch as a ``matplotlib.figure.Figure``.
 
-    name: str
-    train_epochs: np.ndarray  # (E, )
-    loss: np.ndarray  # (E, ) mean LOSS_ATTR of an epoch, summed over the attributes, in nats
-    val_epochs: np.ndarray  # (V, )
-    accuracy: np.ndarray  # (V, ) mean accuracy on validation, percent
-
-
-def read_curves(name: str, work_dir: Union[str, Path]) -> Curves:
-    """What a training logged. Of a training that was resumed or begun anew, each epoch's latest figures.
+    If names are numbers, a third panel plots the accuracy after the last epoch against that number, lambda; its line
+    joins the means over runs with equal lambda.
 
     Args:
-        name: A name for it; lambda, to have it among the accuracies against lambda.
-        work_dir: Holds ``<time>/vis_data/scalars.json`` for each start.
-
-    Raises:
-        DataError: There is no such file, a line of it cannot be read, or there is no ``loss_attr`` by epochs in it.
+        runs: Names and logs; the logs have ``loss_attr`` by epoch.
     """
-    log = read_log(work_dir)
-    if log is None:
-        raise DataError(f'{work_dir}: no <time>/vis_data/scalars.json there: give the work folder of a training')
-    if 'loss_attr' not in log.train or log.unit != 'epoch':
-        raise DataError(f"{work_dir}: in its scalars.json no line has 'epoch' and 'loss_attr'")
-    return Curves(name, *log.train['loss_attr'], *log.val.get('mean_accuracy', mean_by_key([])))
-
-
-def read_lambda(name: str) -> float:
-    """The name as a number; NaN for other names and for numbers below 0."""
-    try:
-        value = float(name)
-    except ValueError:
-        return np.nan
-    return value if 0 <= value < np.inf else np.nan
-
-
-def caption(name: str) -> str:
-    """The name, and what it is where it is a lambda."""
-    return name if np.isnan(read_lambda(name)) else f'λ = {name}'
-
-
-def plot_lambda_curves(runs: Sequence[Curves]):
-    """A ``matplotlib.figure.Figure``: LOSS_ATTR in training and accuracy on validation, by epochs.
-
-    A third part has the accuracy after the last epoch by lambda, where names are numbers; the line joins the means of
-    trainings with the same lambda.
-    """
-    from matplotlib.figure import Figure
-
-    runs = sorted(runs, key=lambda run: np.nan_to_num(read_lambda(run.name), nan=np.inf))
-    final = [(read_lambda(run.name), run.accuracy[-1], i) for i, run in enumerate(runs) if len(run.accuracy)]
-    final = sorted(point for point in final if not np.isnan(point[0]))
-    figure = Figure(figsize=(15 if final else 10.5, 4.6), layout='constrained')
+    runs = sorted(runs, key=lambda run: np.nan_to_num(_read_lambda(run[0]), nan=np.inf))
+    final = sorted(
+        (_read_lambda(name), log.val['mean_accuracy'][1][-1], i)
+        for i, (name, log) in enumerate(runs)
+        if 'mean_accuracy' in log.val and not np.isnan(_read_lambda(name))
+    )
+    figure = _new_figure(15 if final else 10.5, 4.6)
     losses, accuracies, *rest = figure.subplots(1, 3 if final else 2)
     styles = [
         dict(color=COLOURS[i % 7], linestyle=LINES[i // 7 % 3], marker=MARKERS[i % 7], markersize=5)
         for i in range(len(runs))
     ]
-    for run, style in zip(runs, styles):
-        word = caption(run.name)
-        losses.plot(run.train_epochs, run.loss, label=word, **style)
-        accuracies.plot(run.val_epochs, run.accuracy, label=word, **style)
-    losses.set(title='training, mean of an epoch', ylabel='LOSS_ATTR (sum over attributes, nats)')
+    for (name, log), style in zip(runs, styles):
+        losses.plot(*log.train['loss_attr'], label=_run_label(name), **style)
+        accuracies.plot(*log.val.get('mean_accuracy', ([], [])), label=_run_label(name), **style)
+    losses.set(title='training, mean of each epoch', ylabel='LOSS_ATTR (sum over attributes, nats)')
     accuracies.set(title='validation', ylabel='mean accuracy (%)')
     for axis in (losses, accuracies):
         axis.set_xlabel('epoch')
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.locator_params('x', integer=True)
         axis.legend(fontsize=9)
     if final:
-        plot_by_lambda(rest[0], final, styles)
+        _plot_by_lambda(rest[0], final, styles)
     for axis in figure.axes:
-        axis.grid(color='#DDDDDD', linewidth=0.6)
-        axis.set_axisbelow(True)
+        _add_grid(axis)
     return figure
 
 
-def plot_by_lambda(axis, final: Sequence[Tuple[float, float, int]], styles: Sequence[dict]) -> None:
-    """Draws accuracies by lambda, and the means of those with the same lambda.
-
-    Args:
-        axis: Where.
-        final: Lambda, accuracy and the number of a style, sorted.
-        styles: How each training's curves are drawn.
-    """
+def _plot_by_lambda(axis, final: Sequence[Tuple[float, float, int]], styles: Sequence[dict]) -> None:
+    """Draws accuracies and their means by lambda; ``final`` has lambda, accuracy and index of the style per run."""
     values, means = mean_by_key([point[:2] for point in final])
     axis.plot(values, means, color=UNKNOWN, linewidth=1, zorder=1)
     for value, accuracy, i in final:
@@ -110,7 +60,7 @@ def plot_by_lambda(axis, final: Sequence[Tuple[float, float, int]], styles: Sequ
     for value, mean in zip(values, means):
         top = max(point[1] for point in final if point[0] == value)
         axis.annotate(f'{mean:.2f}', (value, top), (0, 9), textcoords='offset points', ha='center', fontsize=9)
-    # Even near 0, for which a logarithm has no place, and by powers of ten from there.
+    # Linear near 0, which a logarithmic axis cannot show.
     start = min([0.1, *values[values > 0]])
     axis.set_xscale('symlog', linthresh=start)
     axis.set(xlim=(-0.4 * start, 2.5 * max(40, values.max())), title='validation, after the last epoch')
@@ -121,6 +71,14 @@ def plot_by_lambda(axis, final: Sequence[Tuple[float, float, int]], styles: Sequ
     axis.margins(y=0.15)
 
 
-def draw_lambda_curves(runs: Sequence[Curves], path: Union[str, Path]) -> None:
-    """Writes the picture of :func:`plot_lambda_curves`; raises what ``save_figure`` does."""
-    save_figure(plot_lambda_curves(runs), path)
+def _read_lambda(name: str) -> float:
+    """The name as a number; NaN for other names and for numbers below 0."""
+    try:
+        value = float(name)
+    except ValueError:
+        return np.nan
+    return value if 0 <= value < np.inf else np.nan
+
+
+def _run_label(name: str) -> str:
+    return name if np.isnan(_read_lambda(name)) else f'λ = {name}'

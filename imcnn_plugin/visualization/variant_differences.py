@@ -1,35 +1,34 @@
-"""What variants of a sweep gain over its baseline, as a picture."""
+"""How much the variants of a sweep differ from its baseline."""
 
-from pathlib import Path
-from typing import Dict, Optional, Sequence, Union
+from typing import Dict, Optional, Sequence
 
 import numpy as np
 
 from ..experiments.results_table import Interval
-from .figure_file import COLOURS, save_figure
+from .figure_utils import COLOURS, _add_grid, _new_figure
 
-# What is drawn for a variant, top to bottom.
+# The lines of a variant, from top to bottom.
 KINDS = (
     dict(label='all attributes', color=COLOURS[6], marker='D'),
-    dict(label='attributes that stay with a person', color=COLOURS[0], marker='o'),
-    dict(label='attributes that pass', color=COLOURS[1], marker='s'),
+    dict(label='identity-stable attributes', color=COLOURS[0], marker='o'),
+    dict(label='transient attributes', color=COLOURS[1], marker='s'),
 )
 
 
-def plot_sweep_differences(differences: Dict[str, Sequence[Optional[Interval]]], baseline: str):
-    """A ``matplotlib.figure.Figure``: of each variant three differences, in points, with their intervals.
+def plot_variant_differences(differences: Dict[str, Sequence[Optional[Interval]]], baseline: str):
+    """Draws accuracy differences to the baseline, with intervals, as a ``matplotlib.figure.Figure``.
+
+    Each variant has one over all, over identity-stable and over transient attributes.
 
     Args:
-        differences: Of :class:`~imcnn_plugin.experiments.results_table.SweepTable`.
-        baseline: The name of what the variants are compared with.
+        differences: From :class:`~imcnn_plugin.experiments.results_table.SweepTable`, percentage points.
+        baseline: The baseline's name.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 1.6 + 0.55 * len(differences)), layout='constrained')
+    figure = _new_figure(8, 1.6 + 0.55 * len(differences))
     axis = figure.subplots()
     axis.axvline(0, color='#57606A', linewidth=1)
     for k, style in enumerate(KINDS):
-        # Where there are no such attributes, or fewer than two persons, there is nothing or no interval to draw.
+        # No value without such attributes, no interval with fewer than two identities.
         found = [kinds[k] or (np.nan,) * 3 for kinds in differences.values()]
         value, low, high = np.reshape(found, (-1, 3)).T
         height = np.arange(len(found)) + 0.22 * (k - 1)
@@ -37,15 +36,7 @@ def plot_sweep_differences(differences: Dict[str, Sequence[Optional[Interval]]],
         axis.plot(value, height, linestyle='', markersize=5, **style)
     axis.set_yticks(range(len(differences)), list(differences))
     axis.set_ylim(max(1, len(differences)) - 0.5, -0.5)
-    axis.set_xlabel(f'difference to {baseline} (points), 95 % over persons')
-    axis.grid(axis='x', color='#DDDDDD', linewidth=0.6)
-    axis.set_axisbelow(True)
+    axis.set_xlabel(f'accuracy difference to {baseline} (points), 95 % interval over identities')
+    _add_grid(axis, 'x')
     figure.legend(loc='outside upper center', ncols=3, fontsize=9)
     return figure
-
-
-def draw_sweep_differences(
-    differences: Dict[str, Sequence[Optional[Interval]]], baseline: str, path: Union[str, Path]
-) -> None:
-    """Writes the picture of :func:`plot_sweep_differences`; raises what ``save_figure`` does."""
-    save_figure(plot_sweep_differences(differences, baseline), path)

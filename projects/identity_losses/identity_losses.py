@@ -1,10 +1,4 @@
-"""Other uses of identities in training than the paper's, as parts that configs and command lines can name.
-
-What each of them gave is in docs/results.md. trials_mini.py has them at hand:
-
-PYTHONPATH=projects/identity_losses python tools/train.py projects/identity_losses/trials_mini.py --cfg-options \\
-    model.head.id_head.type=CosineIdentityHead model.head.id_head.margin=0.1
-"""
+"""Alternatives to the paper's identity loss, registered for use in configs and on command lines; see README.md."""
 
 from typing import Iterator, Optional
 
@@ -17,20 +11,20 @@ from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
 
 from imcnn_plugin.datasets.packed_faces import PackedFaces
 from imcnn_plugin.datasets.resumable_sampler import ResumableSampler
-from imcnn_plugin.evaluation.attribute_scores import LASTING, agreement_beyond_chance, sums_by_person
-from imcnn_plugin.models.features import batch_field
+from imcnn_plugin.evaluation import STABLE_AGREEMENT, agreement_beyond_chance, sum_by_identity
+from imcnn_plugin.models.batch_fields import batch_field
 from imcnn_plugin.models.identity_head import IdentityHead
 from imcnn_plugin.models.joint_head import JointHead
-from imcnn_plugin.models.joint_loss import identity_loss, known_count
+from imcnn_plugin.models.losses import identity_loss, valid_count
 
 
 @MODELS.register_module()
 class CosineIdentityHead(IdentityHead):
-    """Softmax over scaled cosines, with a margin that is taken off the right identity's (CosFace, arXiv 1801.09414).
+    """Softmax over scaled cosines with a margin on the target class (CosFace, arXiv 1801.09414, eq. 4).
 
     Args:
-        scale: Factor of the cosines.
-        margin: Between 0 and 1.
+        scale: Factor on the cosines.
+        margin: Subtracted from the cosine of the target identity, between 0 and 1.
     """
 
     def __init__(self, *args, scale: float = 16.0, margin: float = 0.0, **kwargs):
@@ -42,23 +36,25 @@ class CosineIdentityHead(IdentityHead):
     def loss(self, feats, data_samples):
         cosines = self(feats).float()
         identity = batch_field(data_samples, 'gt_identity', cosines.device).long()
-        off = self.margin * F.one_hot(identity.clamp(min=0), self.num_identities)
-        return dict(loss_id=identity_loss(self.scale * (cosines - off), identity))
+        margins = self.margin * F.one_hot(identity.clamp(min=0), self.num_identities)
+        return dict(loss_id=identity_loss(self.scale * (cosines - margins), identity))
 
 
-def same_person(identity: torch.Tensor) -> torch.Tensor:
-    """Booleans ``(N, N)``: two different images of one known person."""
+def _same_identity(identity: torch.Tensor) -> torch.Tensor:
+    """Booleans ``(N, N)``: whether two images are different and of the same known identity."""
     same = (identity[:, None] == identity) & (identity >= 0)
     return same.fill_diagonal_(False)
 
 
 @MODELS.register_module()
 class ContrastiveIdentityHead(IdentityHead):
-    """Verification in place of classification: an image is to be nearer to others of its person than to those of
-    other persons in the batch (supervised contrastive loss, arXiv 2004.11362). Wants :class:`PersonSampler`.
+    """Supervised contrastive loss (arXiv 2004.11362, eq. 2): verification within a batch instead of classification.
+
+    An image must be closer to the other images of its identity than to those of other identities. Needs batches of
+    :class:`IdentitySampler`.
 
     Args:
-        temperature: Divides the cosines.
+        temperature: Divisor of the cosines.
     """
 
     def __init__(self, *args, temperature: float = 0.1, **kwargs):
@@ -69,20 +65,22 @@ class ContrastiveIdentityHead(IdentityHead):
     def loss(self, feats, data_samples):
         embedding = F.normalize(self.pre_logits(feats).float())
         identity = batch_field(data_samples, 'gt_identity', embedding.device)
-        same = same_person(identity)
+        same = _same_identity(identity)
         logits = embedding @ embedding.T / self.temperature
         logits.fill_diagonal_(-torch.inf)
         share = logits.log_softmax(1).masked_fill(~same, 0).sum(1) / same.sum(1).clamp(min=1)
-        return dict(loss_id=-share.sum() / known_count(same.any(1)))
+        return dict(loss_id=-share.sum() / valid_count(same.any(1)))
 
 
 @MODELS.register_module()
 class ConsistentHead(JointHead):
-    """Adds the squared difference of a person's attribute probabilities, summed over attributes: the mean over pairs.
+    """Adds a loss on pairs of images of an identity: the squared difference of their attribute probabilities.
+
+    It is summed over attributes and averaged over pairs. Needs batches of :class:`IdentitySampler`.
 
     Args:
-        pair_weight: Of this loss. Wants batches of :class:`PersonSampler`.
-        attributes: Whose probabilities are drawn together; all by default.
+        pair_weight: Weight of this loss.
+        attributes: Names of the attributes that it applies to; all by default.
     """
 
     def __init__(self, *args, pair_weight: float = 1.0, attributes: Optional[list] = None, **kwargs):
@@ -94,18 +92,18 @@ class ConsistentHead(JointHead):
     def loss(self, feats, data_samples):
         losses = super().loss(feats, data_samples)
         p = self(feats).float().sigmoid()[:, self.chosen]
-        same = same_person(batch_field(data_samples, 'identity', p.device))
-        apart = (p[:, None] - p).square().sum(2)
-        losses['loss_pair'] = self.pair_weight * (apart * same).sum() / known_count(same.flatten())
+        same = _same_identity(batch_field(data_samples, 'identity', p.device))
+        distance = (p[:, None] - p).square().sum(2)
+        losses['loss_pair'] = self.pair_weight * (distance * same).sum() / valid_count(same.flatten())
         return losses
 
 
 @MODELS.register_module()
 class BalancedHead(JointHead):
-    """The identity loss moves the backbone by a fixed share of the attribute loss' gradient, whatever its own size.
+    """Scales the gradient of the identity loss at the backbone's output F to a fixed share of the attribute loss's.
 
     Args:
-        ratio: Norm of the identity loss' gradient at F over that of the attribute loss.
+        ratio: Norm of the gradient of the identity loss at F over that of the attribute loss.
     """
 
     def __init__(self, *args, ratio: float = 0.3, **kwargs):
@@ -116,25 +114,25 @@ class BalancedHead(JointHead):
         f = feats[-1]
         if not f.requires_grad:
             return super().loss(feats, data_samples)
-        apart = f.detach().requires_grad_()
+        f_id = f.detach().requires_grad_()
         losses = super().loss((f,), data_samples)
-        loss_id = self.id_head.loss((apart,), data_samples)['loss_id']
-        [of_attr] = torch.autograd.grad(losses['loss_attr'], f, retain_graph=True)
-        [of_id] = torch.autograd.grad(loss_id, apart, retain_graph=True)
-        factor = self.ratio * of_attr.float().norm() / of_id.float().norm().clamp(min=1e-12)
-        # Its value is 0, its gradient at F the scaled one; the branch's own weights are trained by loss_id.
-        pull = ((f - f.detach()).float() * (factor * of_id.float())).sum()
-        losses['loss_id'] = loss_id + pull
+        loss_id = self.id_head.loss((f_id,), data_samples)['loss_id']
+        [grad_attr] = torch.autograd.grad(losses['loss_attr'], f, retain_graph=True)
+        [grad_id] = torch.autograd.grad(loss_id, f_id, retain_graph=True)
+        factor = self.ratio * grad_attr.float().norm() / grad_id.float().norm().clamp(min=1e-12)
+        # Its value is 0 and its gradient at F the scaled one; loss_id itself only reaches the identity branch.
+        scaled = ((f - f.detach()).float() * (factor * grad_id.float())).sum()
+        losses['loss_id'] = loss_id + scaled
         return losses
 
 
 @HOOKS.register_module()
 class IdentityWarmupHook(Hook):
-    """Raises lambda from 0 to its value, linearly over the first epochs.
+    """Raises lambda linearly from 0 to its value over the first epochs.
 
     Args:
-        epochs: How many.
-        down: Lower it from its value to 0 instead.
+        epochs: Number of epochs.
+        down: Lower lambda from its value to 0 instead.
     """
 
     def __init__(self, epochs: float, down: bool = False):
@@ -151,9 +149,9 @@ class IdentityWarmupHook(Hook):
         self.loss.id_weight = self.weight * (1 - share if self.down else share)
 
 
-@DATA_SAMPLERS.register_module()
-class PersonSampler(ResumableSampler):
-    """Each image once an epoch, but up to K images of a person follow each other. For one process.
+@DATA_SAMPLERS.register_module(name=['IdentitySampler', 'PersonSampler'])
+class IdentitySampler(ResumableSampler):
+    """Samples each image once per epoch, with up to K images of an identity in a row. For a single process.
 
     Args:
         images: K.
@@ -166,10 +164,10 @@ class PersonSampler(ResumableSampler):
     def __iter__(self) -> Iterator[int]:
         rng = np.random.default_rng([self.seed, self.epoch])
         identity = self.dataset.data_list.identity
-        # Images of unknown persons are persons of their own.
-        person = np.where(identity >= 0, identity, -1 - np.arange(len(identity)))
-        order = np.lexsort((rng.permutation(len(person)), person))
-        starts = np.flatnonzero(np.diff(person[order], prepend=np.nan) != 0)
+        # Each image of unknown identity is an identity of its own.
+        identity = np.where(identity >= 0, identity, -1 - np.arange(len(identity)))
+        order = np.lexsort((rng.permutation(len(identity)), identity))
+        starts = np.flatnonzero(np.diff(identity[order], prepend=np.nan) != 0)
         cuts = [np.arange(a, b, self.images) for a, b in zip(starts, np.append(starts[1:], len(order)))]
         groups = np.split(order, np.concatenate(cuts)[1:])
         indices = np.concatenate([groups[i] for i in rng.permutation(len(groups))])
@@ -178,7 +176,7 @@ class PersonSampler(ResumableSampler):
 
 @DATASETS.register_module()
 class FrequentFaces(PackedFaces):
-    """Of the training part only the persons that have at least ``min_images_per_identity`` images."""
+    """Drops the training images of identities with fewer than ``min_images_per_identity`` images."""
 
     def _select(self, *args):
         rows, gt_identity = super()._select(*args)
@@ -188,10 +186,10 @@ class FrequentFaces(PackedFaces):
 
 @DATASETS.register_module()
 class ScarceFaces(PackedFaces):
-    """Of the training part only a share of images has known attributes; all keep their identity.
+    """Drops the attributes of all but a share of the training images; all keep their identity.
 
     Args:
-        labelled: The share.
+        labelled: The share that keeps its attributes.
     """
 
     def __init__(self, *args, labelled: float = 1.0, **kwargs):
@@ -206,17 +204,17 @@ class ScarceFaces(PackedFaces):
         return records
 
 
-@DATASETS.register_module()
-class PersonLabels(ScarceFaces):
-    """Training labels of attributes that stay with a person are moved to their mean over that person's known ones.
+@DATASETS.register_module(name=['IdentityLabels', 'PersonLabels'])
+class IdentityLabels(ScarceFaces):
+    """Moves the training labels of identity-stable attributes towards their mean over the known ones of an identity.
 
     Args:
-        share: How far: 0 not at all, 1 gives all images of a person the same targets.
-        vote: Take what most of them say in place of the mean.
-        stays: Attributes whose training labels agree within a person by so much beyond chance.
+        share: How far, from 0 to 1; at 1 all images of an identity have the same targets.
+        vote: Move them towards the majority class instead of the mean.
+        stays: The least within-identity agreement of the training labels, beyond chance, of a stable attribute.
     """
 
-    def __init__(self, *args, share: float = 1.0, vote: bool = False, stays: float = LASTING, **kwargs):
+    def __init__(self, *args, share: float = 1.0, vote: bool = False, stays: float = STABLE_AGREEMENT, **kwargs):
         self.share = share
         self.vote = vote
         self.stays = stays
@@ -227,11 +225,11 @@ class PersonLabels(ScarceFaces):
         if self.split == 'train':
             score, identity = records.gt_score, records.identity
             beyond_chance, _ = agreement_beyond_chance(score, identity)
-            sums, person = sums_by_person(identity, score >= 0, score == 1)
-            count, positive = sums[:, person]
+            sums, index = sum_by_identity(identity, score >= 0, score == 1)
+            count, positive = sums[:, index]
             mean = positive / count.clip(1)
             if self.vote:
-                # Half each is nobody's vote.
+                # A tie is one half.
                 mean = (1 + np.sign(2 * mean - 1)) / 2
             own = np.where(score >= 0, score, mean)
             moved = (identity >= 0)[:, None] & (beyond_chance >= self.stays) & (count > 0)

@@ -5,12 +5,11 @@ import pytest
 import torch
 from mmpretrain.registry import DATASETS
 
-from imcnn_plugin.apis import Album, fit_album
-from imcnn_plugin.apis.fit_album import album_gains
-from imcnn_plugin.apis.predict_split import open_loader, predict_part
-from imcnn_plugin.checkpoints.load_model import load_trained, weights_checksum
+from imcnn_plugin.apis import Album, fit_album, open_loader, predict_logits
+from imcnn_plugin.apis.fit_album import _gains
+from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.errors import ConfigError, DataError
-from imcnn_plugin.evaluation.attribute_scores import agreement_beyond_chance
+from imcnn_plugin.evaluation.identity_agreement import agreement_beyond_chance
 from imcnn_plugin.evaluation.identity_pooling import fit_pooling
 
 
@@ -25,7 +24,7 @@ def test_a_file_holds_all(album, tmp_path):
     album.save(tmp_path / 'deep' / 'album.json')
     found = Album.load(tmp_path / 'deep' / 'album.json')
     assert found.classes == album.classes and found.checkpoint == 'abc'
-    for name in ('agreement', 'prevalence', 'theta', 'lasting'):
+    for name in ('agreement', 'prevalence', 'theta', 'identity_stable'):
         assert np.array_equal(getattr(found, name), getattr(album, name), equal_nan=name == 'agreement')
     assert json.loads((tmp_path / 'deep' / 'album.json').read_text())['attributes']['c']['agreement'] is None
 
@@ -33,13 +32,13 @@ def test_a_file_holds_all(album, tmp_path):
 @pytest.mark.parametrize('text', ['', '{"checkpoint": "abc"}', '[]', '{"checkpoint": "a", "attributes": {"a": 1}}'])
 def test_refuses_what_is_no_album(text, tmp_path):
     (tmp_path / 'album.json').write_text(text)
-    with pytest.raises(DataError, match='album.json is not an album .* make it with tools/fit_album.py'):
+    with pytest.raises(DataError, match='album.json is not an album .* fit it with tools/fit_album.py'):
         Album.load(tmp_path / 'album.json')
     with pytest.raises(DataError, match='none.json cannot be read'):
         Album.load(tmp_path / 'none.json')
 
 
-def test_only_lasting_attributes_of_persons_with_others_change(album):
+def test_only_stable_attributes_of_identities_with_other_images_change(album):
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(6, 4)).astype(np.float32)
     alone = rng.random((6, 4)).astype(np.float32)
@@ -64,50 +63,50 @@ def test_belongs_to_one_checkpoint(album):
         album.check('abd')
 
 
-def test_is_fitted_to_the_validation_part(best):
+def test_is_fitted_to_the_validation_split(best):
     album, gains = fit_album(best)
-    model = load_trained(best)
-    assert album.checkpoint == weights_checksum(model) and 0 < album.lasting.sum() < 40
-    records = DATASETS.build(model._config.train_dataloader.dataset).data_list
+    trained = load_model(best)
+    assert album.checkpoint == trained.checksum and 0 < album.identity_stable.sum() < 40
+    records = DATASETS.build(trained.cfg.train_dataloader.dataset).data_list
     agreement, prevalence = agreement_beyond_chance(
         np.stack([record['gt_score'] for record in records]), np.array([record['identity'] for record in records])
     )
     assert np.array_equal(album.agreement, agreement, equal_nan=True)
-    logits, targets, identity = predict_part(model, open_loader(model._config, 'val_dataloader'))
-    lasting = agreement >= 0.35
-    used = np.where(lasting, agreement, 0.35).clip(max=0.99), np.where(lasting, prevalence, 0.5)
-    assert album.theta == pytest.approx(fit_pooling(logits, targets, identity, lasting, *used))
+    logits, targets, identity = predict_logits(trained, open_loader(trained.cfg, 'val_dataloader'))
+    stable = agreement >= 0.35
+    used = np.where(stable, agreement, 0.35).clip(max=0.99), np.where(stable, prevalence, 0.5)
+    assert album.theta == pytest.approx(fit_pooling(logits, targets, identity, stable, *used))
 
-    logits, targets, identity = predict_part(model, open_loader(model._config, 'test_dataloader'))
+    logits, targets, identity = predict_logits(trained, open_loader(trained.cfg, 'test_dataloader'))
     alone = torch.from_numpy(logits).sigmoid().numpy()
     together = album.probabilities(logits, alone, identity)
     assert [gain['min_images'] for gain in gains] == [2, 3]
     for gain in gains:
-        assert (gain['images'], gain['persons']) == (len(logits), len(np.unique(identity)))
+        assert (gain['images'], gain['identities']) == (len(logits), len(np.unique(identity)))
         assert gain['alone'] == pytest.approx(100 * ((alone >= 0.5) == targets).mean())
         assert gain['together'] == pytest.approx(100 * ((together >= 0.5) == targets).mean())
         assert gain['difference'] == pytest.approx(gain['together'] - gain['alone'])
         assert gain['low'] <= gain['difference'] <= gain['high']
 
 
-def test_gains_are_of_persons_with_so_many_images():
+def test_gains_are_of_identities_with_enough_images():
     identity = np.array([0, 0, 1, 1, 1, 2, -1, -1, -1])
     targets = np.ones((9, 2), int)
     targets[4, 1] = -1
     alone, together = np.zeros((2, 9, 2), bool)
     together[[0, 2, 3, 4, 5, 6]] = True
-    two, three = album_gains(alone, together, targets, identity)
-    assert (two['persons'], two['images'], three['persons'], three['images']) == (2, 5, 1, 3)
+    two, three = _gains(alone, together, targets, identity)
+    assert (two['identities'], two['images'], three['identities'], three['images']) == (2, 5, 1, 3)
     assert (two['alone'], two['together']) == (0, pytest.approx(100 * 7 / 9))
     assert (three['alone'], three['together'], three['difference']) == (0, 100, 100)
     assert np.isnan(three['low'])
 
 
-def test_nothing_is_fitted_on_the_test_part(best, tmp_path):
+def test_nothing_is_fitted_on_the_test_split(best, tmp_path):
     checkpoint = torch.load(best)
     checkpoint['meta']['cfg'] = checkpoint['meta']['cfg'].replace("split='val'", "split='test'")
     torch.save(checkpoint, tmp_path / 'a.pth')
-    with pytest.raises(ConfigError, match='images of the test part'):
+    with pytest.raises(ConfigError, match='images to fit on are also in the test split'):
         fit_album(tmp_path / 'a.pth')
 
 

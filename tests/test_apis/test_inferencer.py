@@ -6,9 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from imcnn_plugin.apis import Album, FaceAttributeInferencer, read_photo
+from imcnn_plugin.apis import Album, FaceAttributeInferencer, open_loader, predict_logits, read_photo
 from imcnn_plugin.apis.face_alignment import TEMPLATE, align_face
-from imcnn_plugin.apis.predict_split import open_loader, predict_part
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.errors import ConfigError, DataError
 
@@ -55,9 +54,9 @@ def near(expected):
 
 
 def test_aligned_faces_are_predicted_as_in_a_test(best, inferencer, folder):
-    model = inferencer.model
-    loader = open_loader(model._config, 'test_dataloader')
-    logits, _, _ = predict_part(model, loader)
+    trained = inferencer.trained
+    loader = open_loader(trained.cfg, 'test_dataloader')
+    logits, _, _ = predict_logits(trained, loader)
     paths = [loader.dataset.get_data_info(i)['img_path'] for i in range(len(loader.dataset))]
     results = inferencer(paths, batch_size=5, aligned=True)
     assert [result['path'] for result in results] == paths
@@ -171,7 +170,7 @@ def test_half_precision_is_near_and_not_the_same(best, photos):
 
 def test_one_person_is_predicted_together(inferencer, photos, group):
     theta = np.tile([0.5, 0.9, 0.1], (40, 1))
-    album = Album(ATTRIBUTES, np.linspace(0, 1, 40), np.full(40, 0.4), theta, inferencer.checksum)
+    album = Album(ATTRIBUTES, np.linspace(0, 1, 40), np.full(40, 0.4), theta, inferencer.trained.checksum)
     inputs = [photos[0], group, np.zeros((60, 60, 3), np.uint8), photos[1]]
     alone, together = inferencer(inputs), inferencer(inputs, album=album)
     assert [len(result['faces']) for result in together] == [1, 2, 0, 1]
@@ -182,7 +181,7 @@ def test_one_person_is_predicted_together(inferencer, photos, group):
     found = probabilities(together)
     assert found[main] == near(expected)
     assert np.array_equal(found[2], probabilities(alone)[2])
-    assert np.abs(found[main] - p).max(0)[album.lasting].min() > 1e-4
+    assert np.abs(found[main] - p).max(0)[album.identity_stable].min() > 1e-4
     for values in together[0]['faces'][0]['attributes'].values():
         assert values['label'] is (values['probability'] >= values['threshold'])
     assert probabilities(inferencer(photos[0], album=album)) == near(probabilities(alone[:1]))

@@ -36,7 +36,7 @@ def test_a_table_may_come_from_a_spreadsheet(tmp_path):
         (b'', 'line 1: expected the columns'),
         (b'file,person\n1.jpg,\n', 'line 2: expected a file and a person'),
         (b'file,person\n1.jpg\n', 'line 2: expected a file and a person'),
-        (b'file,person\n1.jpg,A\n./1.jpg,B\n', 'line 3: 1.jpg is of B, but of A before'),
+        (b'file,person\n1.jpg,A\n./1.jpg,B\n', 'line 3: 1.jpg shows B, but A before'),
         (b'file,person\n\xff.jpg,A\n', 'not a CSV file in UTF-8'),
         (None, 'cannot be read'),
     ],

@@ -119,12 +119,12 @@ def test_arrays_are_as_opencv_reads_them():
     'array', [np.zeros((2, 8, 8, 3), np.uint8), np.zeros((8, 8, 2), np.uint8), np.zeros((0, 8, 3), np.uint8)]
 )
 def test_refuses_an_array_of_another_shape(array):
-    with pytest.raises(DataError, match='is no photo: expected \\(H, W\\)'):
+    with pytest.raises(DataError, match='is not a photo: expected \\(H, W\\)'):
         read_photo(array)
 
 
 def test_refuses_what_is_no_photo():
-    with pytest.raises(DataError, match='float64 is no photo: expected uint8 or uint16'):
+    with pytest.raises(DataError, match='float64 is not a photo: expected uint8 or uint16'):
         read_photo(np.zeros((8, 8, 3)))
     with pytest.raises(DataError, match='not int'):
         read_photo(1)
@@ -152,10 +152,10 @@ def jpeg(tmp_path):
     'make, message',
     [
         (lambda folder: None, 'not found'),
-        (lambda folder: b'some text', 'not a picture that Pillow reads'),
-        (lambda folder: b'', 'not a picture that Pillow reads'),
-        (lambda folder: PROGRAM, 'EPS is no format of photos: convert it to JPEG'),
-        (lambda folder: b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'not a picture that Pillow reads: convert it to JPEG'),
+        (lambda folder: b'some text', 'Pillow cannot read this file'),
+        (lambda folder: b'', 'Pillow cannot read this file'),
+        (lambda folder: PROGRAM, 'EPS is not a photo format: convert it to JPEG'),
+        (lambda folder: b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'Pillow cannot read this file: convert it to JPEG'),
         (lambda folder: jpeg(folder)[:900], 'cannot be read .*truncated'),
         (lambda folder: huge_png(20000, 20000), 'too many pixels to decode'),
         (lambda folder: huge_png(200, 200), 'cannot be read'),

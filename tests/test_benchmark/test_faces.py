@@ -5,7 +5,7 @@ from mmpretrain.registry import DATASETS
 
 @pytest.mark.parametrize('images', [5, MAX_DRAWN + 3])
 def test_any_number_of_faces(images, tmp_path):
-    """All are trained on; beyond what is drawn the same pictures come again with the same labels."""
+    """All are in the training split; beyond ``MAX_DRAWN`` images repeat with their labels."""
     write_many_faces(tmp_path / 'faces', images)
     dataset = DATASETS.build(dict(type='mmpretrain.CelebAIdentity', data_root=str(tmp_path / 'faces'), split='train'))
     assert len(dataset) == images

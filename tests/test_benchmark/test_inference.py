@@ -1,11 +1,7 @@
-from pathlib import Path
-
 import pytest
 import torch
 from benchlib import inference
 from benchlib.network import Network
-
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
 @pytest.fixture(scope='module')
@@ -17,12 +13,12 @@ def images():
 @pytest.fixture(scope='module')
 def predictors(images):
     torch.manual_seed(0)
-    return inference.make_predictors(CONFIGS, Network(1 / 16, 32, num_identities=0), images, compiled=False)
+    return inference.make_predictors(Network(1 / 16, 32, num_identities=0), images, compiled=False)
 
 
 def test_predictors_agree(predictors, images):
     with torch.inference_mode():
-        expected = predictors[inference.OBVIOUS](images)
+        expected = predictors[inference.REFERENCE](images)
     # Not half everywhere, or any network would agree.
     assert expected.std() > 0.02
     for name, values in inference.agreement(predictors, images).items():
@@ -32,12 +28,12 @@ def test_predictors_agree(predictors, images):
 
 
 def test_a_wrong_predictor_does_not_agree(predictors, images):
-    right = predictors[inference.OBVIOUS]
-    values = inference.agreement({inference.OBVIOUS: right, 'wrong': lambda images: 1 - right(images)}, images)
-    assert values['wrong']['labels_agree'] == 0 and values[inference.OBVIOUS]['labels_agree'] == 1
+    right = predictors[inference.REFERENCE]
+    values = inference.agreement({inference.REFERENCE: right, 'wrong': lambda images: 1 - right(images)}, images)
+    assert values['wrong']['labels_agree'] == 0 and values[inference.REFERENCE]['labels_agree'] == 1
 
 
-def test_precisions_are_those_of_the_names(predictors):
+def test_precisions_match_the_names(predictors):
     for name, predictor in predictors.items():
         assert (predictor.dtype == torch.bfloat16) == ('bf16' in name)
     weight = predictors['ours, bf16 autocast, channels_last'].model.backbone.layers.conv2[0].weight
@@ -45,7 +41,7 @@ def test_precisions_are_those_of_the_names(predictors):
     assert predictors['ours, float32'].model.backbone.layers.conv2[0].weight.is_contiguous()
 
 
-def test_a_call_predicts_the_batch_so_many_times():
+def test_a_call_predicts_the_batch_several_times():
     seen = []
     calls = inference.make_calls(dict(a=lambda images: seen.append(len(images))), torch.zeros(3, 1), calls=4)
     calls['a']()
@@ -53,12 +49,12 @@ def test_a_call_predicts_the_batch_so_many_times():
 
 
 def test_rows_and_table_of_given_times(predictors):
-    names = [inference.OBVIOUS, 'optimized, bf16']
+    names = [inference.REFERENCE, 'optimized, bf16']
     chosen = {name: predictors[name] for name in names}
     seconds = {names[0]: [0.4, 0.5, 0.6], names[1]: [0.1, 0.2, 0.3]}
-    limits = {torch.float32: 0.25, torch.bfloat16: 0.05}
-    rows = inference.inference_rows(chosen, {}, seconds, 10, limits)
-    assert rows[1]['images_per_second'] == 50 and rows[1]['times_obvious'] == pytest.approx(2.5)
-    assert [row['share_of_limit'] for row in rows] == pytest.approx([0.5, 0.25])
+    bounds = {torch.float32: 0.25, torch.bfloat16: 0.05}
+    rows = inference.inference_rows(chosen, {}, seconds, 10, bounds)
+    assert rows[1]['images_per_second'] == 50 and rows[1]['times_reference'] == pytest.approx(2.5)
+    assert [row['share_of_roofline'] for row in rows] == pytest.approx([0.5, 0.25])
     table = inference.inference_table(rows, dict.fromkeys(names, dict(labels_agree=0.995)))
     assert table[2] == ['optimized, bf16', '10', '200 ms', '50', '2.50', '25%', '99.50%', '-', '-']

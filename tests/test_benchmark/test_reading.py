@@ -1,26 +1,23 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from benchlib import reading
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-
 
 def test_all_readers_read_the_same_images(faces, packs, monkeypatch):
-    readers = reading.make_readers(CONFIGS, faces, packs[32], 32, 12, 4, num_workers=1)
+    batches = []
+    monkeypatch.setattr(reading, '_read', lambda loader: batches.append(list(loader)))
+    readers = reading.make_readers(faces, packs[32], 32, 12, 4, num_workers=1)
     assert list(readers) == [
         'stock, JPEG files', 'packed faces', 'stock, JPEG files, 1 workers', 'packed faces, 1 workers',
     ]  # fmt: skip
-    batches = []
-    monkeypatch.setattr(reading, 'read', lambda loader: batches.append(list(loader)))
     for reader in readers.values():
         reader()
     images = [torch.cat([batch['inputs'] for batch in read]) for read in batches]
     for found in images:
-        # Each shuffles as it will.
+        # Each shuffles in its own order.
         assert torch.equal(found.flatten(1).long().sum(1).sort()[0], images[0].flatten(1).long().sum(1).sort()[0])
     assert isinstance(batches[0][0]['data_samples'], list) and not isinstance(batches[1][0]['data_samples'], list)
 
@@ -34,8 +31,8 @@ def test_time_of_ended_children_counts():
 def test_rows_and_table_of_given_times():
     cpu = {reading.STOCK: [2.0, 4.0, 3.0], reading.PACKED: [0.1, 0.1, 0.1]}
     wall = {reading.STOCK: [4.0, 4.0, 4.0], reading.PACKED: [0.5, 1.0, 0.8]}
-    rows = reading.reading_rows(1000, cpu, wall, limit=20000)
-    assert rows[1]['images_per_core_second'] == pytest.approx(10000) and rows[1]['share_of_limit'] == pytest.approx(
+    rows = reading.reading_rows(1000, cpu, wall, bound=20000)
+    assert rows[1]['images_per_core_second'] == pytest.approx(10000) and rows[1]['share_of_roofline'] == pytest.approx(
         0.5
     )
     assert rows[1]['times_stock_a_core'] == pytest.approx(30) and rows[1]['times_stock'] == pytest.approx(5)

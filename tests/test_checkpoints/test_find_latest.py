@@ -1,10 +1,11 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from imcnn_plugin.checkpoints import newest_checkpoint
+from imcnn_plugin.checkpoints import find_latest
 from imcnn_plugin.errors import DataError
 
 
@@ -24,9 +25,9 @@ def name_of(path):
 
 
 def test_takes_the_one_that_is_named(work_dir):
-    assert name_of(newest_checkpoint(work_dir)) == 'epoch_3.pth'
+    assert name_of(find_latest(work_dir)) == 'epoch_3.pth'
     (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_2.pth'))
-    assert name_of(newest_checkpoint(work_dir)) == 'epoch_2.pth'
+    assert name_of(find_latest(work_dir)) == 'epoch_2.pth'
 
 
 @pytest.mark.parametrize('pointer', [None, '', 'epoch_9.pth'])
@@ -34,19 +35,19 @@ def test_takes_the_newest_where_none_is_named(work_dir, pointer):
     (work_dir / 'last_checkpoint').unlink()
     if pointer is not None:
         (work_dir / 'last_checkpoint').write_text(pointer)
-    assert name_of(newest_checkpoint(work_dir)) == 'epoch_3.pth'
+    assert name_of(find_latest(work_dir)) == 'epoch_3.pth'
 
 
 def test_finds_it_in_a_folder_that_was_moved(work_dir, tmp_path_factory):
     (work_dir / 'last_checkpoint').write_text('/elsewhere/epoch_2.pth')
-    assert newest_checkpoint(work_dir) == str(work_dir / 'epoch_2.pth')
+    assert find_latest(work_dir) == str(work_dir / 'epoch_2.pth')
 
 
 def damage(path, how):
     content = path.read_bytes()
     if how == 'empty':
         content = b''
-    elif how == 'torn':
+    elif how == 'truncated':
         content = content[: len(content) // 2]
     else:
         middle = len(content) // 2
@@ -54,19 +55,20 @@ def damage(path, how):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize('how', ['empty', 'torn', 'flipped'])
+@pytest.mark.parametrize('how', ['empty', 'truncated', 'flipped'])
 def test_passes_over_a_broken_one_with_a_warning(work_dir, how, monkeypatch):
     said = []
-    monkeypatch.setattr('imcnn_plugin.checkpoints.find_latest.print_log', lambda message, *args: said.append(message))
+    module = sys.modules[find_latest.__module__]
+    monkeypatch.setattr(module, 'print_log', lambda message, *args: said.append(message))
     damage(work_dir / 'epoch_3.pth', how)
-    assert name_of(newest_checkpoint(work_dir)) == 'epoch_2.pth'
+    assert name_of(find_latest(work_dir)) == 'epoch_2.pth'
     assert len(said) == 1 and f'{work_dir}/epoch_3.pth is' in said[0]
     damage(work_dir / 'epoch_2.pth', how)
     damage(work_dir / 'epoch_1.pth', how)
     with pytest.raises(DataError, match='none of the 3 checkpoints can be read'):
-        newest_checkpoint(work_dir)
+        find_latest(work_dir)
 
 
 def test_an_empty_folder_has_none(tmp_path):
-    assert newest_checkpoint(tmp_path) is None
-    assert newest_checkpoint(tmp_path / 'missing') is None
+    assert find_latest(tmp_path) is None
+    assert find_latest(tmp_path / 'missing') is None

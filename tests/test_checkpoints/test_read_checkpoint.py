@@ -3,7 +3,7 @@ import resource
 import pytest
 import torch
 
-from imcnn_plugin.checkpoints.read_checkpoint import is_registered, read_checkpoint, save_checkpoint
+from imcnn_plugin.checkpoints.read_checkpoint import _is_registered, read_checkpoint, save_checkpoint
 from imcnn_plugin.errors import ConfigError, DataError
 
 
@@ -17,7 +17,7 @@ class Hostile:
     [
         (dict(state_dict={}), 'has no meta and state_dict'),
         (dict(meta={}, state_dict={}), "has no config in meta\\['cfg'\\]"),
-        (dict(meta=dict(cfg='a = 1'), state_dict={}, other=Hostile()), 'holds something else than weights'),
+        (dict(meta=dict(cfg='a = 1'), state_dict={}, other=Hostile()), 'holds more than weights'),
         (dict(meta=dict(cfg="a = dict(type='os.system')"), state_dict={}), "type 'os.system' .* do not trust it"),
         (dict(meta=dict(cfg="a = [dict(b=(dict(type='builtins.exec'),))]"), state_dict={}), "type 'builtins.exec'"),
         (dict(meta=dict(cfg="import os\nos.system('')"), state_dict={}), 'the config in it cannot be read'),
@@ -57,23 +57,22 @@ def test_refuses_what_is_no_file_of_torch(contents, message, tmp_path):
     ],
 )
 def test_only_names_in_registries_are_types(name, expected):
-    assert is_registered(name) == expected
+    assert _is_registered(name) == expected
 
 
 def test_a_file_can_replace_itself(best, tmp_path):
     path = tmp_path / 'a.pth'
     path.write_bytes(best.read_bytes())
-    before = read_checkpoint(path)
-    save_checkpoint(before, path)
+    save_checkpoint(read_checkpoint(path).content, path)
     after = read_checkpoint(path)
-    torch.testing.assert_close(after['state_dict'], torch.load(best)['state_dict'], rtol=0, atol=0)
+    torch.testing.assert_close(after.state_dict, torch.load(best)['state_dict'], rtol=0, atol=0)
     assert [file.name for file in tmp_path.iterdir()] == ['a.pth']
 
 
 def test_a_disk_that_is_full_leaves_the_old_file(best, tmp_path):
     path = tmp_path / 'a.pth'
     path.write_bytes(b'old')
-    checkpoint = read_checkpoint(best)
+    checkpoint = read_checkpoint(best).content
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (best.stat().st_size // 2, limits[1]))
     try:

@@ -21,12 +21,12 @@ LINES = [
     'e.png,0,0,Bob,test',
     'two/f.png,1,0,Ann,train',
 ]
-WITH_PEOPLE = dict(identity_column='who', split_column='part')
+WITH_IDENTITIES = dict(identity_column='who', split_column='part')
 
 
 @pytest.fixture
 def root(tmp_path):
-    """Six images, of which a and c show one person, b and f another."""
+    """Six images; a and c show one identity, b and f another."""
     for line in LINES[1:]:
         path = tmp_path / line.split(',')[0]
         path.parent.mkdir(exist_ok=True)
@@ -45,7 +45,7 @@ def edited(line, old, new):
 
 def test_records(root):
     dataset = DATASETS.build(
-        dict(type='mmpretrain.AttributeCSV', ann_file='labels.csv', data_root=str(root), **WITH_PEOPLE)
+        dict(type='mmpretrain.AttributeCSV', ann_file='labels.csv', data_root=str(root), **WITH_IDENTITIES)
     )
     assert [record['img_path'] for record in dataset] == [
         str(root / f'{name}.png') for name in ('one/a', 'one/b', 'two/c', 'two/f')
@@ -103,7 +103,7 @@ def test_a_csv_of_celebas_lists_gives_the_records_of_celeba(faces, tmp_path):
 )
 def test_labels(root, text, label):
     write(root, edited(2, ',1,0,', f',{text},0,'))
-    assert AttributeCSV('labels.csv', str(root), **WITH_PEOPLE)[0]['gt_score'].tolist() == [label, 0]
+    assert AttributeCSV('labels.csv', str(root), **WITH_IDENTITIES)[0]['gt_score'].tolist() == [label, 0]
 
 
 def test_minus_one_can_mean_no(root):
@@ -113,7 +113,7 @@ def test_minus_one_can_mean_no(root):
 
 
 @pytest.mark.parametrize('no, negative', [('-1', 0), ('0', -1)])
-def test_labels_of_which_none_is_no_are_refused(root, no, negative):
+def test_labels_without_any_no_are_rejected(root, no, negative):
     write(root, ['image,round,red', f'one/a.png,1,{no}', f'one/b.png,{no},'])
     with pytest.raises(
         DataError, match=f'labels are 1 and {no} and never {negative}: set negative={no} if {no} means no'
@@ -129,13 +129,13 @@ def test_labels_of_which_none_is_no_are_refused(root, no, negative):
 )
 def test_what_spreadsheets_write(root, encoding, end, mark):
     write(root, [line.replace(',', mark) for line in LINES], encoding, end)
-    dataset = AttributeCSV('labels.csv', str(root), **WITH_PEOPLE)
+    dataset = AttributeCSV('labels.csv', str(root), **WITH_IDENTITIES)
     assert dataset.CLASSES == ('round', 'red')
     assert [record['gt_score'].tolist() for record in dataset] == [[1, 0], [0, -1], [-1, 1], [1, 0]]
 
 
 def test_columns_of_choice(root):
-    """Other columns may hold anything, even line ends; lines are still counted right."""
+    """Other columns may hold anything, even line breaks; line numbers stay correct."""
     write(
         root,
         [
@@ -157,7 +157,7 @@ def test_columns_of_choice(root):
     ]
 
 
-def test_without_parts_the_file_is_one_part(root):
+def test_without_splits_the_file_is_one_split(root):
     write(root, [line.rsplit(',', 1)[0] for line in LINES])
     train = AttributeCSV('labels.csv', str(root), identity_column='who')
     assert [record['gt_identity'] for record in train] == [0, 1, 0, -1, 2, 1]
@@ -174,11 +174,11 @@ def test_a_folder_can_be_an_identity(root):
     dataset = AttributeCSV('labels.csv', str(root), classes=['round'], identity_from_folder=True)
     assert [record['identity'] for record in dataset] == [0, 0, 1, 1, -1, 1]
     with pytest.raises(ConfigError, match="column 'who' or folders are: set one of the two"):
-        AttributeCSV('labels.csv', str(root), identity_from_folder=True, **WITH_PEOPLE)
+        AttributeCSV('labels.csv', str(root), identity_from_folder=True, **WITH_IDENTITIES)
 
 
 @pytest.mark.parametrize(
-    'people, expected',
+    'identities, expected',
     [
         (['12', '', '0', '12', '999999999'], [12, -1, 0, 12, 999999999]),
         # As numbers these would be one, or too large.
@@ -189,35 +189,35 @@ def test_a_folder_can_be_an_identity(root):
         (['7', '-1', '3', '-1.0', '7'], [7, -1, 3, -1, 7]),
     ],
 )
-def test_identities_are_numbers(root, people, expected):
+def test_identities_are_numbers(root, identities, expected):
     names = ('one/a', 'one/b', 'two/c', 'two/d', 'two/f')
-    write(root, ['image,red,who', *(f'{name}.png,1,{person}' for name, person in zip(names, people))])
+    write(root, ['image,red,who', *(f'{name}.png,1,{identity}' for name, identity in zip(names, identities))])
     dataset = AttributeCSV('labels.csv', str(root), identity_column='who')
     assert [record['identity'] for record in dataset] == expected
 
 
 def test_other_protocols_need_identities(root):
     write(root, [line for line in LINES if 'two/d' not in line])
-    options = dict(ann_file='labels.csv', data_root=str(root), **WITH_PEOPLE)
+    options = dict(ann_file='labels.csv', data_root=str(root), **WITH_IDENTITIES)
     folds = [AttributeCSV(protocol='kfold', num_folds=3, fold=fold, split='test', **options) for fold in range(3)]
     assert sorted(record['img_path'][-5] for fold in folds for record in fold) == list('abcef')
     paper = AttributeCSV(protocol='paper', num_train_identities=2, **options)
     assert paper.metainfo['num_identities'] == 2
     with pytest.raises(ConfigError, match=r"'paper' has no split 'val', only \['test', 'train'\]"):
         AttributeCSV(protocol='paper', num_train_identities=2, split='val', **options)
-    with pytest.raises(DataError, match="5 images have no known identity, so only protocol 'official'"):
+    with pytest.raises(DataError, match="5 images have no known identity, which only protocol 'official'"):
         AttributeCSV('labels.csv', str(root), classes=['red'], protocol='kfold')
 
 
-def test_works_with_wrappers_workers_and_lazily(root):
-    options = dict(ann_file='labels.csv', data_root=str(root), **WITH_PEOPLE)
+def test_works_with_wrappers_and_workers_and_lazily(root):
+    options = dict(ann_file='labels.csv', data_root=str(root), **WITH_IDENTITIES)
     lazy = AttributeCSV(lazy_init=True, **options)
     assert 'num_identities' not in lazy.metainfo and len(lazy) == 4
     assert len(AttributeCSV(indices=3, **options)) == 3
-    parts = [AttributeCSV(split=split, **options) for split in ('train', 'val')]
-    assert len(ConcatDataset(parts, ignore_keys=['split', 'checksums'])) == 5
+    splits = [AttributeCSV(split=split, **options) for split in ('train', 'val')]
+    assert len(ConcatDataset(splits, ignore_keys=['split', 'checksums'])) == 5
     assert pickle.loads(pickle.dumps(AttributeCSV(**options)))[1]['gt_score'].tolist() == [0, -1]
-    # Red is there once among four, so its image is repeated: ceil(sqrt(0.5 / 0.25)) times.
+    # One of four images is red, so it is repeated: ceil(sqrt(0.5 / 0.25)) times.
     balanced = ClassBalancedDataset(AttributeCSV(**options), oversample_thr=0.5)
     assert [record['img_path'][-5] for record in balanced] == list('abccf')
 
@@ -233,7 +233,7 @@ def test_works_with_wrappers_workers_and_lazily(root):
         (edited(1, 'red', 'round'), "line 1: column 'round' is there 2 times"),
         (edited(1, 'red', ''), 'line 1: column 3 of 5 has no name: .* index=False'),
         ([line.replace(',', '|') for line in LINES], r"line 1: no column 'image', only image\|round"),
-        (['image,who,part', 'e.png,Ann,train'], 'line 1: no column is left for labels: add one'),
+        (['image,who,part', 'e.png,Ann,train'], 'line 1: no column remains for labels: add one'),
         (edited(3, ',0,,', ',0,'), "line 3: expected 5 fields separated by ',', as in the header, found 4"),
         (edited(3, 'Ann', 'Ann, B.'), "line 3: expected 5 fields separated by ',', .* found 6: .* quote a field"),
         (edited(3, 'Ann', '"Ann" B.'), r"line 3: ',' expected after .*: correct its quotes"),
@@ -241,28 +241,28 @@ def test_works_with_wrappers_workers_and_lazily(root):
         (edited(4, '-1', 'yes'), "line 4: column 'round' is 'yes', expected 1, 0, true or false, or .* classes if"),
         (edited(4, '-1', '2'), "line 4: column 'round' is '2', expected 1, 0"),
         (edited(5, 'val', 'valid'), "line 5: column 'part' is 'valid', expected train, val or test"),
-        (edited(6, 'e.png', 'one/./a.png'), r'line 6: one/a\.png is listed already in line 2; remove one'),
-        (edited(6, 'e.png', ''), "line 6: column 'image' is '', expected a path in the folder of images"),
-        (edited(6, 'e.png', '/etc/passwd'), "line 6: column 'image' is '/etc/passwd', expected a path in the folder"),
+        (edited(6, 'e.png', 'one/./a.png'), r'line 6: one/a\.png is already listed in line 2; remove one'),
+        (edited(6, 'e.png', ''), "line 6: column 'image' is '', expected a path in the image folder"),
+        (edited(6, 'e.png', '/etc/passwd'), "line 6: column 'image' is '/etc/passwd', expected a path"),
         (edited(6, 'e.png', '../e.png'), r"line 6: column 'image' is '\.\./e\.png', .* without \.\."),
-        (edited(6, 'e.png', r'one\..\..\e.png'), "line 6: column 'image' is .*, expected a path in the folder"),
-        (edited(6, 'e.png', r'C:\e.png'), r"line 6: column 'image' is .*, expected a path in the folder"),
+        (edited(6, 'e.png', r'one\..\..\e.png'), "line 6: column 'image' is .*, expected a path in the image folder"),
+        (edited(6, 'e.png', r'C:\e.png'), r"line 6: column 'image' is .*, expected a path in the image folder"),
         (edited(6, 'e.png', 'http://a.b/e.png'), "line 6: column 'image' is 'http://a.b/e.png', expected a path"),
-        (edited(6, 'e.png', 'e\0.png'), "line 6: column 'image' is .*, expected a path in the folder"),
+        (edited(6, 'e.png', 'e\0.png'), "line 6: column 'image' is .*, expected a path in the image folder"),
         (edited(4, 'two/c', 'two/x'), r'line 4: two/x\.png is not in .* \(1 of 4 images .*: put them there'),
         (edited(5, ',,val', ',Ann,val'), r'identity .* is in both train \(one/b\.png\) and val \(two/d\.png\)'),
         ([line for line in LINES if 'train' not in line], "no image is in split 'train'"),
     ],
 )  # fmt: skip
-def test_bad_files_are_refused(root, lines, message):
+def test_bad_files_are_rejected(root, lines, message):
     write(root, lines, end='\n' if lines else '')
     with pytest.raises(DataError, match=message) as error:
-        AttributeCSV('labels.csv', str(root), **WITH_PEOPLE)
+        AttributeCSV('labels.csv', str(root), **WITH_IDENTITIES)
     assert str(root / 'labels.csv') in str(error.value) and '\n' not in str(error.value)
 
 
 def test_other_encodings_and_missing_files_are_named(root):
-    options = dict(ann_file='labels.csv', data_root=str(root), **WITH_PEOPLE)
+    options = dict(ann_file='labels.csv', data_root=str(root), **WITH_IDENTITIES)
     write(root, encoding='latin-1')
     with pytest.raises(DataError, match=r"labels\.csv, line 2: this is not UTF-8: save the file as 'CSV UTF-8'"):
         AttributeCSV(**options)
@@ -279,11 +279,11 @@ def test_missing_images_are_counted(root):
         path.unlink()
     (root / 'two').rmdir()
     with pytest.raises(DataError, match=r"line 4: two/c\.png is not in .* \(2 of 4 images of split 'train' are not\)"):
-        AttributeCSV('labels.csv', str(root), **WITH_PEOPLE)
-    assert len(AttributeCSV('labels.csv', str(root), split='test', **WITH_PEOPLE)) == 1
+        AttributeCSV('labels.csv', str(root), **WITH_IDENTITIES)
+    assert len(AttributeCSV('labels.csv', str(root), split='test', **WITH_IDENTITIES)) == 1
 
 
-def test_images_may_lie_in_the_current_folder(root, monkeypatch):
+def test_images_may_be_in_the_current_folder(root, monkeypatch):
     monkeypatch.chdir(root)
-    assert len(AttributeCSV('labels.csv', **WITH_PEOPLE)) == 4
-    assert [record['img_path'] for record in AttributeCSV('labels.csv', split='test', **WITH_PEOPLE)] == ['e.png']
+    assert len(AttributeCSV('labels.csv', **WITH_IDENTITIES)) == 4
+    assert [record['img_path'] for record in AttributeCSV('labels.csv', split='test', **WITH_IDENTITIES)] == ['e.png']

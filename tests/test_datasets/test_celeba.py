@@ -9,8 +9,7 @@ from mmpretrain.registry import DATASETS
 from PIL import Image
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.datasets import CelebAIdentity
-from imcnn_plugin.datasets.celeba import read_annotations
+from imcnn_plugin.datasets import CelebAIdentity, read_annotations
 from imcnn_plugin.errors import ConfigError, DataError
 
 LISTS = ('list_attr_celeba.txt', 'identity_CelebA.txt', 'list_eval_partition.txt')
@@ -55,7 +54,7 @@ def test_records(root):
     assert other['images'] == images and other['annotations'] != checksums['annotations']
 
 
-def test_identities_outside_the_training_part_are_unknown(root):
+def test_identities_outside_the_training_split_are_unknown(root):
     for split, size in (('val', 1), ('test', 2)):
         dataset = CelebAIdentity(str(root), split=split)
         assert [record['gt_identity'] for record in dataset] == [-1] * size
@@ -77,7 +76,7 @@ def test_rare_identities_can_be_made_unknown(root):
     assert dataset.metainfo['num_identities'] == 1
 
 
-def test_test_part_needs_no_training_rows(root):
+def test_test_split_needs_no_training_rows(root):
     names = [b'e', b'f']
     for name in LISTS:
         lines = (root / name).read_bytes().splitlines(keepends=True)
@@ -110,10 +109,10 @@ def test_lists_may_differ_in_order_and_hold_more(root):
 
 
 def test_protocols(root):
-    parts = [
+    splits = [
         CelebAIdentity(str(root), protocol='paper', num_train_identities=2, split=split) for split in ('train', 'test')
     ]
-    assert sum(map(len, parts)) == 8 and parts[0].metainfo['num_identities'] == 2
+    assert sum(map(len, splits)) == 8 and splits[0].metainfo['num_identities'] == 2
     folds = [CelebAIdentity(str(root), protocol='kfold', num_folds=2, fold=fold, split='test') for fold in (0, 1)]
     assert sorted(record['img_path'][-5] for fold in folds for record in fold) == list('abcdefgh')
     assert folds[1].metainfo['fold'] == 1
@@ -154,12 +153,12 @@ def test_works_with_subsets_and_wrappers(root):
         (LISTS[0], 2, lambda line: line + 'Tall', 'line 2: Tall is no attribute of CelebA'),
         (LISTS[0], 4, lambda line: line[:-2] + ' 0', "line 4: Young is '0', expected 1 or -1"),
         (LISTS[0], 4, lambda line: line[:-2] + ' 1 -', 'line 4: expected a file name and 40 labels'),
-        (LISTS[0], 6, lambda line: 'a' + line[1:], r"line 6: 'a\.jpg' is listed already in line 3"),
+        (LISTS[0], 6, lambda line: 'a' + line[1:], r"line 6: 'a\.jpg' is already listed in line 3"),
         (
             LISTS[1],
             2,
             'b.jpg seven',
-            r"line 2: expected a file name and a whole number from -1 .* found 'b\.jpg seven'",
+            r"line 2: expected a file name and an integer from -1 .* found 'b\.jpg seven'",
         ),
         (
             LISTS[1],
@@ -167,11 +166,11 @@ def test_works_with_subsets_and_wrappers(root):
             'x.jpg 90',
             r"no line for 'c\.jpg', which .*list_attr_celeba\.txt, line 5 lists: take all lists",
         ),
-        (LISTS[1], 2, 'b.jpg', r"line 2: expected a file name and a whole number from -1 .* found 'b\.jpg'"),
+        (LISTS[1], 2, 'b.jpg', r"line 2: expected a file name and an integer from -1 .* found 'b\.jpg'"),
         (LISTS[1], 2, 'b.jpg 7 7', r"line 2: expected a file name and .* found 'b\.jpg 7 7'"),
-        (LISTS[1], 2, 'b.jpg 12345678901234567890', 'line 2: expected a file name and a whole number from -1'),
-        (LISTS[1], 3, 'b.jpg 90', r"line 3: 'b\.jpg' is listed already in line 2"),
-        (LISTS[2], 8, 'h.jpg 3', r"line 8: expected a file name and a whole number from 0 to 2, found 'h\.jpg 3'"),
+        (LISTS[1], 2, 'b.jpg 12345678901234567890', 'line 2: expected a file name and an integer from -1'),
+        (LISTS[1], 3, 'b.jpg 90', r"line 3: 'b\.jpg' is already listed in line 2"),
+        (LISTS[2], 8, 'h.jpg 3', r"line 8: expected a file name and an integer from 0 to 2, found 'h\.jpg 3'"),
         (LISTS[2], 8, 'h.jpg 2', r'identity 7 is in both train \(b\.jpg\) and test \(h\.jpg\)'),
     ],
 )
@@ -198,7 +197,7 @@ def test_missing_files_are_named(root):
             CelebAIdentity(str(root))
 
 
-def test_an_empty_part_is_refused(root):
+def test_an_empty_split_is_rejected(root):
     edit(root / LISTS[2], 4, 'd.jpg 0')
     with pytest.raises(DataError, match="no image is in split 'val'"):
         CelebAIdentity(str(root), split='val')
@@ -224,9 +223,9 @@ def test_official_lists_agree_with_a_plain_reading(celeba_annotations):
 
 @pytest.mark.parametrize('name', ['../img_align_celeba/a.jpg', '/etc/passwd', '..', 'b/../../a.jpg', '..\\a.jpg'])
 @pytest.mark.parametrize('place', LISTS)
-def test_a_name_that_leaves_the_folder_of_images_is_refused(root, place, name):
+def test_a_name_that_leaves_the_image_folder_is_rejected(root, place, name):
     edit(root / place, 4, lambda line: ' '.join([name, *line.split()[1:]]))
-    with pytest.raises(DataError, match='line 4: expected the name of a file, found') as error:
+    with pytest.raises(DataError, match='line 4: expected a file name, found') as error:
         CelebAIdentity(str(root))
     assert str(root / place) in str(error.value)
 
@@ -253,11 +252,11 @@ def test_attributes_may_be_chosen(root, classes):
         labels = dict(zip(ATTRIBUTES, record['gt_score'].tolist()))
         assert other['gt_score'].tolist() == [labels[name] for name in classes]
     for wrong in (['Male', 'Tall'], ['Male', 'Male']):
-        with pytest.raises(ConfigError, match='no attributes of CelebA, or some twice'):
+        with pytest.raises(ConfigError, match='not CelebA attributes, or repeats them'):
             CelebAIdentity(str(root), classes=wrong)
 
 
-def test_images_may_lie_elsewhere(root, tmp_path):
+def test_images_may_be_elsewhere(root, tmp_path):
     images, link = tmp_path / 'elsewhere' / 'images', tmp_path / 'deep' / 'link'
     images.parent.mkdir()
     link.parent.mkdir()
@@ -267,7 +266,7 @@ def test_images_may_lie_elsewhere(root, tmp_path):
     assert dataset[0]['img_path'] == str(images / 'a.jpg')
 
 
-def test_lists_may_begin_with_the_mark_of_windows(root):
+def test_lists_may_begin_with_a_byte_order_mark(root):
     before = [record['gt_score'].tolist() for record in CelebAIdentity(str(root))]
     for name in LISTS:
         (root / name).write_bytes(b'\xef\xbb\xbf' + (root / name).read_bytes())

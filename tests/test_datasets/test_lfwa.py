@@ -18,7 +18,7 @@ from imcnn_plugin.errors import ConfigError, DataError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 ATT, SPLIT = 'lfw_att_40.mat', 'indices_train_test.mat'
-# People in another order than that of their names; the last one is the only one with an image in each part.
+# Identities are not in alphabetical order; only the last one has an image in both splits.
 NAMES = [
     'Zoe_B\\Zoe_B_0001.jpg',
     'Zoe_B\\Zoe_B_0002.jpg',
@@ -95,7 +95,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def root(images, write):
-    """Six images of four people, with the files in one version of MATLAB's format."""
+    """Six images of four identities, with the files in one version of MATLAB's format."""
     write_att(images, write)
     write_split(images, write)
     return images
@@ -113,12 +113,12 @@ def test_records(root):
     assert 'lfwa, split all' in repr(dataset)
 
 
-def test_parts(root):
+def test_splits(root):
     train, test = (LFWA(str(root), split=split) for split in ('train', 'test'))
     assert [record['img_path'] for record in train] == [str(root / 'lfw' / IMAGES[i - 1]) for i in TRAIN]
     assert [record['img_path'] for record in test] == [str(root / 'lfw' / IMAGES[i - 1]) for i in TEST]
     assert [record['gt_score'].tolist() for record in test] == LABELS[[2, 4]].tolist()
-    # Mia is in both parts, and yet unknown in the test part.
+    # Mia is in both splits, but unknown in the test split.
     assert [record['identity'] for record in train] == [3, 3, 1, 2]
     assert [record['gt_identity'] for record in train] == [2, 2, 0, 1]
     assert [record['identity'] for record in test] == [0, 2]
@@ -135,7 +135,7 @@ def test_rare_identities_can_be_made_unknown(root):
     assert dataset.metainfo['num_identities'] == 1
 
 
-def test_columns_go_by_name(root, write):
+def test_columns_are_found_by_name(root, write):
     order = np.random.default_rng(0).permutation(40)
     write_att(root, write, AttrName=[ATTRIBUTES[i] + ' ' for i in order], label=LABELS[:, order].astype(np.uint8))
     assert [record['gt_score'].tolist() for record in LFWA(str(root))] == LABELS.tolist()
@@ -157,7 +157,7 @@ def test_version_73_without_its_header(images):
     assert len(LFWA(str(images))) == 6
 
 
-def test_indices_may_lie_in_a_row(root, write):
+def test_indices_may_be_in_a_row(root, write):
     write(root / SPLIT, indices_img_train=np.array([TRAIN[::-1]], np.uint16), indices_img_test=np.array([TEST]))
     assert [record['identity'] for record in LFWA(str(root), split='train')] == [3, 3, 1, 2]
 
@@ -176,7 +176,7 @@ def test_other_folder_of_images(root):
     assert record['img_path'] == str(root / 'lfw-deepfunneled' / IMAGES[0])
 
 
-def test_whole_set_needs_no_split(root):
+def test_whole_dataset_needs_no_split(root):
     (root / SPLIT).unlink()
     assert len(LFWA(str(root))) == 6
     with pytest.raises(DataError, match=rf'{SPLIT} not found, nor in Anno or anno: set the data root \(LFWA_ROOT'):
@@ -197,19 +197,22 @@ def changed(labels, row, column, value):
     [
         (dict(name=None), "has no variable 'name'"),
         (dict(label=None), "has no variable 'label'"),
-        (dict(name=np.arange(6.0)[:, None]), 'expected name and AttrName to be cells of text'),
-        (dict(AttrName=['Smile', *ATTRIBUTES[1:]]), r"AttrName has 'Smile', which is none of .* \(1 such names\)"),
-        (dict(AttrName=[*ATTRIBUTES[:-1], 'Bald']), 'AttrName has Bald 2 times'),
-        (dict(AttrName=list(ATTRIBUTES[:-1]), label=LABELS[:, :-1]), 'AttrName has Young 0 times'),
+        (dict(name=np.arange(6.0)[:, None]), 'expected name to be text'),
+        (dict(AttrName=['Smile', *ATTRIBUTES[1:]]), r'AttrName .* Smile is no attribute of CelebA \(and 1 more\)'),
+        (dict(AttrName=[*ATTRIBUTES[:-1], 'Bald']), r'AttrName .* Young is missing \(and 1 more\)'),
+        (dict(AttrName=list(ATTRIBUTES[:-1]), label=LABELS[:, :-1]), 'AttrName .* Young is missing'),
         (dict(label=LABELS[:5]), 'label is 5 x 40, expected 6 x 40'),
         (dict(label=LABELS.T), 'label is 40 x 6, expected 6 x 40'),
         (dict(label=changed(LABELS, 2, 4, -1)), r'row 3: Bald is -1, expected 0 or 1 \(1 such labels\)'),
         (dict(label=changed(LABELS, 5, 39, np.nan)), 'row 6: Young is nan'),
-        (dict(name=[*NAMES[:5], 'Mia_0002.jpg']), "row 6: expected a person's folder and a file in it, found 'Mia_0"),
-        (dict(name=[*NAMES[:5], 'lfw\\Mia\\Mia_0002.jpg']), "row 6: expected a person's folder"),
+        (
+            dict(name=[*NAMES[:5], 'Mia_0002.jpg']),
+            "row 6: expected an identity's folder and a file in it, found 'M",
+        ),
+        (dict(name=[*NAMES[:5], 'lfw\\Mia\\Mia_0002.jpg']), "row 6: expected an identity's folder"),
         (
             dict(name=[*NAMES[:5], 'Zoe_B/Zoe_B_0002.jpg']),
-            r"row 6: 'Zoe_B/Zoe_B_0002\.jpg' is listed already in row 2",
+            r"row 6: 'Zoe_B/Zoe_B_0002\.jpg' is already listed in row 2",
         ),
         (dict(name=[*NAMES[:3], 'Bo_D\\x.jpg', *NAMES[4:]]), r'row 4: Bo_D/x\.jpg is not in .*lfw \(1 of 6 images'),
         (dict(name=[], label=LABELS[:0]), "no image is in split 'all'"),
@@ -252,14 +255,14 @@ def test_bad_splits_are_named(root, write, train, test, message):
     ],
 )
 @pytest.mark.parametrize('name', [ATT, SPLIT])
-def test_other_files_are_refused(root, name, content, message):
+def test_other_files_are_rejected(root, name, content, message):
     (root / name).write_bytes(content)
     with pytest.raises(DataError, match=message) as error:
         LFWA(str(root), split='test')
     assert str(root / name) in str(error.value) and '\n' not in str(error.value)
 
 
-def test_files_that_were_cut_off_are_refused(root):
+def test_files_that_were_cut_off_are_rejected(root):
     content = (root / ATT).read_bytes()
     (root / ATT).write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=rf'{ATT} cannot be read .* download it again'):
@@ -291,7 +294,7 @@ def test_missing_images_are_named(root):
 
 
 def test_unknown_split(root):
-    with pytest.raises(ConfigError, match="LFWA has no split 'val', only 'all', 'train' and 'test'"):
+    with pytest.raises(ConfigError, match=r"protocol 'lfwa' has no split 'val', only \['all', 'test', 'train'\]"):
         LFWA(str(root), split='val')
 
 

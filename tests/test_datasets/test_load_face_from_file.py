@@ -64,7 +64,7 @@ def test_of_a_skipped_image_nothing_is_known(root, damage, caplog):
     for i in (0, 2):
         assert (after[i]['inputs'] == before[i]['inputs']).all() and after[i]['data_samples'].ori_shape != NO_PIXELS
         assert (after[i]['data_samples'].gt_score == before[i]['data_samples'].gt_score).all()
-    # The labels of the data set are what they were.
+    # The labels of the dataset are unchanged.
     assert (dataset.get_data_info(1)['gt_score'] >= 0).all()
 
 
@@ -73,7 +73,7 @@ def test_without_labels_nothing_can_be_skipped(tmp_path):
         build(on_bad_image='skip')(dict(img_path=str(tmp_path / 'a.jpg')))
 
 
-def test_other_options_are_refused():
+def test_other_options_are_rejected():
     with pytest.raises(ConfigError, match="on_bad_image is 'ignore', expected 'error' or 'skip'"):
         LoadFaceFromFile('ignore')
     assert repr(LoadFaceFromFile('skip')) == "LoadFaceFromFile(on_bad_image='skip')"

@@ -37,8 +37,8 @@ def test_what_is_opened(pack, made):
     [
         (shutil.rmtree, r'pack not found: make it with tools/data/pack\.py, or set the data root \(CELEBA_PACK\)'),
         (lambda pack: (pack / 'header.json').unlink(), r'header\.json cannot be read \(No such file or directory\)'),
-        (lambda pack: (pack / 'header.json').write_text('{"format": '), r'header\.json is no JSON'),
-        (lambda pack: (pack / 'header.json').write_bytes(b'\xff\x00'), r'header\.json is no JSON'),
+        (lambda pack: (pack / 'header.json').write_text('{"format": '), r'header\.json is not JSON'),
+        (lambda pack: (pack / 'header.json').write_bytes(b'\xff\x00'), r'header\.json is not JSON'),
         (lambda pack: (pack / 'header.json').write_text('[]'), r"header\.json: format is not 'imcnn_plugin packed"),
         (lambda pack: set_header(pack, format='TFRecord'), r"header\.json: format is not 'imcnn_plugin packed"),
         (lambda pack: set_header(pack, version=2), r'header\.json: version is 2, expected 1'),

@@ -36,9 +36,9 @@ def packed_config(pack, monkeypatch):
     return Config.fromfile(CONFIGS / '_base_/datasets/celeba_packed.py')
 
 
-def loader(cfg, part, **options):
+def loader(cfg, split, **options):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        return Runner.build_dataloader({**cfg[f'{part}_dataloader'], 'batch_size': 12, **options}, seed=3)
+        return Runner.build_dataloader({**cfg[f'{split}_dataloader'], 'batch_size': 12, **options}, seed=3)
 
 
 def stacked(batch):
@@ -57,8 +57,8 @@ def assert_same(one, other):
 @pytest.mark.parametrize('name', ['celeba', 'celeba_64'])
 def test_configs_differ_in_the_reader_alone(name):
     stock, packed = (Config.fromfile(CONFIGS / '_base_/datasets' / f'{stem}.py') for stem in (name, f'{name}_packed'))
-    for part in ('train', 'val', 'test'):
-        one, other = stock[f'{part}_dataloader'], packed[f'{part}_dataloader']
+    for split in ('train', 'val', 'test'):
+        one, other = stock[f'{split}_dataloader'], packed[f'{split}_dataloader']
         assert other.pop('num_workers') == 0 and one.pop('num_workers') > 0
         assert other.pop('collate_fn').type == 'packed_collate' and one.pop('collate_fn').type == 'default_collate'
         assert other.dataset.pop('type') == 'PackedFaces' and one.dataset.pop('type') == 'CelebAIdentity'
@@ -68,10 +68,10 @@ def test_configs_differ_in_the_reader_alone(name):
 
 
 @pytest.mark.parametrize('workers', [0, 1])
-@pytest.mark.parametrize('part', ['train', 'val', 'test'])
-def test_batches_are_those_of_the_files(faces, pack, monkeypatch, part, workers):
-    stock = loader(stock_config(faces, monkeypatch), part, num_workers=0)
-    packed = loader(packed_config(pack, monkeypatch), part, num_workers=workers)
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+def test_batches_are_those_of_the_files(faces, pack, monkeypatch, split, workers):
+    stock = loader(stock_config(faces, monkeypatch), split, num_workers=0)
+    packed = loader(packed_config(pack, monkeypatch), split, num_workers=workers)
     assert len(stock) == len(packed) and stock.dataset.metainfo == packed.dataset.metainfo
     for epoch in range(2):
         stock.sampler.set_epoch(epoch)
@@ -96,7 +96,7 @@ def test_batches_are_those_of_the_files(faces, pack, monkeypatch, part, workers)
     ],
     ids=str,
 )
-def test_parts_are_those_of_the_files(faces, pack, options):
+def test_splits_are_those_of_the_files(faces, pack, options):
     stock, packed = CelebAIdentity(str(faces), **options), PackedFaces(pack, **options)
     assert packed.metainfo == stock.metainfo and len(packed) == len(stock)
     images = np.load(Path(pack, 'images.npy'))
@@ -109,7 +109,7 @@ def test_parts_are_those_of_the_files(faces, pack, options):
 
 
 @pytest.mark.parametrize('options', [dict(split='val', protocol='kfold'), dict(split='all'), dict(protocol='random')])
-def test_what_no_protocol_has_is_refused(pack, options):
+def test_what_no_protocol_has_is_rejected(pack, options):
     with pytest.raises(ConfigError, match='has no split|there is no protocol'):
         PackedFaces(pack, **options)
 
@@ -168,7 +168,7 @@ def test_subsets_and_copies_share_the_images(pack, device):
 
 
 @pytest.mark.parametrize('device', [None, 'cpu'])
-def test_a_pickle_opens_the_pack_anew(pack, device):
+def test_a_pickle_opens_the_pack_again(pack, device):
     """40 images would be 1.5 MB."""
     dataset = PackedFaces(pack, device=device, indices=40)
     pickled = pickle.dumps(dataset)
@@ -178,7 +178,7 @@ def test_a_pickle_opens_the_pack_anew(pack, device):
 
 
 @pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=NEEDS_GPU)])
-def test_images_may_lie_on_a_device(pack, monkeypatch, device):
+def test_images_may_be_on_a_device(pack, monkeypatch, device):
     cfg = packed_config(pack, monkeypatch)
     on_disk = loader(cfg, 'train')
     cfg.train_dataloader.dataset.device = device
@@ -193,19 +193,19 @@ def test_images_may_lie_on_a_device(pack, monkeypatch, device):
     'pipeline, message',
     [
         ([dict(type='Resize', scale=(72, 72), interpolation='area')], r'with scale \(112, 112\), .* has \(72, 72\)'),
-        ([dict(type='Resize', scale=(112, 112))], 'packed with interpolation area, but the pipeline has bilinear'),
-        ([dict(type='Resize', scale=112, backend='pillow', interpolation='area')], 'packed with backend cv2'),
-        ([dict(type='LoadImageFromFile', imdecode_backend='pillow')], 'packed with imdecode_backend cv2'),
+        ([dict(type='Resize', scale=(112, 112))], "packed with interpolation 'area', but the pipeline has 'bilinear'"),
+        ([dict(type='Resize', scale=112, backend='pillow', interpolation='area')], "packed with backend 'cv2'"),
+        ([dict(type='LoadImageFromFile', imdecode_backend='pillow')], "packed with imdecode_backend 'cv2'"),
         ([dict(type='RandomFlip', prob=0.5)], 'runs no RandomFlip: remove it from the pipeline'),
     ],
 )
-def test_a_pipeline_that_gives_other_images_is_refused(pack, pipeline, message):
+def test_a_pipeline_that_gives_other_images_is_rejected(pack, pipeline, message):
     lazy = PackedFaces(pack, pipeline=pipeline, lazy_init=True)
     with pytest.raises(ConfigError, match=message):
         lazy.full_init()
 
 
-def test_a_person_in_two_parts_is_refused(faces, tmp_path):
+def test_an_identity_in_two_splits_is_rejected(faces, tmp_path):
     """A pack keeps what the lists say, and each protocol judges it when it is used."""
     (tmp_path / 'img_align_celeba').symlink_to(faces / 'img_align_celeba')
     for path in faces.glob('*.txt'):
@@ -258,15 +258,15 @@ def test_training_has_the_losses_of_the_files(faces, pack, monkeypatch):
 def test_a_run_from_the_pack_reports_what_one_from_the_files_does(faces, pack, tmp_path):
     """Training, validation and test with the hooks and metrics of the configs."""
     to_pack = {
-        f'{part}_dataloader.{key}': value
-        for part in ('train', 'val', 'test')
+        f'{split}_dataloader.{key}': value
+        for split in ('train', 'val', 'test')
         for key, value in {'dataset.type': 'PackedFaces', 'collate_fn.type': 'packed_collate'}.items()
     }
     resize = dict(type='Resize', scale=(112, 112), interpolation='area')
     common = {
         **TINY,
-        **{f'{part}_dataloader.dataset.pipeline.1': resize for part in ('train', 'val', 'test')},
-        **{f'{part}_dataloader.num_workers': 0 for part in ('train', 'val', 'test')},
+        **{f'{split}_dataloader.dataset.pipeline.1': resize for split in ('train', 'val', 'test')},
+        **{f'{split}_dataloader.num_workers': 0 for split in ('train', 'val', 'test')},
         'train_dataloader.batch_size': 16,
         'test_dataloader.batch_size': 5,
         'train_cfg.max_epochs': 1,

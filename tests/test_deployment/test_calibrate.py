@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from imcnn_plugin.apis.predict_split import open_loader, predict_part
+from imcnn_plugin.apis import open_loader, predict_logits
 from imcnn_plugin.checkpoints import save_checkpoint
-from imcnn_plugin.checkpoints.load_model import attribute_head, load_trained
+from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.deployment import calibrate
-from imcnn_plugin.engine.config import data_config
+from imcnn_plugin.engine.config import localize_data
 from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.evaluation.calibration import fit_temperature, fit_thresholds
 
@@ -25,10 +25,10 @@ def calibrated(best, tmp_path_factory):
 
 
 def test_buffers_are_what_was_fitted_on_the_validation_part(best, calibrated):
-    model = load_trained(best)
-    logits, targets, identity = predict_part(model, open_loader(model._config, 'val_dataloader'))
+    trained = load_model(best)
+    logits, targets, identity = predict_logits(trained, open_loader(trained.cfg, 'val_dataloader'))
     assert logits.shape == targets.shape == (8, 40) and len(np.unique(identity)) == 2
-    head = attribute_head(load_trained(calibrated[0]))
+    head = load_model(calibrated[0]).head
     temperature = fit_temperature(logits, targets)
     assert head.temperature.tolist() == pytest.approx([temperature] * 40)
     assert head.thresholds.tolist() == pytest.approx(fit_thresholds(logits / temperature, targets, 'f1').tolist())
@@ -46,18 +46,18 @@ def test_nothing_else_of_the_checkpoint_changes(best, calibrated):
 
 
 def test_predictions_and_reports_use_them(best, calibrated, trained):
-    plain, model = load_trained(best), load_trained(calibrated[0])
-    head = attribute_head(model)
-    loader = open_loader(model._config, 'test_dataloader')
-    logits, targets, _ = predict_part(model, loader)
+    plain, changed = load_model(best), load_model(calibrated[0])
+    head = changed.head
+    loader = open_loader(changed.cfg, 'test_dataloader')
+    logits, targets, _ = predict_logits(changed, loader)
     [batch] = loader
     with torch.inference_mode():
-        samples = model.test_step(batch)
+        samples = changed.model.test_step(batch)
     probabilities = 1 / (1 + np.exp(-logits / head.temperature.numpy()))
     assert np.stack([sample.pred_score for sample in samples]) == pytest.approx(probabilities, abs=1e-6)
     for sample in samples:
         assert sample.pred_label.tolist() == torch.where(sample.pred_score >= head.thresholds)[0].tolist()
-    assert predict_part(plain, loader)[0] == pytest.approx(logits)
+    assert predict_logits(plain, loader)[0] == pytest.approx(logits)
 
 
 def test_table_shows_the_test_part(calibrated):
@@ -68,7 +68,7 @@ def test_table_shows_the_test_part(calibrated):
         *('acc after F1 after ECE after NLL after'.split()),
     ]
     assert len(lines) == 3 + 40 + 2 + 6 and len({len(line) for line in lines[:44]}) == 1
-    assert '16 images of 4 people' in calibrated[1] and 'Fitted on 8 images of 2 people (val)' in calibrated[1]
+    assert '16 images of 4 identities' in calibrated[1] and 'Fitted on 8 images of 2 identities (val)' in calibrated[1]
 
 
 def test_calibrating_again_starts_from_the_logits(best, calibrated):
@@ -77,7 +77,7 @@ def test_calibrating_again_starts_from_the_logits(best, calibrated):
 
 
 def test_refuses_to_fit_on_the_test_part(best):
-    with pytest.raises(ConfigError, match='16 of the 16 images to fit on are in the test part'):
+    with pytest.raises(ConfigError, match='16 of the 16 images to fit on are also in the test split'):
         calibrate(best, cfg_options={'val_dataloader.dataset.split': 'test'})
 
 
@@ -88,7 +88,7 @@ def test_refuses_a_config_without_a_validation_part(best):
 
 def test_data_root_is_the_option_then_the_variable_then_the_checkpoints_own(best, monkeypatch):
     def root(**kwargs):
-        return data_config(load_trained(best)._config, **kwargs).val_dataloader.dataset.data_root
+        return localize_data(load_model(best).cfg, **kwargs).val_dataloader.dataset.data_root
 
     monkeypatch.delenv('CELEBA_ROOT', raising=False)
     own = root(data_root=None)
@@ -100,7 +100,7 @@ def test_data_root_is_the_option_then_the_variable_then_the_checkpoints_own(best
 def test_an_image_that_a_worker_cannot_read_is_one_line(best, faces, tmp_path):
     root = shutil.copytree(faces, tmp_path / 'faces')
     options = {'val_dataloader.num_workers': 1}
-    cfg = data_config(load_trained(best)._config, str(root))
+    cfg = localize_data(load_model(best).cfg, str(root))
     path = open_loader(cfg, 'val_dataloader').dataset.get_data_info(0)['img_path']
     Path(path).write_bytes(b'')
     with pytest.raises(DataError) as error:

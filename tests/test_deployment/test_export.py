@@ -8,9 +8,9 @@ from PIL import Image
 
 from imcnn_plugin import __version__
 from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
-from imcnn_plugin.checkpoints.load_model import attribute_head, load_trained
+from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.deployment import export, export_onnx
-from imcnn_plugin.deployment.export import ImagesToLabels, input_size
+from imcnn_plugin.deployment.export import _ImagesToLabels, _input_size
 from imcnn_plugin.errors import ConfigError, IMCNNError
 
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -48,7 +48,7 @@ def test_takes_rgb_images_in_batches_of_any_size(exported, calibrated, faces, nu
     images = np.stack([np.asarray(Image.open(path).convert('RGB').resize((72, 72))) for path in paths])
     session = onnxruntime.InferenceSession(exported[0])
     probabilities, labels = session.run(['probabilities', 'labels'], dict(images=images))
-    model = load_trained(calibrated)
+    model = load_model(calibrated).model
     # As OpenCV would have read them.
     bgr = torch.from_numpy(images[..., ::-1].copy()).permute(0, 3, 1, 2)
     with torch.inference_mode():
@@ -61,7 +61,7 @@ def test_takes_rgb_images_in_batches_of_any_size(exported, calibrated, faces, nu
 def test_metadata_says_all_that_a_user_needs(exported, calibrated):
     metadata = onnxruntime.InferenceSession(exported[0]).get_modelmeta().custom_metadata_map
     about = json.loads(metadata['imcnn_plugin'])
-    head = attribute_head(load_trained(calibrated))
+    head = load_model(calibrated).head
     assert about['classes'] == list(ATTRIBUTES)
     assert about['groups'] == {group['name']: group['labels'] for group in NINE_GROUPS}
     assert about['thresholds'] == pytest.approx(head.thresholds.tolist(), abs=1e-6)
@@ -76,14 +76,14 @@ def test_no_path_of_this_machine_is_in_the_file(exported):
 
 
 def test_a_file_that_does_not_agree_is_not_left(best, tmp_path, monkeypatch):
-    class WithoutTurning(ImagesToLabels):
+    class WithoutTurning(_ImagesToLabels):
         def __init__(self, model):
             super().__init__(model)
             self.predictor.data_preprocessor.to_rgb ^= True
 
-    monkeypatch.setattr(export, 'ImagesToLabels', WithoutTurning)
+    monkeypatch.setattr(export, '_ImagesToLabels', WithoutTurning)
     with pytest.raises(IMCNNError, match='model.onnx is not written: .* more than 1e-04'):
-        # Faces are drawn, as no data set is named.
+        # Faces are drawn, as no dataset is named.
         export_onnx(best, tmp_path / 'model.onnx', num_images=4)
     assert list(tmp_path.iterdir()) == []
 
@@ -100,12 +100,12 @@ def test_input_size_is_what_the_pipeline_gives(steps, expected):
     pipeline = [dict(type='LoadImageFromFile'), *steps, dict(type='PackInputs')]
     cfg = Config(dict(test_dataloader=dict(dataset=dict(pipeline=pipeline))))
     if expected:
-        assert input_size(cfg) == expected
+        assert _input_size(cfg) == expected
     else:
-        with pytest.raises(ConfigError, match='images of various sizes'):
-            input_size(cfg)
+        with pytest.raises(ConfigError, match='images of the test pipeline vary in size'):
+            _input_size(cfg)
 
 
 def test_input_size_needs_a_pipeline():
     with pytest.raises(ConfigError, match='has no test_dataloader.dataset.pipeline'):
-        input_size(Config(dict(test_dataloader=None)))
+        _input_size(Config(dict(test_dataloader=None)))

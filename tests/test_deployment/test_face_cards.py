@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from imcnn_plugin.deployment.face_cards import place, render_faces, render_message, spaced
+from imcnn_plugin.deployment.face_cards import _place, _render_faces, _render_message, _spaced
 
 HOSTILE = '<img src=x onerror=alert(1)>"\''
 GROUPS = [dict(name='AroundHead', labels=['Wearing_Hat', 'Bald']), dict(name='Gender', labels=[HOSTILE])]
@@ -42,7 +42,7 @@ def face(box, *probabilities):
 
 def test_every_attribute_is_a_row_of_its_group():
     photo = np.zeros((200, 100, 3), np.uint8)
-    cards = Cards(render_faces('a.jpg', photo, [face([10, 20, 40, 60], 0.3, 0.5, 0.7)], GROUPS))
+    cards = Cards(_render_faces('a.jpg', photo, [face([10, 20, 40, 60], 0.3, 0.5, 0.7)], GROUPS))
     assert cards.rows == [
         ['Wearing Hat', '', '30 %', 'yes'],
         ['Bald', '', '70 %', 'no'],
@@ -63,10 +63,10 @@ def test_every_attribute_is_a_row_of_its_group():
 
 
 def test_boxes_are_parts_of_the_photo():
-    assert place([10, 20, 40, 60], (200, 100, 3)) == [10, 10, 30, 20]
-    assert place([-30, 150, 400, 260], (200, 100, 3)) == [0, 75, 100, 25]
+    assert _place([10, 20, 40, 60], (200, 100, 3)) == [10, 10, 30, 20]
+    assert _place([-30, 150, 400, 260], (200, 100, 3)) == [0, 75, 100, 25]
     faces = [face([10, 20, 40, 60], 0, 0, 0), face([50, 2, 90, 40], 1, 1, 1), face(None, 0, 0, 0)]
-    cards = Cards(render_faces('a.jpg', np.zeros((200, 100, 3), np.uint8), faces, GROUPS))
+    cards = Cards(_render_faces('a.jpg', np.zeros((200, 100, 3), np.uint8), faces, GROUPS))
     boxes = [found for _, found in cards.tags if 'box' in found.get('class', '').split()]
     assert [box['style'].split('; ', 1)[1] for box in boxes] == [
         'left: 10.00%; top: 10.00%; width: 30.00%; height: 20.00%',
@@ -81,18 +81,18 @@ def test_boxes_are_parts_of_the_photo():
 
 @pytest.mark.parametrize('shape', [(1, 3000, 3), (4000, 2, 3), (8, 8, 3)])
 def test_takes_photos_of_every_shape(shape):
-    assert '1 face' in render_faces('a.jpg', np.zeros(shape, np.uint8), [face([0, 0, 1, 1], 0, 0, 0)], GROUPS)
+    assert '1 face' in _render_faces('a.jpg', np.zeros(shape, np.uint8), [face([0, 0, 1, 1], 0, 0, 0)], GROUPS)
 
 
 def test_what_users_write_stays_text():
-    text = render_faces(HOSTILE, np.zeros((9, 9, 3), np.uint8), [face(None, 1, 1, 1)], GROUPS)
-    for page in (text, render_message(f'{HOSTILE} cannot be read')):
+    text = _render_faces(HOSTILE, np.zeros((9, 9, 3), np.uint8), [face(None, 1, 1, 1)], GROUPS)
+    for page in (text, _render_message(f'{HOSTILE} cannot be read')):
         cards = Cards(page)
         assert HOSTILE in cards.text and not any('onerror' in found for _, found in cards.tags)
 
 
 def test_names_become_words():
-    assert [*map(spaced, ('Wearing_Hat', 'AroundHead', '5_o_Clock_Shadow', 'ID'))] == [
+    assert [*map(_spaced, ('Wearing_Hat', 'AroundHead', '5_o_Clock_Shadow', 'ID'))] == [
         'Wearing Hat',
         'Around Head',
         '5 o Clock Shadow',
@@ -103,6 +103,6 @@ def test_names_become_words():
 @pytest.mark.parametrize('shape', [(1, 3000, 3), (3000, 1, 3)])
 def test_a_strip_has_a_small_picture(shape):
     strip = dict(face(None, 0.3, 0.5, 0.7), crop=np.zeros(shape, np.uint8))
-    cards = Cards(render_faces('a.jpg', np.zeros(shape, np.uint8), [strip], GROUPS))
+    cards = Cards(_render_faces('a.jpg', np.zeros(shape, np.uint8), [strip], GROUPS))
     pictures = [found['src'] for tag, found in cards.tags if tag == 'img']
     assert len(pictures) == 2 and all(100 < len(picture) < 9000 for picture in pictures)

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch.hub import HASH_REGEX
 
-from imcnn_plugin.apis.predict_split import open_loader, predict_part
+from imcnn_plugin.apis import open_loader, predict_logits
 from imcnn_plugin.checkpoints.config_text import parse_config
-from imcnn_plugin.checkpoints.load_model import load_trained
+from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.deployment import calibrate, publish
-from imcnn_plugin.deployment.publish import without_folders
-from imcnn_plugin.evaluation.attribute_scores import attribute_scores
+from imcnn_plugin.deployment.publish import _without_folders
+from imcnn_plugin.evaluation import score_attributes
 
 
 @pytest.fixture(scope='module')
@@ -50,11 +50,10 @@ def test_weights_are_those_that_were_evaluated(published, trained):
     name = 'head.attr_head.banks.0.fc.weight'
     assert torch.equal(weights[name], checkpoint['state_dict'][name])
     assert not torch.equal(weights[name], checkpoint['ema_state_dict'][f'module.{name}'])
-    model = load_trained(published.path)
-    loader = open_loader(load_trained(trained / 'epoch_1.pth')._config, 'val_dataloader')
-    logits, targets, _ = predict_part(model, loader)
+    loader = open_loader(load_model(trained / 'epoch_1.pth').cfg, 'val_dataloader')
+    logits, targets, _ = predict_logits(load_model(published.path), loader)
     report = json.loads((trained / 'per_attribute.json').read_text())
-    assert attribute_scores(logits, targets, 0)['accuracy'].mean() == pytest.approx(report['mean_accuracy'])
+    assert score_attributes(logits, targets, 0)['accuracy'].mean() == pytest.approx(report['mean_accuracy'])
 
 
 def test_no_path_of_the_training_is_in_it(published, trained, faces):
@@ -82,7 +81,7 @@ def test_publishing_what_is_published_changes_nothing(published, tmp_path):
 def test_only_absolute_paths_lose_their_folders():
     found = []
     node = dict(a=['/x/y.csv', ('/z/', 'k/l')], b='https://host/a.pth', c=3, d=dict(e='/x/y.csv'))
-    assert without_folders(node, found) == dict(
+    assert _without_folders(node, found) == dict(
         a=['y.csv', ('z', 'k/l')], b='https://host/a.pth', c=3, d=dict(e='y.csv')
     )
     assert found == ['/x/y.csv', '/z/']

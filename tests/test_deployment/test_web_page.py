@@ -94,7 +94,7 @@ def photos(faces, tmp_path_factory):
     contents['two.png'] = png(Image.fromarray(two[..., ::-1]))
     contents['blank.png'] = png(Image.new('RGB', (200, 150), 'white'))
     contents['text.jpg'] = b'some text'
-    contents['torn.jpg'] = contents['2.jpg'][:3000]
+    contents['truncated.jpg'] = contents['2.jpg'][:3000]
     contents['wide.png'] = png(Image.new('1', (2001, 1000)))
     contents['huge.png'] = b''.join(
         [b'\x89PNG\r\n\x1a\n', chunk(b'IHDR', struct.pack('>IIBBBBB', 20000, 20000, 8, 2, 0, 0, 0)), chunk(b'IDAT')]
@@ -116,10 +116,10 @@ def chunk(kind, data=b''):
 
 # What is said of a file that has no faces to show.
 USELESS = {
-    'text.jpg': 'text.jpg: not a picture that Pillow reads: convert it to JPEG or PNG',
-    'torn.jpg': 'torn.jpg: cannot be read (image file is truncated',
-    'wide.png': 'wide.png has 2.001 megapixels, more than the 2 that are taken: shrink it',
-    'huge.png': 'huge.png has 400 megapixels, more than the 2 that are taken: shrink it',
+    'text.jpg': 'text.jpg: Pillow cannot read this file: convert it to JPEG or PNG',
+    'truncated.jpg': 'truncated.jpg: cannot be read (image file is truncated',
+    'wide.png': 'wide.png has 2.001 megapixels, more than the accepted 2: shrink it',
+    'huge.png': 'huge.png has 400 megapixels, more than the accepted 2: shrink it',
 }
 
 
@@ -231,7 +231,7 @@ def test_old_uploads_are_deleted(inferencer, monkeypatch, tmp_path):
     from imcnn_plugin.deployment import web_page
 
     monkeypatch.setenv('GRADIO_TEMP_DIR', str(tmp_path))
-    monkeypatch.setattr(web_page, 'CLEANING', (1, 1))
+    monkeypatch.setattr(web_page, '_CLEANING', (1, 1))
     page = web_page.WebPage(inferencer, 'model.pth').build()
     with TestClient(gradio.mount_gradio_app(FastAPI(), page, '/')) as client:
         [path] = client.post('/gradio_api/upload', files=dict(files=('a.jpg', b'a photo'))).json()
@@ -322,8 +322,8 @@ def test_a_large_file_is_refused_with_its_size(page, photos, tmp_path):
     large = tmp_path / HOSTILE
     large.write_bytes(b'x' * 1_240_000)
     page.locator('#photo input[type=file]').set_input_files(large)
-    message = page.locator('#refused')
-    expected = f'{HOSTILE} has 1.24 MB, more than the 0.5 MB that are taken: shrink it.'
+    message = page.locator('#rejected')
+    expected = f'{HOSTILE} has 1.24 MB, more than the accepted 0.5 MB: shrink it.'
     assert message.inner_text().strip() == expected and not page.locator('#faces').is_visible()
     assert '1 face in 4.jpg' in drop(page, photos / '4.jpg')
     assert message.inner_text().strip() == '' and page.locator('#faces').is_visible()

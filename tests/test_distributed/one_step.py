@@ -12,7 +12,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 
-from imcnn_plugin.engine import leave_processes
+from imcnn_plugin.engine import shutdown_distributed
 
 
 def main():
@@ -42,7 +42,7 @@ def main():
     if rank == 0:
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
         torch.save(dict(losses=averaged, gradients=gradients), folder / f'found_{world}.pth')
-    leave_processes()
+    shutdown_distributed()
 
 
 if __name__ == '__main__':

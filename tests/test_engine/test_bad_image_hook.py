@@ -9,10 +9,10 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from imcnn_plugin.checkpoints import newest_checkpoint
+from imcnn_plugin.checkpoints import find_latest
 from imcnn_plugin.datasets import CelebAIdentity, PackedFaces, packing
 from imcnn_plugin.engine import bad_image_hook, build_runner, load_config, train_and_test
-from imcnn_plugin.engine.bad_image_hook import pipelines, write_list
+from imcnn_plugin.engine.bad_image_hook import _pipelines, _write_list
 from imcnn_plugin.errors import ConfigError, DataError
 
 PARTS = ('train', 'val', 'test')
@@ -46,13 +46,11 @@ def config(root, work_dir, workers=0, on_bad_image='skip', parts=PARTS):
         loader = cfg[f'{name}_dataloader']
         loader.update(batch_size=8, num_workers=workers, persistent_workers=False)
         loader.dataset.pipeline[0] = dict(type='LoadFaceFromFile', on_bad_image=on_bad_image)
-    if not any(hook.type == 'BadImageHook' for hook in cfg.custom_hooks):
-        cfg.custom_hooks.append(dict(type='BadImageHook'))
     return cfg
 
 
 def listed(work_dir):
-    return dict(line.split('\t') for line in (work_dir / bad_image_hook.LIST).read_text().splitlines())
+    return dict(line.split('\t') for line in (work_dir / bad_image_hook._LIST).read_text().splitlines())
 
 
 @pytest.mark.parametrize('workers', [0, 2])
@@ -61,7 +59,7 @@ def test_by_default_the_file_is_named_and_training_ends(damaged, tmp_path, worke
     with pytest.raises(DataError, match='cannot be read .*: restore it') as error:
         train_and_test(build_runner(config(root, tmp_path / 'work', workers, 'error')))
     assert '\n' not in str(error.value) and any(str(error.value).startswith(path) for path in bad[:2])
-    assert not (tmp_path / 'work' / bad_image_hook.LIST).exists()
+    assert not (tmp_path / 'work' / bad_image_hook._LIST).exists()
     # Otherwise workers are left to the garbage collector, which takes seconds for each.
     for kept in filter(None, (error.value, error.value.__cause__)):
         traceback.clear_frames(kept.__traceback__)
@@ -83,21 +81,21 @@ def test_skipped_images_are_counted_and_listed(damaged, tmp_path, workers):
     log = Path(runner._log_dir, f'{runner.timestamp}.log').read_text()
     for epoch in (1, 2):
         assert (
-            f'2 of the 56 images of the train part cannot be read and gave nothing to the losses of epoch {epoch}'
-            in log
+            f'2 of the 56 images of the train split cannot be read and did not contribute to the losses of epoch '
+            f'{epoch}' in log
         )
         assert (
-            f'1 of the 8 images of the val part cannot be read and do not count in the evaluation after epoch {epoch}'
+            f'1 of the 8 images of the val split cannot be read and do not count in the evaluation after epoch {epoch}'
             in log
         )
-    assert '1 of the 16 images of the test part cannot be read and do not count in this test' in log
+    assert '1 of the 16 images of the test split cannot be read and do not count in this test' in log
     report = json.loads((tmp_path / 'work' / 'per_attribute.json').read_text())
     assert {values['num_labelled'] for values in report['attributes'].values()} == {15}
 
 
 def test_where_all_can_be_read_nothing_is_said(faces, tmp_path):
     train_and_test(build_runner(config(faces, tmp_path, parts=PARTS[:1])))
-    assert not (tmp_path / bad_image_hook.LIST).exists()
+    assert not (tmp_path / bad_image_hook._LIST).exists()
 
 
 def weights(work_dir):
@@ -142,11 +140,11 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(damaged, tmp_path):
             runner.register_hook(Stop())
             with pytest.raises(SystemExit):
                 runner.train()
-            cfg.load_from, cfg.resume = newest_checkpoint(tmp_path / name), True
+            cfg.load_from, cfg.resume = find_latest(tmp_path / name), True
             assert cfg.load_from.endswith('iter_4.pth')
             runner = build_runner(cfg, strict=True)
         runner.train()
-    whole, stopped = (torch.load(newest_checkpoint(tmp_path / name)) for name in ('whole', 'stopped'))
+    whole, stopped = (torch.load(find_latest(tmp_path / name)) for name in ('whole', 'stopped'))
     assert whole['meta']['iter'] == stopped['meta']['iter'] == 7
     assert all(torch.equal(value, stopped['state_dict'][key]) for key, value in whole['state_dict'].items())
     assert listed(tmp_path / 'whole') == listed(tmp_path / 'stopped')
@@ -154,10 +152,10 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(damaged, tmp_path):
 
 def test_images_that_were_restored_leave_the_list(damaged, tmp_path):
     root, bad = damaged
-    path = tmp_path / bad_image_hook.LIST
-    write_list(path, {bad[0]: 'empty file', bad[1]: 'cut off'})
+    path = tmp_path / bad_image_hook._LIST
+    _write_list(path, {bad[0]: 'empty file', bad[1]: 'cut off'})
     shutil.copy(names(root, 'train')[0], bad[0])
-    write_list(path, {bad[2]: 'a page'})
+    _write_list(path, {bad[2]: 'a page'})
     assert sorted(listed(tmp_path)) == sorted(bad[1:3])
 
 
@@ -175,5 +173,5 @@ def test_a_pack_runs_no_pipeline(faces, tmp_path):
         dict(type='LoadFaceFromFile', on_bad_image='skip'),
         dict(type='Resize', scale=32, interpolation='area'),
     ]
-    assert [*pipelines(CelebAIdentity(str(faces), pipeline=pipeline))]
-    assert not [*pipelines(PackedFaces(str(pack), pipeline=pipeline))]
+    assert [*_pipelines(CelebAIdentity(str(faces), pipeline=pipeline))]
+    assert not [*_pipelines(PackedFaces(str(pack), pipeline=pipeline))]

@@ -1,13 +1,16 @@
+import math
 import traceback
 from pathlib import Path
 
 import pytest
 import torch
+from mmpretrain.engine.hooks import EMAHook
+from mmpretrain.registry import MODELS
 from torch.utils.data import DataLoader, Dataset
 
-from imcnn_plugin.apis.predict_split import load_model
-from imcnn_plugin.engine import build_runner, load_config
-from imcnn_plugin.errors import ConfigError, DataError, plain_errors
+from imcnn_plugin.engine import FiniteLossHook, build_runner, load_config, train_and_test
+from imcnn_plugin.errors import ConfigError, DataError, translate_errors
+from imcnn_plugin.evaluation import AttributeReport
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'imcnn_demo.py'
 
@@ -63,8 +66,10 @@ def test_a_config_without_a_model_is_named(tmp_path):
 
 
 def test_options_are_set():
-    cfg = load_config(CONFIG, cfg_options={'model.head.loss.id_weight': 0, 'custom_hooks.0.type': 'A', 'data_root': 5})
-    assert cfg.model.head.loss.id_weight == 0 and cfg.custom_hooks[0].type == 'A'
+    cfg = load_config(
+        CONFIG, cfg_options={'model.head.loss.id_weight': 0, 'default_hooks.logger.type': 'A', 'data_root': 5}
+    )
+    assert cfg.model.head.loss.id_weight == 0 and cfg.default_hooks.logger.type == 'A'
     assert cfg.train_dataloader.dataset.data_root == '5'
 
 
@@ -85,8 +90,6 @@ def test_weights_of_another_model_are_not_tested(faces, best, tmp_path):
         with pytest.raises(DataError, match='its weights are not those of the model in the config') as error:
             build_runner(small(faces, tmp_path, best, **head), strict=True).test()
         assert str(best) in str(error.value) and '\n' not in str(error.value)
-        with pytest.raises(DataError, match='its weights are not those of the model in the config'):
-            load_model(small(faces, tmp_path, best, **head), str(best))
 
 
 def test_a_file_of_weights_alone_is_not_resumed(faces, best, tmp_path):
@@ -99,7 +102,7 @@ def test_a_file_of_weights_alone_is_not_resumed(faces, best, tmp_path):
 
 def test_a_part_that_cannot_be_built_is_named(faces, best, tmp_path):
     cfg = small(faces, tmp_path, best, no_such_option=1)
-    with pytest.raises(ConfigError, match=r"imcnn_demo\.py: a part .* built \(TypeError: .* 'no_such_option'"):
+    with pytest.raises(ConfigError, match=r"imcnn_demo\.py: a component .* built \(TypeError: .* 'no_such_option'"):
         build_runner(cfg)
 
 
@@ -118,7 +121,7 @@ class Failing(Dataset):
 @pytest.mark.parametrize('error', [DataError('a.jpg: it is empty'), FileNotFoundError('a.jpg: it is empty')])
 def test_an_error_in_a_worker_is_one_line(workers, error):
     with pytest.raises(DataError) as found:
-        with plain_errors(load_config(CONFIG)):
+        with translate_errors():
             list(DataLoader(Failing(error), num_workers=workers))
     assert str(found.value) in ('a.jpg: it is empty', 'FileNotFoundError: a.jpg: it is empty')
     # Otherwise workers are left to the garbage collector, which takes seconds for each.
@@ -128,5 +131,112 @@ def test_an_error_in_a_worker_is_one_line(workers, error):
 
 def test_other_errors_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
-        with plain_errors(load_config(CONFIG)):
+        with translate_errors():
             list(DataLoader(Failing(ZeroDivisionError())))
+
+
+@pytest.mark.parametrize('name', ['imcnn_demo.py', str(CONFIG)])
+def test_a_config_is_found_by_its_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config(name).model == load_config(CONFIG).model
+
+
+def test_a_checkpoint_is_a_config(best, faces, tmp_path, monkeypatch):
+    monkeypatch.setenv('CELEBA_ROOT', str(tmp_path))
+    cfg = load_config(best)
+    assert cfg.model.backbone.width == 1 / 16 and cfg.test_dataloader.dataset.data_root == str(tmp_path)
+    # Not the folder of its training, but the name of its config.
+    assert cfg.work_dir == 'work_dirs/imcnn_demo' and not cfg.get('resume') and not cfg.get('load_from')
+    assert load_config(best, data_root='elsewhere').val_dataloader.dataset.data_root == 'elsewhere'
+
+
+LABELS = """
+_base_ = {base!r}
+model = dict(head=dict(attr_head=dict(
+    classes=['Smiling', 'Male', 'Young'],
+    groups=[dict(name='face', labels=['Smiling'], slice=3), dict(name='person', labels=['Male', 'Young'], slice=4)],
+    loss=dict(type='AsymmetricLoss'),
+)))
+"""
+
+
+def test_own_labels_groups_and_loss_are_said_once(tmp_path, faces):
+    """Three values in the head: the dataset reads these labels, and the table has these groups."""
+    path = tmp_path / 'mine.py'
+    path.write_text(LABELS.format(base=str(CONFIG)))
+    cfg = small_training(path, faces, tmp_path / 'work')
+    train_and_test(build_runner(cfg))
+    report = AttributeReport.load(tmp_path / 'work' / 'per_attribute.json')
+    assert list(report.attributes) == ['Smiling', 'Male', 'Young'] and set(report.groups) == {'face', 'person'}
+    # What a config says of a dataset or a metric itself stays.
+    path.write_text(
+        path.read_text() + "test_evaluator = dict(groups=[])\ntest_dataloader = dict(dataset=dict(classes=['Male']))"
+    )
+    cfg = load_config(path)
+    assert cfg.test_evaluator.groups == [] and cfg.test_dataloader.dataset.classes == ['Male']
+
+
+def small_training(path, faces, work_dir):
+    """A config for one epoch of a tiny network."""
+    cfg = load_config(path, data_root=str(faces), work_dir=str(work_dir))
+    cfg.model.backbone.width = 1 / 16
+    cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(8, 8))
+    cfg.model.head.id_head.update(in_channels=192, embedding_dims=8)
+    cfg.train_cfg.max_epochs = 1
+    for name in ('train', 'val', 'test'):
+        cfg[f'{name}_dataloader'].update(batch_size=16, num_workers=0, persistent_workers=False)
+    return cfg
+
+
+def test_the_number_of_identities_is_that_of_the_training_set(tmp_path, faces):
+    cfg = small_training(CONFIG, faces, tmp_path)
+    assert cfg.model.head.id_head.num_identities == 'auto'
+    runner = build_runner(cfg)
+    # So that the checkpoint's config has it as well.
+    assert runner.cfg.model.head.id_head.num_identities == runner.model.head.id_head.num_identities == 14
+    cfg = small_training(CONFIG, faces, tmp_path)
+    cfg.train_dataloader.dataset.update(protocol='paper', num_train_identities=10)
+    assert build_runner(cfg).model.head.id_head.num_identities == 10
+    cfg = small_training(CONFIG, faces, tmp_path)
+    cfg.train_dataloader = None
+    with pytest.raises(ConfigError, match="num_identities='auto' needs a train_dataloader"):
+        build_runner(cfg)
+    with pytest.raises(ConfigError, match="'auto' is resolved by tools/train.py"):
+        MODELS.build(dict(type='IdentityHead', num_identities='auto', in_channels=8))
+
+
+def test_a_hook_of_ones_own_keeps_all_others(tmp_path, faces):
+    default = {type(hook) for hook in build_runner(small_training(CONFIG, faces, tmp_path)).hooks}
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = {str(CONFIG)!r}\ncustom_hooks = [dict(type='EMAHook')]")
+    hooks = [type(hook) for hook in build_runner(small_training(path, faces, tmp_path / 'work')).hooks]
+    assert set(hooks) == default | {EMAHook} and len(hooks) == len(set(hooks))
+    safety = 'StepSeedHook InterruptHook DataModelCheckHook FiniteLossHook BadImageHook AttributeReportHook'.split()
+    assert {*safety, 'SyncBuffersHook'} <= {hook.__name__ for hook in hooks}
+    # Configs for older versions list ours beside theirs, under their old names.
+    path.write_text(path.read_text().replace('[', "[dict(type='StepSeedHook'), dict(type='FitCheckHook'), "))
+    again = [type(hook) for hook in build_runner(small_training(path, faces, tmp_path / 'work')).hooks]
+    assert sorted(map(str, again)) == sorted(map(str, hooks))
+    # One of ours can be switched off.
+    cfg = small_training(CONFIG, faces, tmp_path)
+    cfg.default_hooks.finite_loss = None
+    assert default - {type(hook) for hook in build_runner(cfg).hooks} == {FiniteLossHook}
+
+
+@pytest.mark.parametrize('epochs', [2, 3])
+def test_the_rate_falls_to_its_end_at_the_last_epoch(epochs, tmp_path, faces):
+    """The length of a schedule is written once: T_max of the cosine is the number of epochs."""
+    cfg = small_training(CONFIG, faces, tmp_path)
+    cfg.train_cfg.max_epochs = epochs
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
+    cfg.default_hooks.checkpoint = None
+    runner = build_runner(cfg)
+    train_and_test(runner)
+    [scheduler] = runner.param_schedulers
+    assert scheduler.T_max == epochs * 4
+    # The value after the last step would be 0.
+    steps = scheduler.T_max
+    assert runner.optim_wrapper.get_lr()['lr'] == pytest.approx(
+        [0.005 * (1 + math.cos(math.pi * (steps - 1) / steps))]
+    )

@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 from torch import nn
 
-from imcnn_plugin.engine.data_model_check_hook import check_classes, check_identities
+from imcnn_plugin.engine.data_model_check_hook import _check_identities, _match_classes
 from imcnn_plugin.errors import ConfigError
 
 
@@ -10,13 +12,13 @@ def fit(metainfo, **attributes):
     model.head = nn.Linear(1, 1)
     for name, value in attributes.items():
         setattr(model.head, name, value)
-    check_classes(model, metainfo)
-    check_identities(model, metainfo)
+    _match_classes(model, SimpleNamespace(metainfo=metainfo))
+    _check_identities(model, metainfo)
 
 
 def test_what_fits_passes():
     fit(dict(classes=('a', 'b'), num_identities=5), classes=['a', 'b'], num_identities=5)
-    # Another project's data set need not say either.
+    # Another project's dataset need not say either.
     fit({}, classes=['a', 'b'], num_identities=5)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from imcnn_plugin.checkpoints import newest_checkpoint
+from imcnn_plugin.checkpoints import find_latest
 from imcnn_plugin.engine import build_runner, load_config, train_and_test
 from imcnn_plugin.errors import ConfigError
 
@@ -144,7 +144,7 @@ def test_ends_as_if_it_had_not_been_stopped(uninterrupted, faces, tmp_path, hand
     assert number is None or signal.getsignal(number) == handlers[number]
 
     cfg = config(faces, tmp_path, kind)
-    cfg.load_from, cfg.resume = newest_checkpoint(tmp_path), True
+    cfg.load_from, cfg.resume = find_latest(tmp_path), True
     if number is not None:
         assert Path(cfg.load_from).name == 'interrupted.pth'
         expected = stop.get('step', STEPS * stop.get('validation', 0))
@@ -164,7 +164,7 @@ def test_a_sampler_that_cannot_leave_out_what_was_seen_is_refused(faces, tmp_pat
         train(config(faces, tmp_path, 'plain'), StopAfter(step=3))
     cfg = config(faces, tmp_path, 'plain')
     cfg.train_dataloader.sampler.type = 'DefaultSampler'
-    cfg.load_from, cfg.resume = newest_checkpoint(tmp_path), True
+    cfg.load_from, cfg.resume = find_latest(tmp_path), True
     with pytest.raises(ConfigError, match='write sampler='):
         train(cfg)
 
@@ -174,7 +174,7 @@ def test_another_batch_size_begins_the_epoch_anew(faces, tmp_path, caplog):
         train(config(faces, tmp_path, 'plain'), StopAfter(step=3))
     cfg = config(faces, tmp_path, 'plain')
     cfg.train_dataloader.batch_size = 16
-    cfg.load_from, cfg.resume = newest_checkpoint(tmp_path), True
+    cfg.load_from, cfg.resume = find_latest(tmp_path), True
     runner = train(cfg)
     steps = len(runner.train_dataloader)
     assert runner.iter == 3 + EPOCHS * steps
@@ -183,7 +183,7 @@ def test_another_batch_size_begins_the_epoch_anew(faces, tmp_path, caplog):
     for batch_size, more in ((16, steps), (8, STEPS), (8, STEPS)):
         cfg.train_dataloader.batch_size = batch_size
         cfg.train_cfg.max_epochs += 1
-        cfg.load_from = newest_checkpoint(tmp_path)
+        cfg.load_from = find_latest(tmp_path)
         runner = train(cfg)
         done += more
         assert runner.iter == done
@@ -194,7 +194,7 @@ def test_the_order_of_images_is_that_of_the_checkpoint(faces, tmp_path):
         train(config(faces, tmp_path, 'plain'), StopAfter(step=3))
     cfg = config(faces, tmp_path, 'plain')
     cfg.randomness = dict(seed=5)
-    cfg.load_from, cfg.resume = newest_checkpoint(tmp_path), True
+    cfg.load_from, cfg.resume = find_latest(tmp_path), True
     seed = state(tmp_path, 'interrupted.pth')['message_hub']['runtime_info']['sampler_seed']
     runner = train(cfg)
     assert runner.train_dataloader.sampler.seed == seed != 5
@@ -209,10 +209,10 @@ def test_averages_are_tested(faces, tmp_path, save_best):
         cfg[f'test_{key}'] = cfg[f'val_{key}']
     for cfg.resume in (False, True):
         cfg.train_cfg.max_epochs = EPOCHS + cfg.resume
-        cfg.load_from, cfg.experiment_name = newest_checkpoint(tmp_path), uuid.uuid4().hex
+        cfg.load_from, cfg.experiment_name = find_latest(tmp_path), uuid.uuid4().hex
         runner = build_runner(cfg)
         train_and_test(runner)
         best = runner.message_hub.runtime_info.get('best_ckpt')
-        tested = torch.load(best or newest_checkpoint(tmp_path))
+        tested = torch.load(best or find_latest(tmp_path))
         for name, value in runner.model.named_parameters():
             assert torch.equal(value, tested['state_dict'][name]), name

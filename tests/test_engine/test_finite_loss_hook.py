@@ -57,4 +57,4 @@ def test_a_sampler_that_knows_no_epochs_hides_no_loss():
     loader = SimpleNamespace(sampler=InfiniteSampler([0, 1]), batch_sampler=SimpleNamespace(batch_size=1))
     runner = SimpleNamespace(train_dataloader=loader, epoch=0, message_hub=SimpleNamespace(runtime_info={}))
     with pytest.raises(TrainingError, match='the loss is nan at iteration 3, epoch 1, of images whose names'):
-        hook.check(runner)
+        hook._check(runner)

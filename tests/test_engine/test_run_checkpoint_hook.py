@@ -57,7 +57,7 @@ def test_the_best_checkpoint_is_there_until_a_better_one_is(tmp_path, better, sa
 def test_a_disk_that_is_full_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / 'epoch_1.pth'
     path.write_bytes(b'old')
-    backend = get_file_backend(backend_args=dict(backend='whole_file'))
+    backend = get_file_backend(backend_args=dict(backend='atomic'))
 
     def fail(self, content):
         with open(self, 'wb') as file:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from imcnn_plugin.engine.training_log import read_log
+from imcnn_plugin.engine.training_log import read_epoch_log, read_log
 from imcnn_plugin.errors import DataError
 
 
@@ -30,6 +30,11 @@ def test_a_later_start_counts_from_its_first_epoch(tmp_path):
     epochs, values = log.train['loss_attr']
     assert epochs.tolist() == [1, 2, 3, 4] and values.tolist() == [19, 18, 37, 36]
     assert log.val['mean_accuracy'][1].tolist() == [81, 82, 63, 64]
+    # A run that was started from scratch replaces all, longer or not, but one that logged nothing does not.
+    write_start(tmp_path, '20260103_000000', [])
+    assert read_log(tmp_path).train['loss_attr'][1].tolist() == [19, 18, 37, 36]
+    write_start(tmp_path, '20260104_000000', lines_of((1,), loss=50, accuracy=50))
+    assert read_log(tmp_path).train['loss_attr'][1].tolist() == [49]
 
 
 def test_a_training_may_count_iterations(tmp_path):
@@ -62,3 +67,14 @@ def test_a_start_may_begin_with_the_validation_of_an_epoch_before(tmp_path):
     log = read_log(tmp_path)
     epochs, values = log.train['loss_attr']
     assert epochs.tolist() == log.val['mean_accuracy'][0].tolist() == [1, 2, 3] and values.tolist() == [19, 18, 17]
+
+
+def test_reads_losses_by_epoch_or_says_why_not(tmp_path):
+    write_start(tmp_path / 'a', '1', lines_of((1,), loss=20, accuracy=80), tail='{"loss_at')
+    assert read_epoch_log(tmp_path / 'a').train['loss_attr'][1].tolist() == [19]
+    with pytest.raises(DataError, match='nowhere has no <time>/vis_data/scalars.json'):
+        read_epoch_log(tmp_path / 'nowhere')
+    for folder, line in dict(b=dict(loss=1.0, epoch=1, step=1), c=dict(loss_attr=1.0, step=1)).items():
+        write_start(tmp_path / folder, '1', [line])
+        with pytest.raises(DataError, match="no line with 'epoch' and 'loss_attr'"):
+            read_epoch_log(tmp_path / folder)

@@ -1,62 +1,23 @@
-from itertools import combinations
-
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from imcnn_plugin.evaluation.attribute_scores import agreement_beyond_chance
-from imcnn_plugin.evaluation.identity_pooling import RIDGE, evidence_of_others, fit_pooling, pool, ridge_logistic
-
-
-def draw_persons(rng, persons, images, agreement, prevalence):
-    """Labels of persons whose shares are drawn from a Beta distribution, ``(persons * images, L)``, and identities."""
-    strength = 1 / agreement - 1
-    share = rng.beta(prevalence * strength, (1 - prevalence) * strength, (persons, len(prevalence)))
-    return (rng.random((images * persons, len(prevalence))) < np.tile(share, (images, 1))).astype(int), np.tile(
-        np.arange(persons), images
-    )
-
-
-def test_agreement_counts_pairs():
-    rng = np.random.default_rng(0)
-    # The last person has one image.
-    identity = np.append(rng.integers(-1, 6, 40), 6)
-    targets = np.concatenate([rng.integers(-1, 2, (40, 3)), np.ones((1, 3), int)])
-    found, prevalence = agreement_beyond_chance(targets, identity)
-    for label in range(3):
-        shares, agreeing = [], []
-        for person in range(7):
-            own = [y for y in targets[identity == person, label] if y >= 0]
-            if len(own) > 1:
-                shares.append(np.mean(own))
-                agreeing.append(np.mean([a == b for a, b in combinations(own, 2)]))
-        p = np.mean(shares)
-        chance = p**2 + (1 - p) ** 2
-        assert prevalence[label] == pytest.approx(p)
-        assert found[label] == pytest.approx((np.mean(agreeing) - chance) / (1 - chance))
-
-
-def test_agreement_is_the_correlation_within_a_person():
-    expected, prevalence = np.array([0.1, 0.4, 0.9]), np.array([0.5, 0.2, 0.7])
-    targets, identity = draw_persons(np.random.default_rng(0), 20000, 3, expected, prevalence)
-    found = agreement_beyond_chance(targets, identity)
-    assert found[0] == pytest.approx(expected, abs=0.02) and found[1] == pytest.approx(prevalence, abs=0.02)
-
-
-def test_agreement_of_what_never_changes_or_is_nowhere():
-    identity = np.array([0, 0, 1, 1, 2])
-    targets = np.array([[1, 1, -1], [1, 1, -1], [0, 1, 1], [0, 1, -1], [1, 1, 0]])
-    found, _ = agreement_beyond_chance(targets, identity)
-    assert found[0] == 1 and np.isnan(found[1:]).all()
+from imcnn_plugin.evaluation.identity_pooling import (
+    RIDGE,
+    _evidence_of_others,
+    _ridge_logistic,
+    fit_pooling,
+    pool,
+)
 
 
 def test_evidence_is_that_of_the_others():
     rng = np.random.default_rng(0)
     logits, identity = rng.normal(size=(12, 2)) * 3, np.array([-1, 3, 3, 3, 5, 7, 7, -1, 3, 9, 9, 9])
     agreement, prevalence = np.array([0.4, 0.8]), np.array([0.3, 0.6])
-    found, others = evidence_of_others(logits, identity, agreement, prevalence)
-    for i, person in enumerate(identity):
-        rest = [j for j in range(12) if j != i and identity[j] == person and person >= 0]
+    found, others = _evidence_of_others(logits, identity, agreement, prevalence)
+    for i, who in enumerate(identity):
+        rest = [j for j in range(12) if j != i and identity[j] == who and who >= 0]
         assert others[i] == len(rest)
         for label in range(2):
             strength = 1 / agreement[label] - 1
@@ -66,18 +27,18 @@ def test_evidence_is_that_of_the_others():
             assert found[i, label] == pytest.approx(np.log(positive / negative) - prior)
 
 
-def test_evidence_of_sure_others_is_finite():
+def test_evidence_of_certain_others_is_finite():
     logits = np.array([[800.0], [800.0], [-800.0], [-800.0]], np.float32)
-    found, _ = evidence_of_others(logits, np.array([0, 0, 1, 1]), np.array([0.99]), np.array([0.5]))
+    found, _ = _evidence_of_others(logits, np.array([0, 0, 1, 1]), np.array([0.99]), np.array([0.5]))
     assert np.isfinite(found).all() and found[0, 0] > 4 and found[2, 0] < -4
 
 
 @pytest.mark.parametrize('scale', [1, 300])
 @pytest.mark.parametrize('ridge', [0.5, 30])
-def test_regression_is_at_its_minimum(scale, ridge):
+def test_ridge_logistic_finds_the_minimum(scale, ridge):
     rng = np.random.default_rng(0)
     x, weight, prior = rng.normal(size=(60, 3)) * (scale, 1, 1), rng.random(60) + 0.5, np.array([1.0, 0.3, 0.0])
-    # Without the ridge, what can be separated has no minimum.
+    # Separable data has no minimum without the ridge.
     y = (x[:, 0] > 0).astype(float)
     y[:5] = 1 - y[:5]
 
@@ -86,67 +47,67 @@ def test_regression_is_at_its_minimum(scale, ridge):
         return weight @ (np.logaddexp(0, score) - y * score) + ridge / 2 * ((theta - prior) ** 2).sum()
 
     expected = minimize(loss, prior, method='Nelder-Mead', options=dict(xatol=1e-8, fatol=1e-10, maxiter=5000)).fun
-    assert loss(ridge_logistic(x, y, weight, prior, ridge)) == pytest.approx(expected, rel=1e-5)
+    assert loss(_ridge_logistic(x, y, weight, prior, ridge)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_with_sure_others_the_evidence_is_all():
-    """Without a look at the image itself, the posterior odds are those of the beta-binomial model: own 0, others 1."""
+def test_with_certain_others_only_the_evidence_counts(draw_labels):
+    """Without the image itself, the posterior odds are those of the beta-binomial model: own 0, others 1."""
     rng = np.random.default_rng(0)
     agreement, prevalence = np.array([0.5]), np.array([0.3])
-    targets, identity = draw_persons(rng, 6000, 4, agreement, prevalence)
+    targets, identity = draw_labels(rng, 6000, 4, agreement, prevalence)
     rest = np.where(targets == 1, 30.0, -30.0)
-    evidence, _ = evidence_of_others(rest, identity, agreement, prevalence)
+    evidence, _ = _evidence_of_others(rest, identity, agreement, prevalence)
     x = np.concatenate([evidence, np.ones_like(evidence)], 1)
-    others, offset = ridge_logistic(x, targets[:, 0], np.ones(len(x)), np.zeros(2), 1e-3)
+    others, offset = _ridge_logistic(x, targets[:, 0], np.ones(len(x)), np.zeros(2), 1e-3)
     assert others == pytest.approx(1, abs=0.05) and offset == pytest.approx(np.log(0.3 / 0.7), abs=0.05)
 
 
 @pytest.fixture(scope='module')
-def fitted():
-    """A network whose mistakes are independent, on attributes that last, last a little, and pass."""
+def fitted(draw_labels):
+    """A model with independent errors, on attributes that are stable, less stable, and transient."""
     rng = np.random.default_rng(1)
     agreement, prevalence = np.array([0.9, 0.5, 0.02]), np.array([0.5, 0.3, 0.5])
-    lasting = np.array([True, True, False])
-    parts = {}
-    for part in ('val', 'test'):
-        targets, identity = draw_persons(rng, 800, 4, agreement, prevalence)
+    stable = np.array([True, True, False])
+    splits = {}
+    for split in ('val', 'test'):
+        targets, identity = draw_labels(rng, 800, 4, agreement, prevalence)
         logits = 2 * (targets - 0.5) + rng.normal(size=targets.shape) * 1.5
-        parts[part] = logits, targets, identity
-    return parts, lasting, agreement, prevalence, fit_pooling(*parts['val'], lasting, agreement, prevalence)
+        splits[split] = logits, targets, identity
+    return splits, stable, agreement, prevalence, fit_pooling(*splits['val'], stable, agreement, prevalence)
 
 
 def accuracy(scores, targets):
     return ((scores >= 0) == (targets == 1)).mean(0)
 
 
-def test_pooling_gains_where_attributes_last(fitted):
-    parts, lasting, agreement, prevalence, theta = fitted
-    logits, targets, identity = parts['test']
+def test_pooling_improves_stable_attributes(fitted):
+    splits, stable, agreement, prevalence, theta = fitted
+    logits, targets, identity = splits['test']
     scores, others = pool(logits, identity, theta, agreement, prevalence)
     gain = accuracy(scores, targets) - accuracy(logits, targets)
     assert gain[0] > 0.1 and gain[1] > 0.02
     assert theta[0, 1] > 0.5 and (others == 3).all()
-    # What passes keeps its logits.
+    # A transient attribute keeps its logits.
     assert theta[2].tolist() == [1, 0, 0] and np.array_equal(scores[:, 2], logits[:, 2])
 
 
-def test_fit_is_drawn_to_what_all_share_with_images_weighed(fitted):
-    parts, lasting, agreement, prevalence, theta = fitted
-    logits, targets, identity = parts['val']
-    # Persons of one image, of unknown identity and with unknown labels teach nothing.
+def test_fit_is_regularized_towards_the_shared_parameters(fitted):
+    splits, stable, agreement, prevalence, theta = fitted
+    logits, targets, identity = splits['val']
+    # Single images, unknown identities and unknown labels have no influence.
     more = np.array([[9.0, 9, 9], [-9, -9, -9], [9, 9, 9], [9, 9, 9]])
     wrong = np.array([[0, 0, 0], [1, 1, 1], [-1, -1, 0], [-1, -1, 1]])
     again = fit_pooling(
         np.concatenate([logits, more]),
         np.concatenate([targets, wrong]),
         np.concatenate([identity, [90000, -1, 90001, 90001]]),
-        lasting,
+        stable,
         agreement,
         prevalence,
     )
     assert again == pytest.approx(theta, abs=1e-6)
 
-    evidence, others = evidence_of_others(logits, identity, agreement, prevalence)
+    evidence, others = _evidence_of_others(logits, identity, agreement, prevalence)
     x = np.stack([logits, evidence, np.ones_like(logits)], 2)
 
     def loss(parameters):
@@ -161,16 +122,16 @@ def test_fit_is_drawn_to_what_all_share_with_images_weighed(fitted):
     assert theta[:2] == pytest.approx(best.reshape(2, 3), abs=1e-3)
 
 
-def test_a_person_of_many_images_weighs_as_the_root_of_their_number():
+def test_an_identity_has_the_weight_of_the_root_of_its_number_of_images():
     rng = np.random.default_rng(0)
     logits, targets = rng.normal(size=(70, 1)), rng.integers(0, 2, (70, 1))
     identity = np.concatenate([np.zeros(50, int), np.repeat(np.arange(1, 11), 2)])
     agreement, prevalence = np.array([0.5]), np.array([0.5])
     found = fit_pooling(logits, targets, identity, np.array([True]), agreement, prevalence)
-    evidence, _ = evidence_of_others(logits, identity, agreement, prevalence)
+    evidence, _ = _evidence_of_others(logits, identity, agreement, prevalence)
     x = np.concatenate([logits, evidence, np.ones((70, 1))], 1)
     weight = np.concatenate([np.full(50, 50**-0.5), np.full(20, 2**-0.5)])
     weight = weight / weight.mean()
-    shared = ridge_logistic(x[:, :2], targets[:, 0], weight, np.array([1.0, 0.0]), 1.0)
-    expected = ridge_logistic(x, targets[:, 0], weight, np.append(shared, 0.0), RIDGE)
+    shared = _ridge_logistic(x[:, :2], targets[:, 0], weight, np.array([1.0, 0.0]), 1.0)
+    expected = _ridge_logistic(x, targets[:, 0], weight, np.append(shared, 0.0), RIDGE)
     assert found[0] == pytest.approx(expected)

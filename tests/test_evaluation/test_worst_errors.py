@@ -1,6 +1,6 @@
 import numpy as np
 
-from imcnn_plugin.evaluation.worst_errors import worst_mistakes
+from imcnn_plugin.evaluation.worst_errors import find_worst_errors
 
 
 def test_the_least_probable_labels_come_first():
@@ -13,14 +13,14 @@ def test_the_least_probable_labels_come_first():
         for j in range(4)
         if targets[i, j] >= 0 and (p[i, j] >= thresholds[j]) != targets[i, j]
     )
-    rows, columns = worst_mistakes(p, targets, thresholds, number=500, each=500)
+    rows, columns = find_worst_errors(p, targets, thresholds, number=500, per_label=500)
     assert [*zip(rows, columns)] == [(i, j) for _, i, j in expected]
-    rows, columns = worst_mistakes(p, targets, thresholds, number=7, each=2)
+    rows, columns = find_worst_errors(p, targets, thresholds, number=7, per_label=2)
     kept = [(i, j) for k, (_, i, j) in enumerate(expected) if sum(j == other[2] for other in expected[:k]) < 2]
     assert [*zip(rows, columns)] == kept[:7]
 
 
-def test_a_model_without_mistakes_has_none():
+def test_a_model_without_errors_has_none():
     targets = np.array([[0, 1], [-1, 1]])
-    rows, columns = worst_mistakes(targets.astype(float), targets, np.full(2, 0.5), number=5, each=5)
+    rows, columns = find_worst_errors(targets.astype(float), targets, np.full(2, 0.5), number=5, per_label=5)
     assert len(rows) == len(columns) == 0

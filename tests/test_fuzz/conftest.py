@@ -1,6 +1,6 @@
 """Bad inputs, made by hypothesis: a plain run tries some dozens of each kind, ``pytest --slow`` 20 times as many.
 
-Each is either used as an independent reading of it says, or refused by one of the package's errors, whose one line
+Each is either used as an independent reading of it says, or rejected by one of the package's errors, whose one line
 names the file.
 """
 
@@ -55,7 +55,7 @@ def mutate():
 
 @pytest.fixture(scope='session')
 def attempt():
-    """What a function gives, or None if it refuses its input as it should."""
+    """What a function gives, or None if it rejects its input as it should."""
 
     def function(place, call, *args, **kwargs):
         try:

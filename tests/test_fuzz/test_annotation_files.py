@@ -1,4 +1,4 @@
-"""Annotation files: what is read equals what an independent reading of the same bytes finds, or is refused."""
+"""Annotation files: what is read equals what an independent reading of the same bytes finds, or is rejected."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ TOKENS = st.sampled_from(
 
 @pytest.fixture(scope='module')
 def celeba(tmp_path_factory):
-    """Five images of three people in CelebA's layout."""
+    """Five images of three identities in CelebA's layout."""
     root = tmp_path_factory.mktemp('celeba')
     (root / 'img_align_celeba').mkdir()
     for name in NAMES:
@@ -90,7 +90,7 @@ CSV = (
         f'{name},{a},{b},{who},train\n' for name, a, b, who in zip(NAMES, '10101', ['', '0', '-1', '1', '0'], 'xxyyz')
     )
 ).encode()
-PEOPLE = dict(identity_column='who', split_column='part')
+IDENTITIES = dict(identity_column='who', split_column='part')
 MEANING = {'1': 1, '1.0': 1, 'true': 1, 'True': 1, 'TRUE': 1, '0': 0, '0.0': 0, 'false': 0, 'False': 0, 'FALSE': 0}
 
 
@@ -100,7 +100,7 @@ def test_bytes_of_a_csv(celeba, mutate, attempt, data):
     root, _ = celeba
     content = mutate(data, CSV)
     (root / 'labels.csv').write_bytes(content)
-    dataset = attempt(root, AttributeCSV, 'labels.csv', str(root), 'img_align_celeba', ['smile', 'hat'], **PEOPLE)
+    dataset = attempt(root, AttributeCSV, 'labels.csv', str(root), 'img_align_celeba', ['smile', 'hat'], **IDENTITIES)
     if dataset is None:
         return
     text = content.decode('utf-8-sig')
@@ -142,29 +142,29 @@ def test_a_csv_that_is_right_is_read(celeba, rows, delimiter, quoting, end, enco
 
 @pytest.fixture(scope='module')
 def lfwa(tmp_path_factory):
-    """Three images of two people in LFWA's layout, and its two files in both versions of MATLAB's format."""
+    """Three images of two identities in LFWA's layout, and its two files in both versions of MATLAB's format."""
     root = tmp_path_factory.mktemp('lfwa')
     for name in LFW_NAMES:
         (root / 'lfw' / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new('RGB', (2, 2)).save(root / 'lfw' / name)
     texts = dict(name=LFW_NAMES, AttrName=list(ATTRIBUTES))
-    parts = dict(indices_img_train=np.array([[1.0, 2.0]]), indices_img_test=np.array([[3.0]]))
+    splits = dict(indices_img_train=np.array([[1.0, 2.0]]), indices_img_test=np.array([[3.0]]))
     cells = {field: np.array(value, dtype=object)[:, None] for field, value in texts.items()}
     savemat(root / 'v5_att', dict(cells, label=LABELS[:3].astype(float)), appendmat=False)
-    savemat(root / 'v5_parts', parts, appendmat=False)
+    savemat(root / 'v5_splits', splits, appendmat=False)
     with h5py.File(root / 'v73_att', 'w') as file:
         for field, value in texts.items():
             codes = [file.create_dataset(f'#refs#/{field}{i}', data=np.array([[ord(c)] for c in text], np.uint16))
                      for i, text in enumerate(value)]  # fmt: skip
             file.create_dataset(field, data=np.array([[text.ref for text in codes]], dtype=h5py.ref_dtype))
         file['label'] = LABELS[:3].astype(float).T
-    with h5py.File(root / 'v73_parts', 'w') as file:
-        file.update({field: value.T for field, value in parts.items()})
+    with h5py.File(root / 'v73_splits', 'w') as file:
+        file.update({field: value.T for field, value in splits.items()})
     return root
 
 
 def check_lfwa(root, attempt):
-    """Names and labels of the training part, if it can be opened."""
+    """Names and labels of the training split, if it can be opened."""
     dataset = attempt(root, LFWA, str(root), split='train')
     found = [(record['img_path'], record['gt_score'].tolist()) for record in dataset or ()]
     assert all(path.startswith(f'{root}/lfw/') and set(labels) <= {0, 1} for path, labels in found)
@@ -176,7 +176,7 @@ def check_lfwa(root, attempt):
 @given(data=st.data())
 def test_bytes_of_lfwas_files(lfwa, mutate, attempt, version, data):
     shutil.copy(lfwa / f'{version}_att', lfwa / 'lfw_att_40.mat')
-    shutil.copy(lfwa / f'{version}_parts', lfwa / 'indices_train_test.mat')
+    shutil.copy(lfwa / f'{version}_splits', lfwa / 'indices_train_test.mat')
     path = lfwa / data.draw(st.sampled_from(['lfw_att_40.mat', 'indices_train_test.mat']))
     path.write_bytes(mutate(data, path.read_bytes()))
     found = check_lfwa(lfwa, attempt)
@@ -198,10 +198,10 @@ WRONG = st.sampled_from([
 @settings(FUZZ, max_examples=15 * TIMES)
 @given(data=st.data(), value=WRONG)
 def test_wrong_variables_in_lfwas_files(lfwa, attempt, data, value):
-    att, parts = loadmat(lfwa / 'v5_att'), loadmat(lfwa / 'v5_parts')
+    att, splits = loadmat(lfwa / 'v5_att'), loadmat(lfwa / 'v5_splits')
     field = data.draw(st.sampled_from(['name', 'AttrName', 'label', 'indices_img_train', 'indices_img_test']))
-    (att if field in att else parts)[field] = value
-    for name, variables in (('lfw_att_40', att), ('indices_train_test', parts)):
+    (att if field in att else splits)[field] = value
+    for name, variables in (('lfw_att_40', att), ('indices_train_test', splits)):
         savemat(lfwa / f'{name}.mat', {key: value for key, value in variables.items() if key[0] != '_'})
     for name, label in check_lfwa(lfwa, attempt):
         assert field.startswith('indices') and label == LABELS[LFW_NAMES.index(name)].tolist()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mmengine.runner import CheckpointLoader
 
 from imcnn_plugin.apis.inferencer import FaceAttributeInferencer
-from imcnn_plugin.checkpoints.load_model import load_trained
+from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.checkpoints.read_checkpoint import read_checkpoint
 from imcnn_plugin.engine import load_config
 from imcnn_plugin.errors import IMCNNError
@@ -38,7 +38,7 @@ class Written:
     """A checkpoint's contents, its file's bytes, and a place for others."""
 
     def __init__(self, folder):
-        self.whole = read_checkpoint(folder / 'whole.pth')
+        self.whole = read_checkpoint(folder / 'whole.pth').content
         self.content = (folder / 'whole.pth').read_bytes()
         self.path = folder / 'changed.pth'
 
@@ -122,7 +122,7 @@ def test_other_contents(written, attempt, key, value):
     path.unlink(missing_ok=True)
     torch.save(changed, path)
     attempt(path, CheckpointLoader.load_checkpoint, str(path))
-    assert attempt(path, load_trained, path) is None
+    assert attempt(path, load_model, path) is None
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_numbers_that_predict_nothing(written, attempt, name, value):
     weights[f'head.attr_head.{name}'] = torch.full_like(weights[f'head.attr_head.{name}'], value)
     path.unlink(missing_ok=True)
     torch.save(dict(whole, state_dict=weights), path)
-    assert attempt(path, load_trained, path) is None
+    assert attempt(path, load_model, path) is None
 
 
 def rezipped(content, change):
@@ -193,7 +193,7 @@ def test_nothing_is_run(written, attempt, function, place, form):
         torch.save(changed, path, _use_new_zipfile_serialization=form == 'zip')
     loaded = attempt(path, CheckpointLoader.load_checkpoint, str(path))
     assert loaded is None or (place == 'config' and 'config' not in loaded['meta'])
-    for read in (read_checkpoint, load_trained):
+    for read in (read_checkpoint, load_model):
         attempt(path, read, path)
     assert not ran.exists()
 

@@ -113,7 +113,7 @@ WRONG = {
     'optim_wrapper.optimizer.type': ('No', 5),
     'param_scheduler.type': ('No', 5),
     'val_evaluator.type': ('No', 5),
-    'custom_hooks.0.type': ('No',),
+    'default_hooks.speed.type': ('No',),
     'custom_hooks.99.type': ('No',),
     'default_hooks.logger.type': ('No',),
 }

@@ -1,4 +1,4 @@
-"""Images and photos: the pixels are those of another decoder, or the file is refused by name."""
+"""Images and photos: the pixels are those of another decoder, or the file is rejected by name."""
 
 import io
 import struct
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from imcnn_plugin.apis import read_photo
-from imcnn_plugin.datasets.face_file import MAX_PIXELS
+from imcnn_plugin.datasets.image_file import MAX_PIXELS
 from imcnn_plugin.datasets.load_face_from_file import LoadFaceFromFile
 from imcnn_plugin.errors import DataError
 

@@ -1,4 +1,4 @@
-"""Packs: what is opened holds what was packed, or the file is refused by name."""
+"""Packs: what is opened holds what was packed, or the file is rejected by name."""
 
 import json
 import shutil
@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imcnn_plugin.datasets import PackedFaces
+from imcnn_plugin.datasets import PackedFaces, verify_pack, write_pack
 from imcnn_plugin.datasets.pack_format import ARRAYS, HEADER, IMAGES, KEYS
-from imcnn_plugin.datasets.packing import verify_pack, write_pack
 
 FUZZ = settings.get_profile('fuzz')
 TIMES = FUZZ.max_examples

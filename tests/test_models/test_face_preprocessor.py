@@ -16,7 +16,7 @@ def images():
     return torch.randint(0, 256, (6, 3, 10, 8), dtype=torch.uint8)
 
 
-def test_normalises_as_mmpretrain_does(images):
+def test_normalizes_like_mmpretrain(images):
     settings = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 61.0, 62.0], to_rgb=True)
     expected = ClsDataPreprocessor(**settings)(dict(inputs=images))['inputs']
     torch.testing.assert_close(build(**settings)(dict(inputs=images))['inputs'], expected)
@@ -37,7 +37,7 @@ def test_flips_each_image_by_itself_and_only_in_training(images):
     assert len(set(flips[:6])) == 2
 
 
-def test_crops_the_centre_at_test_and_anywhere_in_training():
+def test_crops_the_center_at_test_time_and_randomly_in_training():
     rows, columns = torch.meshgrid(torch.arange(10), torch.arange(8), indexing='ij')
     image = torch.stack([rows, columns, rows * 0]).to(torch.uint8).expand(200, 3, 10, 8)
     preprocessor = build(mean=(0, 0, 0), std=(1, 1, 1), to_rgb=False, crop_size=6)
@@ -51,15 +51,15 @@ def test_crops_the_centre_at_test_and_anywhere_in_training():
         assert torch.equal(crop, image[0, :, top : top + 6, left : left + 6].float())
 
 
-def test_passes_everything_else_on(images):
+def test_keeps_everything_else(images):
     assert build()(dict(inputs=images, data_samples=[1, 2]))['data_samples'] == [1, 2]
 
 
-def test_refuses_mixing_images():
+def test_rejects_batch_augmentations():
     with pytest.raises(ConfigError, match='remove train_cfg'):
         build(batch_augments=dict(augments=dict(type='Mixup', alpha=0.2)))
 
 
-def test_refuses_images_smaller_than_the_crop(images):
+def test_rejects_images_smaller_than_the_crop(images):
     with pytest.raises(ConfigError, match='crop_size is 9, but the images are 10x8'):
         build(crop_size=9)(dict(inputs=images))

@@ -5,7 +5,7 @@ import torch
 from imcnn_plugin.models import GroupedLinear
 
 
-def test_equals_one_linear_layer_a_group():
+def test_equals_one_linear_layer_per_group():
     layer = GroupedLinear(3, 5, 4)
     torch.nn.init.normal_(layer.bias)
     x = torch.randn(3, 7, 5)
@@ -13,7 +13,7 @@ def test_equals_one_linear_layer_a_group():
     torch.testing.assert_close(layer(x), expected)
 
 
-def test_starts_as_one_linear_layer_a_group_would():
+def test_starts_as_one_linear_layer_per_group():
     torch.manual_seed(0)
     layer = GroupedLinear(9, 1000, 300)
     bound = math.sqrt(3 / 1000)

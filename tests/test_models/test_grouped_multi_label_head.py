@@ -49,7 +49,7 @@ def one_module_a_group(head, groups, x):
 
 @pytest.mark.parametrize('hidden_dims', [(), (6,), (6, 4)])
 @pytest.mark.parametrize('groups', [GROUPS, GROUPS[::-1]])
-def test_logits_in_label_order_equal_one_module_a_group(hidden_dims, groups):
+def test_logits_in_label_order_equal_one_module_per_group(hidden_dims, groups):
     torch.manual_seed(0)
     head = build_head(groups=groups, hidden_dims=hidden_dims, in_size=(2, 3))
     x = torch.randn(4, 8, 2, 3)
@@ -157,7 +157,7 @@ def test_predicts_with_temperature_and_thresholds():
     assert all(torch.equal(sample.thresholds, head.thresholds) for sample in (whole, *samples))
 
 
-def test_the_loss_knows_nothing_of_the_calibration():
+def test_the_loss_ignores_the_calibration():
     head, x = build_head(), torch.randn(3, 8)
     samples = [DataSample().set_gt_score(row) for row in torch.randint(0, 2, (3, 5))]
     before = head.loss((x,), samples)['loss']
@@ -166,7 +166,7 @@ def test_the_loss_knows_nothing_of_the_calibration():
 
 
 @pytest.mark.parametrize('load', [nn.Module.load_state_dict, load_state_dict])
-def test_a_checkpoint_holds_the_calibration_and_one_without_it_means_none(load, capsys):
+def test_a_checkpoint_holds_the_calibration_and_may_have_none(load, capsys):
     head = build_head(thr=0.3)
     assert head.thresholds.tolist() == pytest.approx([0.3] * 5) and head.temperature.tolist() == [1] * 5
     old = {key: value.clone() for key, value in head.state_dict().items() if key not in ('thresholds', 'temperature')}
@@ -179,7 +179,7 @@ def test_a_checkpoint_holds_the_calibration_and_one_without_it_means_none(load, 
     assert 'thresholds' not in old and capsys.readouterr().out == ''
 
 
-def test_takes_gt_label_where_there_is_no_gt_score():
+def test_takes_gt_label_without_gt_score():
     head = build_head()
     x = torch.randn(2, 8)
     by_index = [DataSample().set_gt_label([0, 3]), DataSample().set_gt_label([4])]
@@ -200,7 +200,7 @@ def test_takes_gt_label_where_there_is_no_gt_score():
         ((torch.randn(2, 8, 3, 2),), dict(in_size=(3, 2))),
     ],
 )
-def test_takes_what_backbones_give(feats, settings):
+def test_takes_the_outputs_of_backbones(feats, settings):
     assert build_head(**settings)(feats).shape == (2, 5)
 
 
@@ -208,11 +208,11 @@ def test_takes_what_backbones_give(feats, settings):
     'feats, settings, message',
     [
         ((torch.randn(2, 50, 8),), {}, "set layout to one of \\('NLC', 'NCL'\\)"),
-        ((torch.randn(2, 6, 7, 7),), {}, '6 channels at 49 positions, but the head is set to in_channels=8'),
+        ((torch.randn(2, 6, 7, 7),), {}, '6 channels at 49 positions, but the head has in_channels=8'),
         ((torch.randn(2, 8, 7, 7),), dict(in_size=(4, 4)), 'in_size=\\(4, 4\\)'),
     ],
 )
-def test_refuses_features_of_another_shape(feats, settings, message):
+def test_rejects_features_of_another_shape(feats, settings, message):
     with pytest.raises(ConfigError, match=message):
         build_head(**settings)(feats)
 
@@ -220,14 +220,14 @@ def test_refuses_features_of_another_shape(feats, settings, message):
 @pytest.mark.parametrize(
     'settings, message',
     [
-        (dict(groups=GROUPS[:2]), r"none or in several: \['round', 'small'\]"),
+        (dict(groups=GROUPS[:2]), r"none or several: \['round', 'small'\]"),
         (dict(groups=GROUPS + [dict(name='again', labels=['red'])]), r"several: \['red'\]"),
         (dict(groups=GROUPS + [dict(name='other', labels=['blue'])]), r"not in classes: \['blue'\]"),
         (dict(num_slices=1), 'group look reads slice 1, but num_slices is 1'),
         (dict(num_slices=3), 'cannot be cut into num_slices=3'),
     ],
 )
-def test_refuses_groups_that_do_not_fit(settings, message):
+def test_rejects_groups_that_do_not_fit(settings, message):
     with pytest.raises(ConfigError, match=message):
         build_head(**settings)
 
@@ -238,7 +238,7 @@ def test_init_cfg_of_the_user_is_kept():
     assert all(parameter.eq(2).all() for name, parameter in head.named_parameters() if name.endswith('weight'))
 
 
-def test_dropout_follows_each_hidden_layer_and_renames_no_weights():
+def test_dropout_follows_each_hidden_layer_and_keeps_parameter_names():
     head = build_head(hidden_dims=(6, 6), dropout=0.5)
     layers = [type(layer).__name__ for layer in head.banks[0].hidden.modules()][1:]
     assert layers == ['GroupedLinear', 'Sequential', 'ReLU', 'Dropout'] * 2

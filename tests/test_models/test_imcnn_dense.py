@@ -16,7 +16,7 @@ GROUP = 688 + 4 * 32
 
 
 def weights_of_dense_block(in_channels, num_layers, growth_rate=32):
-    """A 1x1 convolution to 4 * growth_rate, a 3x3 one to growth_rate, two numbers a channel for normalisation."""
+    """A 1x1 convolution to 4 * growth_rate, a 3x3 one to growth_rate, two numbers per channel for normalization."""
     bottleneck = 4 * growth_rate
     return sum(
         (in_channels + i * growth_rate) * bottleneck + 2 * bottleneck + 9 * bottleneck * growth_rate + 2 * growth_rate
@@ -46,7 +46,7 @@ def test_number_of_weights():
     assert sum(parameter.numel() for parameter in model.parameters()) == stem + transitions + blocks + groups
 
 
-def test_f_is_the_groups_maps_side_by_side():
+def test_f_concatenates_the_groups_maps():
     model = MODELS.build(dict(type='mmpretrain.IMCNNDense', growth_rate=4))
     model.eval()
     x = torch.randn(2, 3, 64, 64)
@@ -55,7 +55,7 @@ def test_f_is_the_groups_maps_side_by_side():
     torch.testing.assert_close(f.chunk(4, 1)[2], model.groups[2](shared))
 
 
-def test_maxout_takes_the_largest_group_at_each_place():
+def test_maxout_takes_the_largest_group_at_each_position():
     neck = MODELS.build(dict(type='mmpretrain.MaxoutDenseNeck', in_channels=6, num_slices=3, growth_rate=2))
     f = torch.randn(2, 18, 5, 5)
     [out] = neck((f,))

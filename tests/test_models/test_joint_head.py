@@ -27,14 +27,14 @@ def build_head(**kwargs):
     return MODELS.build({**copy.deepcopy(CONFIG), **kwargs})
 
 
-def test_losses_are_those_of_the_parts():
+def test_losses_are_those_of_the_heads():
     head, feats = build_head(), (torch.randn(2, 6),)
     losses = head.loss(feats, SAMPLES)
     assert losses['loss_attr'] == head.attr_head.loss(feats, SAMPLES)['loss']
     assert losses['loss_id'] == 0.5 * head.id_head.loss(feats, SAMPLES)['loss_id']
 
 
-def test_without_an_identity_head_nothing_of_it_is_built():
+def test_without_an_identity_head_there_is_no_identity_branch():
     head = build_head(id_head=None)
     assert list(head.loss((torch.randn(2, 6),), SAMPLES)) == ['loss_attr']
     assert not [name for name, _ in head.named_parameters() if 'id_head' in name]
@@ -54,7 +54,7 @@ def test_predict_does_not_run_the_identity_branch(monkeypatch):
     assert head((torch.randn(2, 6),)).shape == (2, 2)
 
 
-def test_a_checkpoints_identity_branch_is_passed_over(capfd):
+def test_a_checkpoints_identity_branch_is_ignored(capfd):
     whole, part = build_head(), build_head(id_head=None)
     load_state_dict(part, whole.state_dict(), strict=True)
     torch.testing.assert_close(part.attr_head.state_dict(), whole.attr_head.state_dict())

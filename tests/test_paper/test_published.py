@@ -5,14 +5,14 @@ import pytest
 
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.paper.published import (
+    DATASETS,
     PUBLISHED,
-    SETS,
-    find_copied_values,
+    _find_copied_values,
+    _find_repeated_rows,
+    _find_reversed_orders,
+    _find_unbeaten,
+    _find_wrong_averages,
     find_errors,
-    find_repeated_rows,
-    find_reversed_orders,
-    find_unbeaten,
-    find_wrong_averages,
     read_published,
 )
 
@@ -39,8 +39,8 @@ def table():
 def changed(table, cells=(), averages=()):
     """A table with other cells, ``{(set, system, attribute): value}``, and averages, ``{(set, system): value}``."""
     values = {key: column.copy() for key, column in table.values.items()}
-    for (subset, system, name), value in dict(cells).items():
-        values[subset, system][ATTRIBUTES.index(name)] = value
+    for (dataset, system, name), value in dict(cells).items():
+        values[dataset, system][ATTRIBUTES.index(name)] = value
     return replace(table, values=values, averages={**table.averages, **dict(averages)})
 
 
@@ -51,7 +51,7 @@ def test_rows_are_as_printed(table, name):
 
 
 def test_columns_rows_and_averages_are_as_printed(table):
-    assert list(table.values) == [(subset, system) for subset in ('celeba', 'lfwa') for system in SYSTEMS]
+    assert list(table.values) == [(dataset, system) for dataset in ('celeba', 'lfwa') for system in SYSTEMS]
     assert table.systems('lfwa') == SYSTEMS
     assert [line.split(',')[0] for line in PUBLISHED.read_text().splitlines()] == ['attribute', *ATTRIBUTES, 'Average']
     shown = [table.show(key, value) for key, value in table.averages.items()]
@@ -63,7 +63,7 @@ def test_means_of_the_printed_values(table):
     assert means == '87.30 88.75 91.26 91.26 92.15 83.95 84.72 86.31 86.31 87.85'.split()
 
 
-def test_finds_what_is_wrong_in_the_paper(table):
+def test_finds_the_errors_in_the_paper(table):
     lines = find_errors(table)
     expected = [
         ('CelebA, MCNN: ', '91.25,', '91.264 (+0.014)'),
@@ -84,11 +84,11 @@ def test_finds_what_is_wrong_in_the_paper(table):
     assert find_errors(table, ['lfwa']) == lines[4:]
 
 
-@pytest.mark.parametrize('subset', SETS)
-def test_averages_that_round_the_mean_are_not_wrong(table, subset):
+@pytest.mark.parametrize('dataset', DATASETS)
+def test_averages_that_round_the_mean_are_not_wrong(table, dataset):
     means = {key: round(values.mean(), table.decimals[key]) for key, values in table.values.items()}
     repaired = changed(table, averages=means)
-    assert find_wrong_averages(repaired, subset) == find_reversed_orders(repaired, subset) == []
+    assert _find_wrong_averages(repaired, dataset) == _find_reversed_orders(repaired, dataset) == []
 
 
 @pytest.mark.parametrize(
@@ -96,51 +96,51 @@ def test_averages_that_round_the_mean_are_not_wrong(table, subset):
 )
 def test_an_average_is_wrong_beyond_a_unit_of_the_last_digit(table, key, wrong, allowed):
     def found(value):
-        lines = find_wrong_averages(changed(table, averages={key: value}), key[0])
+        lines = _find_wrong_averages(changed(table, averages={key: value}), key[0])
         return [line for line in lines if f', {key[1]}: ' in line]
 
     assert found(wrong) and not found(allowed)
 
 
 def test_a_row_is_repeated_only_as_a_whole(table):
-    assert find_repeated_rows(table, 'celeba') == []
-    assert find_repeated_rows(changed(table, {('lfwa', 'ID Net', 'Rosy_Cheeks'): 85.40}), 'lfwa') == []
+    assert _find_repeated_rows(table, 'celeba') == []
+    assert _find_repeated_rows(changed(table, {('lfwa', 'ID Net', 'Rosy_Cheeks'): 85.40}), 'lfwa') == []
     copy = {
         ('celeba', system, 'Bald'): table.values['celeba', system][ATTRIBUTES.index('Young')] for system in SYSTEMS
     }
-    [line] = find_repeated_rows(changed(table, copy), 'celeba')
-    assert line == 'CelebA: Bald and Young have one and the same row, 87, 84.56, 88.48, 88.70, 89.65'
+    [line] = _find_repeated_rows(changed(table, copy), 'celeba')
+    assert line == 'CelebA: Bald and Young have identical rows, 87, 84.56, 88.48, 88.70, 89.65'
 
 
 @pytest.mark.parametrize('value', [81.90, 96.32])
-def test_a_value_is_copied_only_if_it_is_out_of_line_and_another_rows(table, value):
-    assert find_copied_values(changed(table, {('lfwa', 'IMCNN', 'Double_Chin'): value}), 'lfwa') == []
+def test_a_value_is_copied_only_if_it_is_an_outlier_of_another_row(table, value):
+    assert _find_copied_values(changed(table, {('lfwa', 'IMCNN', 'Double_Chin'): value}), 'lfwa') == []
 
 
 def test_finds_a_value_copied_elsewhere(table):
-    [line] = find_copied_values(changed(table, {('celeba', 'MCNN', 'Male'): 77.47}), 'celeba')
+    [line] = _find_copied_values(changed(table, {('celeba', 'MCNN', 'Male'): 77.47}), 'celeba')
     assert line == (
-        'CelebA, MCNN: Male has the value of Pointy_Nose, 77.47, where the median of the other systems is 98.09'
+        'CelebA, MCNN: Male has the value of Pointy_Nose, 77.47, but the median of the other systems is 98.09'
     )
 
 
-def test_whole_numbers_are_not_called_copied(table):
-    """LFWA's Blurry, 74, is 11 points from the other systems and Oval_Face has 74, too, which says nothing."""
+def test_columns_of_whole_numbers_are_skipped(table):
+    """LFWA's Blurry, 74, is 11 points from the other systems and Oval_Face has 74, too, which means nothing."""
     column = table.values['lfwa', 'LNets+ANet']
     assert column[ATTRIBUTES.index('Blurry')] == column[ATTRIBUTES.index('Oval_Face')] == 74
-    assert not any('LNets' in line for line in find_copied_values(table, 'lfwa'))
+    assert not any('LNets' in line for line in _find_copied_values(table, 'lfwa'))
 
 
 def test_finds_any_two_systems_in_reversed_order(table):
-    assert find_reversed_orders(table, 'lfwa') == []
-    [line] = find_reversed_orders(changed(table, averages={('lfwa', 'ID Net'): 83.99}), 'lfwa')
+    assert _find_reversed_orders(table, 'lfwa') == []
+    [line] = _find_reversed_orders(changed(table, averages={('lfwa', 'ID Net'): 83.99}), 'lfwa')
     assert line.startswith('LFWA: LNets+ANet > ID Net by the printed averages (84, 83.99), but LNets+ANet < ID Net')
 
 
-def test_beaten_on_every_attribute_is_strict(table):
+def test_beating_is_strict(table):
     better = {('celeba', 'IMCNN', 'Sideburns'): 97.85, ('lfwa', 'IMCNN', 'Pointy_Nose'): 87.53}
-    assert [find_unbeaten(changed(table, better), subset) for subset in SETS] == [[], []]
-    [line] = find_unbeaten(changed(table, {('celeba', 'IMCNN', 'Sideburns'): 97.84}), 'celeba')
+    assert [_find_unbeaten(changed(table, better), dataset) for dataset in DATASETS] == [[], []]
+    [line] = _find_unbeaten(changed(table, {('celeba', 'IMCNN', 'Sideburns'): 97.84}), 'celeba')
     assert 'IMCNN 97.84 does not beat ATTR Net 97.84,' in line
-    lines = find_unbeaten(changed(table, {('lfwa', 'MCNN', name): 100.0 for name in ATTRIBUTES}), 'lfwa')
+    lines = _find_unbeaten(changed(table, {('lfwa', 'MCNN', name): 100.0 for name in ATTRIBUTES}), 'lfwa')
     assert len(lines) == len(ATTRIBUTES) == np.size(table.values['lfwa', 'MCNN'])

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,10 +11,10 @@ from sklearn.metrics import balanced_accuracy_score
 from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
 from imcnn_plugin.engine.training_log import TrainingLog
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.evaluation.attribute_scores import make_report
-from imcnn_plugin.reports.page import remarks, render_page, write_report_page
-from imcnn_plugin.reports.test_predictions import RunPredictions
-from imcnn_plugin.reports.work_dir import RunFolder
+from imcnn_plugin.evaluation import AttributeReport
+from imcnn_plugin.reports.page import _find_mismatches, _render_page, write_report
+from imcnn_plugin.reports.split_predictions import SplitPredictions
+from imcnn_plugin.reports.work_dir import WorkDir
 
 HOSTILE = '<script>window.broken=1</script>'
 QUOTED = '"><img src=x onerror=window.broken=1>'
@@ -55,21 +56,22 @@ class Page(HTMLParser):
 
 
 def predict(classes, groups=(), images=120, seed=0, names='{:06d}.jpg'):
-    """Predictions that are mostly right, of people with three images each."""
+    """Mostly right predictions for identities with three images each."""
     rng = np.random.default_rng(seed)
     targets = (rng.random((images, len(classes))) < 0.3).astype(int)
     targets[rng.random(targets.shape) < 0.05] = -1
-    # Some that no image is known to have.
+    # Some without any positive image.
     targets[:, ::17] = np.minimum(targets[:, ::17], 0)
     logits = 3 * (2 * (targets == 1) - 1) + 3 * rng.standard_normal(targets.shape)
     p, identity = 1 / (1 + np.exp(-logits)), np.arange(images) // 3
     thresholds = rng.uniform(0.3, 0.7, len(classes))
-    report = make_report(p, targets, identity, classes, groups, thresholds, dict(protocol='official', split='test'))
+    metainfo = dict(protocol='official', split='test')
+    report = AttributeReport.from_scores(p, targets, identity, classes, groups, thresholds, metainfo)
     paths = [names.format(i) for i in range(images)]
-    return RunPredictions(p, targets, identity, thresholds, paths, list(classes), list(groups), report)
+    return SplitPredictions(p, targets, identity, thresholds, paths, list(classes), list(groups), report)
 
 
-def training(folder, **others):
+def make_run(folder, **others):
     epochs = np.array([1.0, 2.0])
     curve = epochs, np.array([80.0, 81.5])
     log = TrainingLog(
@@ -79,7 +81,7 @@ def training(folder, **others):
         'epoch',
     )
     config = Config(dict(train_cfg=dict(max_epochs=2), randomness=dict(seed=7)))
-    return RunFolder(**{**dict(path=folder, name='some_net', config=config, log=log), **others})
+    return WorkDir(**{**dict(path=folder, name='some_net', config=config, log=log), **others})
 
 
 @pytest.fixture(scope='module')
@@ -87,8 +89,8 @@ def predictions():
     return predict(ATTRIBUTES, NINE_GROUPS)
 
 
-def test_the_table_has_the_figures_of_the_predictions(predictions, tmp_path):
-    page = Page(render_page(training(tmp_path), predictions, ['one thing is missing']))
+def test_the_table_shows_the_metrics_of_the_predictions(predictions, tmp_path):
+    page = Page(_render_page(make_run(tmp_path), predictions, ['one thing is missing']))
     table = page.table('attributes')
     assert [*table] == ['Attribute', *ATTRIBUTES, 'mean']
     headings = table.pop('Attribute')
@@ -97,22 +99,22 @@ def test_the_table_has_the_figures_of_the_predictions(predictions, tmp_path):
         known = predictions.targets[:, i] >= 0
         y, on = predictions.targets[known, i], predictions.probabilities[known, i] >= predictions.thresholds[i]
         assert row['Accuracy'] == f'{100 * np.mean(on == y):.2f}'
-        assert row['Majority'] == f'{100 * max(y.mean(), 1 - y.mean()):.2f}'
+        assert row['Baseline'] == f'{100 * max(y.mean(), 1 - y.mean()):.2f}'
         assert row['Gain'] == f'{100 * (np.mean(on == y) - max(y.mean(), 1 - y.mean())):+.2f}'
         assert row['Threshold'] == f'{predictions.thresholds[i]:.3f}'
         expected = f'{100 * balanced_accuracy_score(y, on):.2f}' if y.any() else '–'
         assert row['Balanced accuracy'] == expected
     assert table['Bald'][headings.index('Paper')] == '99.19'
     assert table['mean'][headings.index('Paper')] == '92.16'
-    mean = f'{predictions.report["mean_accuracy"]:.2f}'
+    mean = f'{predictions.report.mean_accuracy:.2f}'
     assert table['mean'][headings.index('Accuracy')] == mean and f'Mean accuracy{mean} %' in page.text
     groups = page.table('groups')
     assert groups['Gender'][1] == table['Male'][1] and len(groups) == 10
     assert 'one thing is missing' in page.text
 
 
-def test_the_other_tables_are_of_the_same_images(predictions, tmp_path):
-    page = Page(render_page(training(tmp_path), predictions, []))
+def test_the_other_tables_show_the_same_predictions(predictions, tmp_path):
+    page = Page(_render_page(make_run(tmp_path), predictions, []))
     male = predictions.targets[:, ATTRIBUTES.index('Male')]
     assert f'with Male: {(male == 1).sum()} images' in page.text
     assert f'without: {(male == 0).sum()} images' in page.text
@@ -123,23 +125,23 @@ def test_the_other_tables_are_of_the_same_images(predictions, tmp_path):
         assert rows['Bangs'][1:4] == [*(f'{x:.2f}' for x in accuracy), f'{accuracy[0] - accuracy[1]:+.2f}']
         gaps = [abs(float(row[3])) for row in [*rows.values()][1:-1] if row[3] != '–']
         assert gaps == sorted(gaps, reverse=True)
-    assert len(page.table('contradictions')) == 11
-    worst = page.tables['mistakes'][0][1]
+    assert len(page.table('conflicts')) == 11
+    worst = page.tables['errors'][0][1]
     i, j = int(worst[0].removesuffix('.jpg')), ATTRIBUTES.index(worst[1])
     wrong = (predictions.targets >= 0) & (predictions.predicted != predictions.targets)
     certainty = np.abs(predictions.targets - predictions.probabilities)
     assert certainty[i, j] == certainty[wrong].max() and worst[4] == str(i // 3)
     assert worst[2:4] == [('no', 'yes')[predictions.targets[i, j]], f'{100 * predictions.probabilities[i, j]:.2f}']
-    assert page.tables['mistakes'][1][1][1].startswith(f'{wrong.sum(1).max()} of ')
-    facts = page.table('made-with')
+    assert page.tables['errors'][1][1][1].startswith(f'{wrong.sum(1).max()} of ')
+    facts = page.table('setup')
     assert facts['Epochs'] == ['2 of 2'] and facts['Seed'] == ['7'] and facts['Versions'] == ['not recorded']
-    assert facts['Training began'] == ['2026-01-02 03:04:05, the first of 2 starts']
-    assert facts['Thresholds'][0].endswith(', one for each attribute')
+    assert facts['Training started'] == ['2026-01-02 03:04:05, first of 2 starts']
+    assert facts['Thresholds'][0].endswith(', one per attribute')
 
 
-def test_a_page_needs_nothing_else_and_is_the_same_twice(predictions, tmp_path):
-    text = render_page(training(tmp_path), predictions, [])
-    assert text == render_page(training(tmp_path), predictions, [])
+def test_a_page_is_self_contained_and_reproducible(predictions, tmp_path):
+    text = _render_page(make_run(tmp_path), predictions, [])
+    assert text == _render_page(make_run(tmp_path), predictions, [])
     for tag, attributes in Page(text).tags:
         for key in ('src', 'href'):
             assert attributes.get(key, '#').startswith(('#', 'data:'))
@@ -149,82 +151,82 @@ def test_a_page_needs_nothing_else_and_is_the_same_twice(predictions, tmp_path):
 
 
 @pytest.mark.parametrize('predicted', [True, False])
-def test_labels_of_other_people(tmp_path, predicted):
+def test_attributes_of_another_dataset(tmp_path, predicted):
     found = predict(['round', 'red', 'striped'])
-    page = Page(render_page(training(tmp_path, report=found.report), found if predicted else None, []))
+    page = Page(_render_page(make_run(tmp_path, report=found.report), found if predicted else None, []))
     assert [*page.table('attributes')] == ['Attribute', 'round', 'red', 'striped', 'mean']
-    assert 'Paper' not in page.table('attributes')['Attribute'] and 'IMCNN' not in page.text.split('Made with')[0]
+    assert 'Paper' not in page.table('attributes')['Attribute'] and 'IMCNN' not in page.text.split('Setup')[0]
     if predicted:
-        assert 'The labels have neither Male nor Young.' in page.text
-        assert 'which these labels do not have' in page.text
+        assert 'The dataset has neither the attribute Male nor Young.' in page.text
+        assert 'which this dataset does not have' in page.text
     else:
-        assert page.text.count('This needs the single predictions of the test part') == 4
+        assert page.text.count('This section needs predictions for the test split') == 4
 
 
-def test_a_training_without_results_is_a_page_too(tmp_path):
-    page = Page(render_page(training(tmp_path, config=None, log=None), None, []))
-    assert 'There are no figures of a validation or a test.' in page.text
-    assert 'No log of the training was found.' in page.text
-    assert page.table('made-with')['Config'] == ['not found']
+def test_a_run_without_results_has_a_page_too(tmp_path):
+    page = Page(_render_page(make_run(tmp_path, config=None, log=None), None, []))
+    assert 'No validation or test results were found.' in page.text
+    assert 'No training log was found.' in page.text
+    assert page.table('setup')['Config'] == ['not found']
 
 
-def test_whatever_comes_from_files_is_escaped(tmp_path):
+def test_everything_read_from_files_is_escaped(tmp_path):
     classes = [HOSTILE, QUOTED, 'a&amp;b', 'Male']
     found = predict(classes, [dict(name=HOSTILE, labels=classes[:2])], names=QUOTED + '{}.jpg')
-    found.report.update(protocol=HOSTILE)
-    run = training(tmp_path, name=HOSTILE, config_file=QUOTED, config_text=f'</pre>{HOSTILE}', report=found.report)
-    run.report.update(versions={HOSTILE: QUOTED}, seed=HOSTILE, checksums={HOSTILE: QUOTED})
+    found.report.protocol = HOSTILE
+    run = make_run(tmp_path, name=HOSTILE, config_file=QUOTED, config_text=f'</pre>{HOSTILE}', report=found.report)
+    vars(run.report).update(versions={HOSTILE: QUOTED}, seed=HOSTILE, checksums={HOSTILE: QUOTED})
     for predictions in (found, None):
-        page = Page(text := render_page(run, predictions, [HOSTILE, QUOTED]))
+        page = Page(text := _render_page(run, predictions, [HOSTILE, QUOTED]))
         assert HOSTILE not in text and QUOTED not in text
         assert [tag for tag, _ in page.tags].count('script') == 1
         assert not any(key.startswith('on') for _, attributes in page.tags for key in attributes)
         assert HOSTILE in page.text and QUOTED in page.text and 'a&amp;b' in page.table('attributes')
 
 
-def test_pictures_are_there_only_on_demand(tmp_path):
+def test_pictures_are_shown_only_on_request(tmp_path):
     for i in range(120):
         Image.new('RGB', (40, 80), (2 * i, 90, 20)).save(tmp_path / f'{i:06d}.jpg')
     found = predict(ATTRIBUTES, names=str(tmp_path / '{:06d}.jpg'))
-    text = render_page(training(tmp_path), found, [])
-    assert 'image/jpeg' not in text and 'Pictures are left out' in text
-    text = render_page(training(tmp_path), found, [], pictures=True)
-    assert text.count('data:image/jpeg;base64,') == 40 and 'terms forbid to publish them' in text
+    text = _render_page(make_run(tmp_path), found, [])
+    assert 'image/jpeg' not in text and 'Images are not shown' in text
+    text = _render_page(make_run(tmp_path), found, [], pictures=True)
+    assert text.count('data:image/jpeg;base64,') == 40 and 'terms forbid publishing them' in text
     (tmp_path / '000000.jpg').unlink()
-    with pytest.raises(DataError, match='.jpg not found: pictures need the data set as files'):
-        render_page(training(tmp_path), predict(ATTRIBUTES, names='{:06d}.jpg'), [], pictures=True)
+    with pytest.raises(DataError, match='.jpg not found: pictures require the dataset as image files'):
+        _render_page(make_run(tmp_path), predict(ATTRIBUTES, names='{:06d}.jpg'), [], pictures=True)
 
 
-def test_says_what_does_not_fit(predictions, tmp_path):
-    run = training(tmp_path, checkpoint=tmp_path / 'a.pth', report=dict(predictions.report))
-    assert [*remarks(run, predictions)] == []
-    run.report['mean_accuracy'] -= 0.01
-    [line] = remarks(run, predictions)
+def test_names_results_that_do_not_belong_together(predictions, tmp_path):
+    run = make_run(tmp_path, checkpoint=tmp_path / 'a.pth', report=replace(predictions.report))
+    assert [*_find_mismatches(run, predictions)] == []
+    run.report.mean_accuracy -= 0.01
+    [line] = _find_mismatches(run, predictions)
     assert line.startswith('per_attribute.json has a mean accuracy of ') and 'but a.pth has' in line
-    run.report['split'] = 'val'
-    assert [*remarks(run, predictions)] == []
-    assert [*remarks(run, None)] == ['The figures are of split val: no test has ended.']
+    run.report.split = 'val'
+    assert [*_find_mismatches(run, predictions)] == []
+    assert [*_find_mismatches(run, None)] == ['The results are of the val split: no test has completed.']
 
 
-def test_a_checkpoint_that_cannot_be_used_is_a_line_or_on_demand_an_error(tmp_path):
+def test_an_unusable_checkpoint_is_a_line_or_if_requested_an_error(tmp_path):
     (tmp_path / 'best_a.pth').write_bytes(b'no checkpoint')
-    path, notes = write_report_page(tmp_path)
-    assert path == tmp_path / 'report.html' and notes[-1].startswith('The test part was not predicted: ')
+    path, notes = write_report(tmp_path)
+    assert path == tmp_path / 'report.html' and notes[-1].startswith('The test split was not predicted: ')
     assert 'best_a.pth' in notes[-1] and 'best_a.pth' in Page(path.read_text()).text
     path.unlink()
     with pytest.raises(DataError, match='best_a.pth'):
-        write_report_page(tmp_path, data_root=str(tmp_path))
+        write_report(tmp_path, data_root=str(tmp_path))
     assert not path.exists()
 
 
 @pytest.fixture(scope='module')
 def written(predictions, tmp_path_factory):
-    """A page with hostile names, its address, and the accuracies in its table."""
+    """The URL of a page with hostile names, and the accuracies in its table."""
     folder = tmp_path_factory.mktemp('page')
     found = predict([HOSTILE, QUOTED, *ATTRIBUTES], NINE_GROUPS, names='folder/' + QUOTED + '{}.jpg')
-    run = training(folder, name=HOSTILE, config_text=f'</pre>{HOSTILE}')
-    (folder / 'page.html').write_text(render_page(run, found, [QUOTED]), encoding='utf-8')
-    return (folder / 'page.html').as_uri(), [row['accuracy'] for row in found.report['attributes'].values()]
+    run = make_run(folder, name=HOSTILE, config_text=f'</pre>{HOSTILE}')
+    (folder / 'page.html').write_text(_render_page(run, found, [QUOTED]), encoding='utf-8')
+    return (folder / 'page.html').as_uri(), [row['accuracy'] for row in found.report.attributes.values()]
 
 
 @pytest.mark.parametrize('width', [1280, 400])
@@ -238,7 +240,7 @@ def test_a_browser_shows_it(browser, written, width):
     assert [url for url in asked if not url.startswith('data:')] == [written[0]]
     assert page.evaluate('document.documentElement.scrollWidth') == width
     assert page.evaluate('[...document.images].every(image => image.naturalWidth > 100)')
-    # What is too wide scrolls in a frame of its own, beside the names.
+    # Wide tables scroll horizontally, and their first column stays in place.
     assert page.evaluate(
         """[...document.querySelectorAll('.scroll')].every(frame => {
             frame.scrollLeft = 200;

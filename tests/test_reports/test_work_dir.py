@@ -5,15 +5,17 @@ import numpy as np
 import pytest
 
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.evaluation.attribute_scores import make_report
-from imcnn_plugin.reports.work_dir import groups_of, read_run
+from imcnn_plugin.evaluation import AttributeReport
+from imcnn_plugin.reports.work_dir import _attribute_groups, read_work_dir
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A work folder of a training that has ended its second of three epochs, without weights."""
-    report = make_report(np.eye(2), np.eye(2, dtype=int), np.array([3, 4]), ['a', 'b'], about=dict(split='val'))
-    (tmp_path / 'per_attribute.json').write_text(json.dumps(report))
+    """The work directory of a run that has completed two of three epochs, without weights."""
+    scores, identity = np.eye(2), np.array([3, 4])
+    AttributeReport.from_scores(scores, scores.astype(int), identity, ['a', 'b'], metainfo=dict(split='val')).save(
+        tmp_path
+    )
     (tmp_path / 'some_net.py').write_text(
         "train_cfg = dict(max_epochs=3)\ntest_evaluator = dict(groups=[dict(labels=['a'], name='A')])\n"
     )
@@ -27,31 +29,31 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_reads_what_a_training_has_left(folder):
-    run = read_run(folder)
+def test_reads_what_a_run_has_left(folder):
+    run = read_work_dir(folder)
     assert (run.name, run.config_file, run.config.train_cfg.max_epochs) == ('some_net', 'some_net.py', 3)
-    assert run.report['mean_accuracy'] == 100 and run.checkpoint.name == 'best_attr_mean_accuracy_epoch_2.pth'
-    assert groups_of(run.config) == [dict(labels=['a'], name='A')]
-    assert run.notes == ['The training is not finished: epoch 2 of 3.']
-    assert read_run(folder, checkpoint='other.pth').checkpoint.name == 'other.pth'
+    assert run.report.mean_accuracy == 100 and run.checkpoint.name == 'best_attr_mean_accuracy_epoch_2.pth'
+    assert _attribute_groups(run.config) == [dict(labels=['a'], name='A')]
+    assert run.notes == ['Training is not finished: epoch 2 of 3.']
+    assert read_work_dir(folder, checkpoint='other.pth').checkpoint.name == 'other.pth'
 
 
-def test_takes_the_newest_of_several_best_checkpoints(folder):
+def test_uses_the_newest_of_several_best_checkpoints(folder):
     newer = folder / 'best_attr_mAP_epoch_1.pth'
     newer.write_bytes(b'')
     os.utime(folder / 'best_attr_mean_accuracy_epoch_2.pth', (1, 1))
-    assert read_run(folder).checkpoint == newer
+    assert read_work_dir(folder).checkpoint == newer
 
 
-def test_what_is_missing_is_a_line_each(folder):
+def test_every_missing_file_has_a_line(folder):
     for path in ('per_attribute.json', 'some_net.py', '20260101_000000/vis_data/scalars.json'):
         (folder / path).unlink()
     (folder / 'best_attr_mean_accuracy_epoch_2.pth').unlink()
-    run = read_run(folder)
+    run = read_work_dir(folder)
     assert run.config_file == '20260101_000000/vis_data/config.py' and run.name == folder.name
     assert (run.report, run.log, run.checkpoint) == (None, None, None)
     assert run.notes == [
-        f'{folder}/per_attribute.json is missing: neither a validation nor a test has ended.',
+        f'{folder}/per_attribute.json is missing: no validation or test has completed.',
         f'{folder} has no <time>/vis_data/scalars.json, so there are no curves.',
     ]
 
@@ -61,24 +63,24 @@ def test_the_report_of_a_test_has_the_config_too(folder):
     (folder / 'per_attribute.json').write_text(json.dumps(dict(report, config=dict(train_cfg=dict(max_epochs=9)))))
     (folder / 'some_net.py').unlink()
     (folder / '20260101_000000' / 'vis_data' / 'config.py').unlink()
-    run = read_run(folder)
+    run = read_work_dir(folder)
     assert (run.config_file, run.config.train_cfg.max_epochs) == ('not found', 9)
-    assert run.notes[0] == f"{folder} has no config's file."
+    assert run.notes[0] == f'{folder} has no config file.'
 
 
 @pytest.mark.parametrize(
     'path, text, message',
     [
-        ('per_attribute.json', '{"attributes": {', 'per_attribute.json is not what a test writes'),
-        ('per_attribute.json', '[]', 'per_attribute.json is not what a test writes'),
+        ('per_attribute.json', '{"attributes": {', 'per_attribute.json is not JSON'),
+        ('per_attribute.json', '[]', "per_attribute.json has no 'attributes'"),
         ('some_net.py', 'import os\n', 'some_net.py: the config in it cannot be read'),
         ('20260101_000000/vis_data/scalars.json', '{}\n', 'scalars.json, line 1'),
     ],
 )
-def test_what_is_damaged_is_an_error(folder, path, text, message):
+def test_damaged_files_are_errors(folder, path, text, message):
     (folder / path).write_text(text)
     with pytest.raises(DataError, match=message):
-        read_run(folder)
+        read_work_dir(folder)
 
 
 @pytest.mark.parametrize(
@@ -86,18 +88,18 @@ def test_what_is_damaged_is_an_error(folder, path, text, message):
     [
         (dict(attributes=dict(a=dict(accuracy=50))), 'a has no balanced_accuracy'),
         (dict(means=dict(accuracy=120)), 'accuracy of means is 120, expected a percentage or null'),
-        (dict(num_images='many'), "expected numbers of images and identities, found .'many', 2"),
+        (dict(num_images='many'), "'num_images' is 'many', expected int"),
     ],
 )
 def test_a_report_with_other_values_is_an_error(folder, change, message):
     report = json.loads((folder / 'per_attribute.json').read_text())
     (folder / 'per_attribute.json').write_text(json.dumps({**report, **change}))
     with pytest.raises(DataError, match=message):
-        read_run(folder)
+        read_work_dir(folder)
 
 
-def test_other_folders_are_errors(tmp_path):
-    with pytest.raises(DataError, match='nowhere is no folder: give the work folder of a training'):
-        read_run(tmp_path / 'nowhere')
-    with pytest.raises(DataError, match='has nothing of a training in it'):
-        read_run(tmp_path)
+def test_other_directories_are_errors(tmp_path):
+    with pytest.raises(DataError, match='nowhere is not a directory: give the work directory of a run'):
+        read_work_dir(tmp_path / 'nowhere')
+    with pytest.raises(DataError, match='has no config, log, report or checkpoint'):
+        read_work_dir(tmp_path)

@@ -1,15 +1,14 @@
 """From a checkpoint to a calibrated, published and exported model, with real processes on drawn faces."""
 
 import json
-import os
 import re
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from commands import run
 from mmengine.config import Config
 from mmpretrain import get_model
 
@@ -25,27 +24,13 @@ TINY = [
 ]
 
 
-def run(*command, **environment):
-    process = subprocess.run(
-        [sys.executable, *(str(part) for part in command)],
-        cwd=REPOSITORY,
-        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    assert process.returncode == 0, process.stdout
-    return process.stdout
-
-
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
     """A small network that nobody trained."""
     cfg = Config.fromfile(CONFIG)
     cfg.model.backbone.width = 1 / 16
     cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(8, 8))
-    cfg.model.head.id_head.update(in_channels=192, embedding_dims=8)
+    cfg.model.head.id_head.update(in_channels=192, embedding_dims=8, num_identities=14)
     for name in ('train', 'val', 'test'):
         cfg[f'{name}_dataloader'].update(num_workers=0)
     torch.manual_seed(0)
@@ -60,11 +45,11 @@ def test_calibrate_publish_export_and_test_from_the_published_file_alone(checkpo
         *('tools/calibrate.py', checkpoint, '--out', tmp_path / 'f1.pth', '--criterion', 'f1'), CELEBA_ROOT=str(faces)
     )
     [accuracy] = re.findall(r'^mean +\S+ +(\S+)', output, re.M)
-    assert 'Fitted on 8 images of 2 people (val)' in output
+    assert 'Fitted on 8 images of 2 identities (val)' in output
     output = run('tools/publish.py', tmp_path / 'f1.pth', '--out', tmp_path / 'public')
     [published] = (tmp_path / 'public').iterdir()
     assert re.fullmatch(r'tiny-[0-9a-f]{8}\.pth', published.name)
-    assert f'Written to {published}: ' in output and 'Left out: optimizer, identity branch' in output
+    assert f'Written to {published}: ' in output and 'Dropped: optimizer, identity branch' in output
 
     # The published file takes each place of the checkpoint.
     report = tmp_path / 'test'

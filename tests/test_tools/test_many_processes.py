@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import CONFIG, IDENTITIES, REPOSITORY, TINY, free_port, run, start
+from commands import CONFIG, REPOSITORY, TINY, free_port, run, start
 
 
 def train(faces, work_dir, processes, *options, resume=(), **environment):
-    """Begins a training of 14 identities of 4 images, 4 steps an epoch in 2 processes."""
+    """Starts training on 14 identities of 4 images, 4 steps per epoch in 2 processes."""
     return start(
         'tools/dist_train.sh',
         CONFIG,
@@ -25,10 +25,8 @@ def train(faces, work_dir, processes, *options, resume=(), **environment):
         *resume,
         '--cfg-options',
         *TINY,
-        IDENTITIES,
         'train_dataloader.batch_size=7',
         *options,
-        OMP_NUM_THREADS='1',
         **environment,
     )
 
@@ -111,12 +109,11 @@ def test_two_processes_train_and_resume(faces, tmp_path):
         faces,
         '--cfg-options',
         *TINY,
-        IDENTITIES,
         'train_dataloader.batch_size=8',
         'auto_scale_lr.base_batch_size=16',
     ]
     output = run(*command, 'train_cfg.max_epochs=1')
-    assert 'Global batch 16 (2 x 8), 4 steps an epoch, learning rate 0.01.' in output
+    assert 'Global batch 16 (2 x 8), 4 steps per epoch, learning rate 0.01.' in output
     output = run(*command[:7], '--resume', *command[7:], 'train_cfg.max_epochs=2')
     assert 'resumed epoch: 1, iter: 4' in output
     assert (tmp_path / 'epoch_2.pth').is_file()
@@ -174,11 +171,9 @@ for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
         faces,
         '--cfg-options',
         *TINY,
-        IDENTITIES,
         'train_cfg.max_epochs=1',
         GPUS='2',
         SLURM_JOB_NODELIST='node[1-2]',
-        OMP_NUM_THREADS='1',
         PATH=f'{tmp_path}:{os.environ["PATH"]}',
     )
     assert json.loads((tmp_path / 'out' / 'per_attribute.json').read_text())['num_images'] == 16

@@ -1,16 +1,15 @@
-"""The report of a training, as a user makes it: real processes on drawn faces."""
+"""The report of a run, as a user makes it: real processes on synthetic faces."""
 
 import json
-import os
 import re
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import run
 
-from imcnn_plugin.reports.page import write_report_page
+from imcnn_plugin.reports import write_report
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = [
@@ -27,34 +26,20 @@ TINY = [
 ]
 
 
-def run(*command, **environment):
-    """Runs a tool in the repository, on CPUs, and returns what it printed."""
-    process = subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=REPOSITORY,
-        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1', **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
-
-
 @pytest.fixture(scope='module')
 def trained(faces, tmp_path_factory):
-    """The work folder of a training of one epoch."""
+    """The work directory of a run of one epoch."""
     folder = tmp_path_factory.mktemp('trained') / 'work'
     command = ['tools/train.py', 'configs/imcnn_demo.py', '--work-dir', folder, '--cfg-options', *TINY]
     run(*command, CELEBA_ROOT=str(faces))
     return folder
 
 
-def test_the_report_of_a_training(trained):
+def test_the_report_of_a_run(trained):
     output = run('tools/analysis/report.py', trained, '--pictures')
-    assert output.endswith(f'The report is in {trained}/report.html\n')
-    # Nothing is missing, and the test part is predicted as the training did it.
-    assert 'The test part was not predicted' not in output and 'per_attribute.json' not in output
+    assert output.endswith(f'Written to {trained}/report.html\n')
+    # Nothing is missing, and predictions for the test split are the same as in training.
+    assert 'The test split was not predicted' not in output and 'per_attribute.json' not in output
     page = (trained / 'report.html').read_text(encoding='utf-8')
     report = json.loads((trained / 'per_attribute.json').read_text())
     assert f'<strong>{report["mean_accuracy"]:.2f} %</strong>' in page
@@ -65,16 +50,16 @@ def test_the_report_of_a_training(trained):
     assert 'torch ' in page and report['checksums']['images'] in page and '<td>1 of 1</td>' in page
 
 
-def test_without_the_data_the_rest_is_there(trained, tmp_path, monkeypatch):
+def test_without_the_dataset_the_page_has_the_rest(trained, tmp_path, monkeypatch):
     monkeypatch.setenv('CELEBA_ROOT', str(tmp_path))
-    path, [note] = write_report_page(trained, tmp_path / 'page' / 'report.html')
-    assert note.startswith(f'The test part was not predicted: {tmp_path}/list_attr_celeba.txt: not found')
+    path, [note] = write_report(trained, tmp_path / 'page' / 'report.html')
+    assert note.startswith(f'The test split was not predicted: {tmp_path}/list_attr_celeba.txt: not found')
     page = path.read_text(encoding='utf-8')
-    assert page.count('data:image/svg+xml;base64,') == 3 and page.count('This needs the single predictions') == 4
-    assert 'FacialHair' in page and '95 % interval over people' in page
+    assert page.count('data:image/svg+xml;base64,') == 3 and page.count('This section needs predictions') == 4
+    assert 'FacialHair' in page and '95 % interval over identities' in page
 
 
-def test_a_data_root_that_is_asked_for_must_be_there(trained, tmp_path, monkeypatch):
+def test_a_requested_data_root_must_exist(trained, tmp_path, monkeypatch):
     tool, page = REPOSITORY / 'tools' / 'analysis' / 'report.py', tmp_path / 'a.html'
     monkeypatch.setattr(sys, 'argv', [str(tool), str(trained), '--data-root', str(tmp_path), '--out', str(page)])
     with pytest.raises(SystemExit, match=f'^error: {tmp_path}/list_attr_celeba.txt: not found'):

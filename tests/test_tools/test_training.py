@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from commands import CONFIG, IDENTITIES, TINY, run
+from commands import CONFIG, TINY, run
 
 # Two does not divide it.
 ODD_TEST_PART = 'test_dataloader.dataset.indices=15'
@@ -29,7 +29,6 @@ def trained(faces, tmp_path_factory):
         '--amp',
         '--cfg-options',
         *TINY,
-        IDENTITIES,
         ODD_TEST_PART,
         'train_cfg.max_epochs=2',
         CELEBA_ROOT=str(faces),
@@ -37,12 +36,12 @@ def trained(faces, tmp_path_factory):
     return folder, output
 
 
-def test_training_ends_with_a_table_of_the_test_part(trained):
+def test_training_ends_with_a_table_of_the_test_split(trained):
     folder, output = trained
     result = report(folder)
     assert (result['split'], result['num_images'], len(result['attributes'])) == ('test', 15, 40)
     assert f'15 images of 4 identities; mean accuracy {result["mean_accuracy"]:.2f} %' in output
-    assert 'Global batch 16 (1 x 16), 4 steps an epoch, learning rate 0.01' in output
+    assert 'Global batch 16 (1 x 16), 4 steps per epoch, learning rate 0.01' in output
     assert 'it was set for a batch of 64' in output
     assert 'attr/accuracy/' not in output.split('Epoch(test)')[-1]
     first = next(line for line in output.splitlines() if 'loss_attr' in line)
@@ -53,7 +52,7 @@ def test_training_ends_with_a_table_of_the_test_part(trained):
 
 @pytest.fixture(scope='module')
 def only_test_rows(faces, tmp_path_factory):
-    """A data folder whose lists name the test part alone."""
+    """A data folder whose lists name the test split alone."""
     folder = tmp_path_factory.mktemp('rows')
     (folder / 'img_align_celeba').symlink_to(faces / 'img_align_celeba')
     partition = dict(line.split() for line in (faces / 'list_eval_partition.txt').read_text().splitlines())
@@ -76,8 +75,8 @@ def test_a_checkpoint_is_tested_without_training_rows_or_identity_count(trained,
     expect = ['--expect', folder / 'per_attribute.json', '--tolerance', '0']
     output = run(*command, *expect, '--cfg-options', *TINY, ODD_TEST_PART, ok=False)
     assert output.rstrip().splitlines()[-2:] == [
-        f'Not what {folder}/per_attribute.json has:',
-        'the checksum of the annotations is another one: this is not the data that was expected',
+        f'Results differ from {folder}/per_attribute.json:',
+        'the checksum of the annotations is not the expected one: this is other data',
     ]
     run(*command, '--tta', '--cfg-options', *TINY, ODD_TEST_PART)
     assert report(tmp_path)['num_images'] == 15 and report(tmp_path)['means'] != report(folder)['means']
@@ -125,12 +124,11 @@ def test_resumes_in_bfloat16_and_leaves_the_first_runs_best_checkpoint(trained, 
         tmp_path / 'start.pth',
         '--cfg-options',
         *TINY,
-        IDENTITIES,
         'train_cfg.max_epochs=3',
         CELEBA_ROOT=str(faces),
     )
     assert 'resumed epoch: 2, iter: 8' in output and 'Epoch(train) [3]' in output
-    assert 'belongs to another run and is left there' in output
+    assert 'belongs to another run and is kept there' in output
     assert sorted(path.name for path in folder.glob('*.pth')) == before
     [best] = (tmp_path / 'second').glob('best_*.pth')
     # The config that a resumed run leaves tests its checkpoints without the training rows, too.
@@ -147,7 +145,7 @@ def test_resumes_in_bfloat16_and_leaves_the_first_runs_best_checkpoint(trained, 
 
 
 def test_training_on_two_parts_ends_with_the_test_of_a_third(faces, tmp_path):
-    """The test part's own count of training identities is another one then."""
+    """The test split's own count of training identities is another one then."""
     run(
         'tools/train.py',
         CONFIG,
@@ -174,7 +172,6 @@ def test_an_unreadable_test_part_is_known_before_training(faces, tmp_path):
         faces,
         '--cfg-options',
         *TINY,
-        IDENTITIES,
         f'test_dataloader.dataset.data_root={tmp_path}/nowhere',
         ok=False,
     )
@@ -182,12 +179,15 @@ def test_an_unreadable_test_part_is_known_before_training(faces, tmp_path):
 
 
 def test_wrong_identity_count_is_an_error_that_says_what_to_write(faces, tmp_path):
+    wrong = 'model.head.id_head.num_identities=140'
     output = run(
-        'tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *TINY, ok=False, CELEBA_ROOT=str(faces)
+        *('tools/train.py', CONFIG, '--work-dir', tmp_path, '--cfg-options', *TINY, wrong),
+        ok=False,
+        CELEBA_ROOT=str(faces),
     )
     assert (
         'model.head.id_head.num_identities is 140, but the training set has 14 identities: pass --cfg-options '
-        'model.head.id_head.num_identities=14'
+        "model.head.id_head.num_identities=14, or 'auto'"
     ) in output
     assert 'Epoch(train)' not in output
 
@@ -227,7 +227,7 @@ def test_data_root_of_cfg_options_reaches_the_data_loaders(tmp_path):
 def test_show_predictions_draws_a_picture(trained, faces, tmp_path):
     folder, _ = trained
     [best] = folder.glob('best_*.pth')
-    # The config that a training leaves in its work folder is complete.
+    # The config that training leaves in its work directory is complete.
     run(
         'tools/analysis/show_predictions.py',
         folder / 'imcnn_demo.py',
@@ -263,15 +263,15 @@ def test_second_stage_of_mcnn_aux_needs_the_first(faces, tmp_path):
 
 def test_id_net_from_training_to_table(faces, tmp_path):
     tiny = ['model.backbone.width=0.0625', 'model.head.in_channels=192', 'model.head.embedding_dims=8',
-            'model.head.num_identities=14', 'train_dataloader.num_workers=0',
+            'train_dataloader.num_workers=0',
             'train_dataloader.batch_size=16']  # fmt: skip
     common = ['--work-dir', tmp_path, '--data-root', faces]
     output = run('tools/train.py', 'configs/id_net_celeba_mini.py', *common, '--cfg-options', *tiny,
-                 'train_cfg.max_epochs=1', 'param_scheduler.T_max=1', 'test_dataloader.num_workers=0')  # fmt: skip
+                 'train_cfg.max_epochs=1', 'test_dataloader.num_workers=0')  # fmt: skip
     assert 'loss_attr' not in output and 'loss_id' in output
     trained = report(tmp_path)
     assert (trained['split'], trained['num_images'], trained['num_identities']) == ('test', 16, 4)
-    depths = set(re.findall(r' (\w+)[,\n]', output[output.index('Depths: ') :].split('\n')[0] + '\n'))
+    depths = set(re.findall(r' (\w+)[,\n]', output[output.index('Layers: ') :].split('\n')[0] + '\n'))
     assert depths <= {'conv_3x3', 'conv_1x1', 'fc1', 'fc2'} and len(depths) > 1
     tested = tmp_path / 'tested'
     run('tools/test.py', tmp_path / 'id_net_celeba_mini.py', tmp_path / 'epoch_1.pth', '--work-dir', tested,
@@ -279,15 +279,15 @@ def test_id_net_from_training_to_table(faces, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'name, identities, about',
+    'name, about',
     [
-        ('paper', 14, dict(protocol='paper', split='test', num_identities=6)),
-        ('kfold', 16, dict(protocol='kfold', split='test', fold=3, num_identities=4)),
+        ('paper', dict(protocol='paper', split='test', num_identities=6)),
+        ('kfold', dict(protocol='kfold', split='test', fold=3, num_identities=4)),
     ],
 )
-def test_other_protocols_train_and_test(faces, tmp_path, name, identities, about):
+def test_other_protocols_train_and_test(faces, tmp_path, name, about):
     """On 20 identities; the fold comes from the environment."""
-    options = [*TINY, f'model.head.id_head.num_identities={identities}', 'train_cfg.max_epochs=1']
+    options = [*TINY, 'train_cfg.max_epochs=1']
     if name == 'paper':
         options += [f'{part}_dataloader.dataset.num_train_identities=14' for part in ('train', 'val', 'test')]
     run('tools/train.py', f'configs/imcnn_celeba_mini_{name}.py', '--work-dir', tmp_path, '--data-root', faces,

@@ -1,64 +1,14 @@
-import json
-
 import numpy as np
-import pytest
 from PIL import Image
 
-from imcnn_plugin.errors import DataError
-from imcnn_plugin.visualization import draw_lambda_curves, read_curves
-from imcnn_plugin.visualization.lambda_curves import Curves, plot_lambda_curves
-
-
-def write_start(folder, time, epochs, loss, accuracy, tail=''):
-    """What mmengine logs of some epochs with two logged steps of ten each."""
-    lines = []
-    for epoch in epochs:
-        for step, extra in ((10 * epoch - 5, 0.5), (10 * epoch, -0.5)):
-            values = dict(loss=99.0, loss_attr=loss - epoch + extra, loss_id=1.0)
-            lines.append(dict(values, epoch=epoch, iter=step, step=step))
-        lines.append({'attr/mean_accuracy': accuracy + epoch, 'attr/mAP': 1.0, 'step': epoch})
-    path = folder / time / 'vis_data' / 'scalars.json'
-    path.parent.mkdir(parents=True)
-    path.write_text(''.join(json.dumps(line) + '\n' for line in lines) + tail)
-    return path
-
-
-def test_reads_the_mean_loss_of_an_epoch_and_its_accuracy(tmp_path):
-    write_start(tmp_path, '20260101_000000', (1, 2, 3), loss=20, accuracy=80)
-    run = read_curves('1', tmp_path)
-    assert run.train_epochs.tolist() == run.val_epochs.tolist() == [1, 2, 3]
-    assert run.loss.tolist() == [19, 18, 17] and run.accuracy.tolist() == [81, 82, 83]
-
-
-def test_a_later_start_counts_from_its_first_epoch(tmp_path):
-    write_start(tmp_path, '20260103_000000', (3, 4), loss=40, accuracy=60)
-    write_start(tmp_path, '20260101_000000', (1, 2, 3), loss=20, accuracy=80)
-    # It logged nothing.
-    write_start(tmp_path, '20260104_000000', (), loss=0, accuracy=0)
-    run = read_curves('1', tmp_path)
-    assert run.train_epochs.tolist() == run.val_epochs.tolist() == [1, 2, 3, 4]
-    assert run.loss.tolist() == [19, 18, 37, 36] and run.accuracy.tolist() == [81, 82, 63, 64]
-    # What was begun anew replaces all, longer or not.
-    write_start(tmp_path, '20260105_000000', (1,), loss=50, accuracy=50)
-    assert read_curves('1', tmp_path).loss.tolist() == [49]
-
-
-def test_reads_a_training_that_is_running_and_names_a_broken_line(tmp_path):
-    write_start(tmp_path / 'a', '1', (1,), loss=20, accuracy=80, tail='{"loss_at')
-    assert read_curves('1', tmp_path / 'a').loss.tolist() == [19]
-    path = write_start(tmp_path / 'b', '1', (1,), loss=20, accuracy=80, tail='{"loss_at\n')
-    with pytest.raises(DataError, match=f'{path}, line 4: expected a line of'):
-        read_curves('1', tmp_path / 'b')
-    with pytest.raises(DataError, match='no <time>/vis_data/scalars.json there'):
-        read_curves('1', tmp_path / 'nowhere')
-    write_start(tmp_path / 'c', '1', (), loss=20, accuracy=80, tail='{"loss": 1.0, "epoch": 1, "step": 1}\n')
-    with pytest.raises(DataError, match="no line has 'epoch' and 'loss_attr'"):
-        read_curves('1', tmp_path / 'c')
+from imcnn_plugin.engine.training_log import TrainingLog
+from imcnn_plugin.visualization import plot_lambda_curves, save_figure
 
 
 def curves(name, loss, accuracy):
     epochs = np.arange(1.0, 4)
-    return Curves(name, epochs, loss - epochs, epochs[: len(accuracy)], np.array(accuracy, float))
+    val = dict(mean_accuracy=(epochs[: len(accuracy)], np.array(accuracy, float))) if accuracy else {}
+    return name, TrainingLog(dict(loss_attr=(epochs, loss - epochs)), val, ('20260101_000000',), 'epoch')
 
 
 def test_shows_curves_and_the_last_accuracy_by_lambda():
@@ -89,6 +39,6 @@ def test_shows_curves_and_the_last_accuracy_by_lambda():
 
 def test_draws_no_accuracy_by_lambda_without_a_lambda(tmp_path):
     assert len(plot_lambda_curves([curves('a', 20, [80]), curves('-1', 20, [80])]).axes) == 2
-    draw_lambda_curves([curves('a', 20, [80, 81])], tmp_path / 'new' / 'curves.png')
-    picture = np.asarray(Image.open(tmp_path / 'new' / 'curves.png').convert('RGB')).reshape(-1, 3).astype(int)
+    save_figure(plot_lambda_curves([curves('a', 20, [80, 81])]), tmp_path / 'curves.png')
+    picture = np.asarray(Image.open(tmp_path / 'curves.png').convert('RGB')).reshape(-1, 3).astype(int)
     assert (np.abs(picture - (0, 114, 178)).max(1) < 4).sum() > 2000

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from imcnn_plugin.visualization import draw_prediction_sheet
+from imcnn_plugin.visualization import plot_prediction_sheet, save_figure
 
 
 def test_shows_each_face_and_colours_its_attributes(tmp_path):
@@ -10,11 +10,9 @@ def test_shows_each_face_and_colours_its_attributes(tmp_path):
     images = [np.full((40, 30, 3), colour, np.uint8) for colour in colours]
     scores = np.tile([0.9, 0.8, 0.1, 0.05], (3, 1))
     targets = np.tile([1, 0, 1, -1], (3, 1))
-    path = tmp_path / 'new' / 'sheet.png'
-    draw_prediction_sheet(
-        images, scores, np.array([0.85, 0.5, 0.2, 0.5]), targets, ['right', 'wrong', 'missed', 'unknown'], path
-    )
-    picture = np.asarray(Image.open(path).convert('RGB')).reshape(-1, 3).astype(int)
+    thresholds, classes = np.array([0.85, 0.5, 0.2, 0.5]), ['right', 'wrong', 'missed', 'unknown']
+    save_figure(plot_prediction_sheet(images, scores, thresholds, targets, classes), tmp_path / 'a.png', dpi=110)
+    picture = np.asarray(Image.open(tmp_path / 'a.png').convert('RGB')).reshape(-1, 3).astype(int)
 
     def area(colour):
         return (np.abs(picture - colour).max(1) < 12).sum()

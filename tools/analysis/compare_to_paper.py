@@ -1,14 +1,10 @@
 """Prints the paper's Table 3 and what is wrong in it, with measured accuracies beside it where files are given."""
 
 import argparse
-import sys
 
-from imcnn_plugin.errors import DataError
+from imcnn_plugin.cli import run_tool
 from imcnn_plugin.files import write_text
-from imcnn_plugin.paper.comparison import compare
-from imcnn_plugin.paper.comparison_formats import FORMATS
-from imcnn_plugin.paper.measured_results import read_runs
-from imcnn_plugin.paper.published import SETS, read_published
+from imcnn_plugin.paper import DATASETS, FORMATS, compare, read_measured_results, read_published
 
 
 def main():
@@ -19,20 +15,17 @@ def main():
         metavar='NAME=FILE',
         help="per_attribute.json of a test; without NAME= its folder's name is taken; files of one name are seeds",
     )
-    parser.add_argument('--set', choices=SETS, help="the paper's columns (default celeba; without files both)")
+    parser.add_argument('--set', choices=DATASETS, help="the paper's columns (default celeba; without files both)")
     parser.add_argument('--format', choices=FORMATS, default='text', help='default text')
     parser.add_argument('--out', metavar='FILE', help='write there, not to the console')
     # Files may stand on both sides of an option.
     args = parser.parse_intermixed_args()
-    try:
-        text = FORMATS[args.format](compare(read_published(), read_runs(args.files), args.set))
-        if args.out:
-            write_text(args.out, text)
-            text = f'written to {args.out}\n'
-    except DataError as error:
-        sys.exit(f'error: {error}')
+    text = FORMATS[args.format](compare(read_published(), read_measured_results(args.files), args.set))
+    if args.out:
+        write_text(args.out, text)
+        text = f'written to {args.out}\n'
     print(text, end='')
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

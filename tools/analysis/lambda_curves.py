@@ -1,27 +1,25 @@
-"""Draws the paper's Fig. 4: loss and accuracy of trainings, and accuracy against lambda where names are numbers."""
+"""Draws the paper's Fig. 4: loss and accuracy of runs by epoch and, if their names are numbers, accuracy by lambda."""
 
 import argparse
-import sys
 
-from imcnn_plugin.apis import split_names
-from imcnn_plugin.errors import IMCNNError
-from imcnn_plugin.visualization import draw_lambda_curves, read_curves
+from imcnn_plugin.cli import run_tool, split_named
+from imcnn_plugin.engine.training_log import read_epoch_log
+from imcnn_plugin.visualization import plot_lambda_curves, save_figure
 
 FORM = 'NAME=WORK_DIR'
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('runs', nargs='+', metavar=FORM, help='work folders of trainings, such as 0.1=work_dirs/a')
-    parser.add_argument('--out', required=True, metavar='FILE', help='the picture, such as lambda.png')
+    parser.add_argument(
+        'runs', nargs='+', metavar=FORM, help='work directories, such as 0.1=work_dirs/a for lambda 0.1'
+    )
+    parser.add_argument('--out', required=True, metavar='FILE', help='figure to write, such as lambda.png')
     args = parser.parse_intermixed_args()
-    try:
-        runs = [read_curves(name, folder) for name, folder in split_names(args.runs, FORM)]
-        draw_lambda_curves(runs, args.out)
-    except IMCNNError as error:
-        sys.exit(f'error: {error}')
-    print(f'{len(runs)} trainings drawn to {args.out}')
+    runs = [(name, read_epoch_log(work_dir)) for name, work_dir in split_named(args.runs, FORM)]
+    save_figure(plot_lambda_curves(runs), args.out)
+    print(f'Written to {args.out}: {len(runs)} runs')
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

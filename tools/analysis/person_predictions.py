@@ -1,43 +1,51 @@
-"""Draws the paper's Fig. 3: what several networks say about one attribute in the images of one person."""
+"""Draws the paper's Fig. 3: predictions of several networks for one attribute in the images of one identity."""
 
 import argparse
-import sys
 
-from imcnn_plugin.apis import predict_person, split_names
-from imcnn_plugin.engine import load_config
-from imcnn_plugin.errors import IMCNNError
-from imcnn_plugin.visualization import draw_person_predictions
+from imcnn_plugin.apis import open_trained, predict_identity
+from imcnn_plugin.cli import run_tool, split_named
+from imcnn_plugin.visualization import plot_identity_predictions, save_figure
 
-FORM = 'NAME=CONFIG,CHECKPOINT'
-AUTO = 'auto: of those with 4 images and one label, the one about whom the first network is most torn (default)'
+FORM = 'NAME=CHECKPOINT'
+AUTO = 'auto (default): the one on which the first network is least consistent'
 
 
 def number_or_auto(text):
     return None if text == 'auto' else int(text)
 
 
-def main():
+def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('networks', nargs='+', metavar=FORM, help='the data set is that of the first config')
+    parser.add_argument(
+        'networks',
+        nargs='+',
+        metavar=FORM,
+        help='the dataset is that of the first one; NAME=CONFIG,CHECKPOINT takes the data of another config',
+    )
     parser.add_argument('--attribute', default='Attractive', help='default Attractive')
-    parser.add_argument('--identity', type=number_or_auto, default='auto', help=f"a person's number, or {AUTO}")
-    parser.add_argument('--max-images', type=int, default=8, help='images, the first of the person (default 8)')
-    parser.add_argument('--data-root', help="the data set's folder, in place of the configs'")
-    parser.add_argument('--split', default='test', help='part of the data (default test)')
-    parser.add_argument('--out', required=True, metavar='FILE', help='the picture, such as person.png')
-    args = parser.parse_intermixed_args()
-    try:
-        names, configs, checkpoints = zip(*split_names(args.networks, FORM))
-        cfgs = [load_config(config, args.data_root) for config in configs]
-        images, labels, probabilities, thresholds, person = predict_person(
-            cfgs, checkpoints, args.attribute, args.identity, args.max_images, args.split
-        )
-        about = f'identity {person}'
-        draw_person_predictions(images, labels, probabilities, thresholds, names, args.attribute, args.out, about)
-    except IMCNNError as error:
-        sys.exit(f'error: {error}')
-    print(f'{len(images)} images of {about} drawn to {args.out}')
+    parser.add_argument('--identity', type=number_or_auto, default='auto', help=f'identity number, or {AUTO}')
+    parser.add_argument('--max-images', type=int, default=8, help='at most this many images (default 8)')
+    parser.add_argument('--data-root', help="folder of the dataset, instead of the configs'")
+    parser.add_argument('--split', default='test', help='split of the dataset (default test)')
+    parser.add_argument('--out', required=True, metavar='FILE', help='figure to write, such as identity.png')
+    return parser.parse_intermixed_args()
+
+
+def main():
+    args = parse_args()
+    names, networks = [], []
+    for name, files in split_named(args.networks, FORM):
+        config, comma, checkpoint = files.rpartition('.py,')
+        names.append(name)
+        networks.append(open_trained(checkpoint, args.data_root, f'{config}.py' if comma else None))
+    images, labels, probabilities, thresholds, identity = predict_identity(
+        networks, args.attribute, args.identity, args.max_images, args.split
+    )
+    title = f'identity {identity}'
+    figure = plot_identity_predictions(images, labels, probabilities, thresholds, names, args.attribute, title)
+    save_figure(figure, args.out)
+    print(f'Written to {args.out}: {len(images)} images of {title}')
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

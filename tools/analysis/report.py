@@ -1,28 +1,24 @@
-"""Writes the report of a training as one HTML file: accuracies, curves, calibration, subgroups, mistakes."""
+"""Writes the report of a run as one HTML file: accuracies, curves, calibration, subgroups, worst errors."""
 
 import argparse
-import sys
 
-from imcnn_plugin.errors import IMCNNError
-from imcnn_plugin.reports.page import write_report_page
+from imcnn_plugin.cli import run_tool
+from imcnn_plugin.reports import write_report
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('work_dir', help='work folder of a training')
-    parser.add_argument('--data-root', help="the data set's folder; by default the one that the training had is tried")
-    parser.add_argument('--checkpoint', metavar='FILE', help="default the folder's best, else its newest")
+    parser.add_argument('work_dir', help='work directory of a run')
+    parser.add_argument('--data-root', help='dataset directory; by default the one used in training, if it exists')
+    parser.add_argument('--checkpoint', metavar='FILE', help='default the best, else the latest of the directory')
     parser.add_argument(
-        '--pictures', action='store_true', help='show the images of the worst mistakes: not to publish'
+        '--pictures', action='store_true', help='show the images of the worst errors: do not publish them'
     )
-    parser.add_argument('--out', metavar='FILE', help='the page; default report.html in the work folder')
+    parser.add_argument('--out', metavar='FILE', help='page to write; default report.html in the work directory')
     args = parser.parse_args()
-    try:
-        path, notes = write_report_page(args.work_dir, args.out, args.data_root, args.checkpoint, args.pictures)
-    except IMCNNError as error:
-        sys.exit(f'error: {error}')
-    print('\n'.join([*notes, f'The report is in {path}']))
+    path, notes = write_report(args.work_dir, args.out, args.data_root, args.checkpoint, args.pictures)
+    print('\n'.join([*notes, f'Written to {path}']))
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -1,30 +1,29 @@
-"""Draws faces of a config's test part beside their predicted and their true attributes."""
+"""Draws faces of the test split beside their predicted and labelled attributes."""
 
 import argparse
-import sys
 
-from imcnn_plugin.apis import predict_samples
-from imcnn_plugin.engine import load_config
-from imcnn_plugin.errors import IMCNNError
-from imcnn_plugin.visualization import draw_prediction_sheet
+from imcnn_plugin.apis import open_trained, predict_samples
+from imcnn_plugin.cli import run_tool
+from imcnn_plugin.visualization import plot_prediction_sheet, save_figure
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', nargs='?', help="config file whose data is used; default the checkpoint's own")
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--data-root', help="folder of the dataset, instead of the config's")
+    parser.add_argument('--num', type=int, default=8, help='number of faces, evenly spaced over the split (default 8)')
+    parser.add_argument('--out', default='predictions.png', help='figure to write (default predictions.png)')
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--data-root', help="the data set's folder, in place of the config's")
-    parser.add_argument('--num', type=int, default=8, help='number of faces, taken evenly over the part (default 8)')
-    parser.add_argument('--out', default='predictions.png', help='the picture (default predictions.png)')
-    args = parser.parse_args()
-    try:
-        cfg = load_config(args.config, args.data_root)
-        images, scores, thresholds, targets, classes = predict_samples(cfg, args.checkpoint, args.num)
-        draw_prediction_sheet(images, scores, thresholds, targets, classes, args.out)
-    except IMCNNError as error:
-        sys.exit(f'error: {error}')
-    print(f'{len(images)} faces drawn to {args.out}')
+    args = parse_args()
+    trained, cfg = open_trained(args.checkpoint, args.data_root, args.config)
+    images, scores, thresholds, targets, classes = predict_samples(trained, cfg, args.num)
+    save_figure(plot_prediction_sheet(images, scores, thresholds, targets, classes), args.out, dpi=110)
+    print(f'Written to {args.out}: {len(images)} faces')
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -1,99 +1,118 @@
-"""Times training: (a) the obvious way, ours option by option, (b) the same step on synthetic input; and the loop.
+"""Times training steps: the reference (a), this package option by option, and the same step on synthetic input (b).
 
-It runs on drawn faces, on a GPU where there is one. The variants run in turn, and ratios are medians over rounds.
-(c) is the limit of the machine: traffic of the weights / bandwidth + FLOP / peak, both measured.
+It also times the training loop around a tiny network. It trains on drawn faces, on a GPU if available. Variants run in
+turn, and ratios are medians over rounds. (c) is the roofline: traffic of the weights / bandwidth + FLOP / peak, both
+measured. With --scaling it instead measures speed and peak memory by batch size, number of identities and width.
 """
 
 import argparse
+import json
+import sys
 from pathlib import Path
 
 import torch
 from benchlib.faces import write_many_faces
 from benchlib.loop_cost import TINY, loop_table, make_loops, measure_loops
-from benchlib.network import Network, build_model, count_weights
-from benchlib.report import (
-    describe_machine,
-    positive,
-    run_in_folder,
-    show_limits,
-    show_machine,
-    show_table,
-    the_device,
-    write_json,
-)
-from benchlib.roofline import STEP_BYTES, better_of, count_flops, measure_machine, step_limit
-from benchlib.runners import our_config
-from benchlib.timing import alternate
+from benchlib.network import Network, count_weights
+from benchlib.report import alternate, make_parser, positive, print_table, run
+from benchlib.roofline import STEP_BYTES, better_of, count_flops, measure_roofline, show_roofline, step_bound
+from benchlib.scaling import Point, make_points, measure_in_new_process, measure_point, scaling_row, scaling_table
 from benchlib.training import Data, make_variants, training_rows, training_table
 
+from imcnn_plugin.cli import run_tool
 from imcnn_plugin.datasets.packing import write_pack
-
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
 def parse_args():
     gpu = torch.cuda.is_available()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument('--batch-size', type=positive, default=64, help='images in a step')
-    parser.add_argument('--steps', type=positive, default=50 if gpu else 1, help='steps of a variant before the next')
-    parser.add_argument('--rounds', type=positive, default=7 if gpu else 5, help='how often each variant is timed')
+    parser = make_parser(__doc__, rounds=7 if gpu else 5)
+    parser.add_argument('--steps', type=positive, default=50 if gpu else 1, help='steps of a variant in a round')
     parser.add_argument('--width', type=float, default=1.0, help='factor on the size of every layer')
     parser.add_argument('--size', type=positive, default=112, help='side of the images')
-    parser.add_argument('--identities', type=positive, default=8192, help='identities of the identity branch')
+    parser.add_argument('--identities', type=positive, default=8192, help='number of identities')
     parser.add_argument(
-        '--compile', action=argparse.BooleanOptionalAction, default=gpu, help='compile, too; minutes on a CPU'
+        '--compile', action=argparse.BooleanOptionalAction, default=gpu, help='also compile; takes minutes on a CPU'
     )
-    parser.add_argument('--loop-steps', type=positive, default=50, help='steps of a round of the loop')
-    parser.add_argument('--loop-rounds', type=positive, default=20, help='rounds of the loop')
-    parser.add_argument('--out', metavar='FILE', help='all figures, as JSON')
+    parser.add_argument('--loop-steps', type=positive, default=50, help='steps of the tiny network in a round')
+    parser.add_argument('--loop-rounds', type=positive, default=20, help='rounds of the tiny network')
+    scaling = parser.add_argument_group(
+        'scaling', 'Each size is measured in a new process, in bfloat16, and differs in one value from the base, '
+        'which --batch-size, --identities and --width set.'
+    )  # fmt: skip
+    scaling.add_argument('--scaling', action='store_true', help='measure scaling instead')
+    scaling.add_argument(
+        '--batch-sizes', type=positive, nargs='+', default=[32, 64, 128, 256, 512, 1024] if gpu else [16, 64, 128]
+    )
+    scaling.add_argument('--identity-counts', type=positive, nargs='+', default=[1000, 8192, 100000])
+    scaling.add_argument('--widths', type=float, nargs='+', default=[0.25, 0.5, 1.0])
+    # One size, as JSON: how the new processes are started.
+    scaling.add_argument('--point', type=json.loads, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def measure(args, folder):
-    machine = describe_machine()
-    print(show_machine(machine), flush=True)
     network = Network(args.width, args.size, args.identities)
     data = Data(folder / 'files', folder / 'packed', args.batch_size, args.steps)
     write_many_faces(data.files, max(data.images, args.batch_size * args.loop_steps))
     write_pack(data.files, data.packed, args.size)
     write_pack(data.files, folder / 'tiny', TINY.size)
 
-    print('Measuring the machine.', flush=True)
-    limit = measure_machine(the_device())
-    print(f'The loop around a tiny network, {args.loop_steps} steps at a time.', flush=True)
-    loops = make_loops(CONFIGS, folder / 'tiny', args.batch_size, args.loop_steps, folder / 'work')
+    print('Measuring the roofline.', flush=True)
+    roofline = measure_roofline()
+    print(f'The loop around a tiny network, {args.loop_steps} steps per round.', flush=True)
+    loops = make_loops(folder / 'tiny', args.batch_size, args.loop_steps, folder / 'work')
     loop_rows = measure_loops(loops, args.loop_steps, args.loop_rounds, later=100000)
-    print(f'Training, {args.steps} x {args.batch_size} images at a time.', flush=True)
-    variants = make_variants(CONFIGS, data, network, folder / 'work', args.compile)
+    print(f'Training, {args.steps} x {args.batch_size} images per round.', flush=True)
+    variants = make_variants(data, network, folder / 'work', args.compile)
     blocks = alternate(
         {name: variant.run for name, variant in variants.items()},
         args.rounds,
         prepare={name: variant.prepare for name, variant in variants.items()},
     )
-    limit = better_of(limit, measure_machine(the_device()))
+    roofline = better_of(roofline, measure_roofline())
 
-    model = build_model(network.change(our_config(CONFIGS, data.packed, 1, 1)), 'meta')
+    model = network.build('meta')
     weights, flops = count_weights(model), count_flops(model, args.size) * args.batch_size
-    limits = {dtype: step_limit(limit, dtype, weights, flops) for dtype in STEP_BYTES}
-    rows = training_rows(variants, blocks, data, limits)
-    print()
-    print(show_table(training_table(rows)))
-    print(f'(c) {show_limits(limit, limits)} for {weights / 1e6:.1f} M weights and {flops / 1e9:.0f} GFLOP a step.')
-    print()
-    print(show_table(loop_table(loop_rows)))
-    write_json(
-        args.out,
-        dict(
-            machine=machine,
-            settings=vars(args),
-            limit=limit,
-            weights=weights,
-            flops=flops,
-            variants=rows,
-            loop=loop_rows,
-        ),
-    )
+    bounds = {dtype: step_bound(roofline, dtype, weights, flops) for dtype in STEP_BYTES}
+    rows = training_rows(variants, blocks, data, bounds)
+    print_table(training_table(rows))
+    size = f'{weights / 1e6:.1f} M weights and {flops / 1e9:.0f} GFLOP per step'
+    print(f'(c) {show_roofline(roofline, bounds)} for {size}')
+    print_table(loop_table(loop_rows))
+    return dict(roofline=roofline, weights=weights, flops=flops, variants=rows, loop=loop_rows)
+
+
+def measure_scaling(args, folder):
+    base = Point(args.batch_size, args.identities, args.width, args.size)
+    points = make_points(args.batch_sizes, args.identity_counts, args.widths, base)
+    roofline = measure_roofline()
+    figures = []
+    for index, point in enumerate(points, 1):
+        print(f'{index} of {len(points)}: {point}', flush=True)
+        options = ('--steps', str(args.steps), '--rounds', str(args.rounds))
+        figures.append(measure_in_new_process(Path(__file__), point, *options))
+    roofline = better_of(roofline, measure_roofline())
+    rows = [scaling_row(point, values, roofline) for point, values in zip(points, figures)]
+    print_table(scaling_table(rows))
+    print(f'(c) {roofline["bandwidth"] / 1e9:.4g} GB/s, {roofline["bfloat16"] / 1e9:.4g} GFLOP/s in bfloat16')
+    return dict(roofline=roofline, points=rows)
+
+
+def main():
+    args = parse_args()
+    if args.point:
+        print(json.dumps(measure_point(Point(**args.point), args.steps, args.rounds)))
+    elif not args.scaling:
+        run(measure, args)
+    elif failed := [row for row in run(measure_scaling, args)['points'] if 'error' in row]:
+        sys.exit(
+            '\n'.join(
+                f'error: batch size {row["batch_size"]}, {row["num_identities"]} identities, width {row["width"]:g}: '
+                f'{row["error"]}'
+                for row in failed
+            )
+        )
 
 
 if __name__ == '__main__':
-    run_in_folder(measure, parse_args())
+    run_tool(main)

@@ -1,63 +1,53 @@
-"""Times a training step and a batch of predictions of configs, in turn, on images of noise that are there already.
+"""Compares the cost of configs: weights, a training step and a batch of predictions, on random images in memory.
 
-Ratios to the first config are medians over rounds. A GPU is used where there is one.
+Variants run in turn, on a GPU if available; ratios to the first config are medians over rounds.
 """
 
-import argparse
+from benchlib.report import alternate, make_parser, positive, print_table, run
+from benchlib.variant_cost import build_variant, cost_rows, cost_table
 
-from benchlib.report import (
-    describe_machine,
-    positive,
-    run_in_folder,
-    show_machine,
-    show_table,
-    write_json,
-)
-from benchlib.timing import alternate
-from benchlib.variant_cost import cost_rows, cost_table, make_trainee
-
-from imcnn_plugin.experiments.variant import load_variant, parse_variant
+from imcnn_plugin.cli import run_tool
+from imcnn_plugin.experiments import load_variant, parse_variant
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__, rounds=15)
+    parser.add_argument('variants', nargs='+', metavar='NAME=CONFIG [KEY=VALUE ...]', help='one argument per variant')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='options of all variants')
     parser.add_argument(
-        'variants', nargs='+', metavar='NAME=CONFIG [KEY=VALUE ...]', help='one argument a variant; options override'
+        '--identities', type=positive, default=8192, help="number of identities if a config's num_identities is 'auto'"
     )
-    parser.add_argument('--batch-size', type=positive, default=64, help='images in a step; default %(default)s')
-    parser.add_argument('--rounds', type=positive, default=15, help='how often each is timed; default %(default)s')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for all variants')
-    parser.add_argument('--out', metavar='FILE', help='all figures, as JSON')
     return parser.parse_intermixed_args()
 
 
 def measure(args, folder):
-    machine = describe_machine()
-    print(show_machine(machine), flush=True)
-    variants = [parse_variant(text, args.cfg_options) for text in args.variants]
-    trainees = {
-        variant.name: make_trainee(load_variant(variant.config, variant.options), args.batch_size)
-        for variant in variants
+    parsed = [parse_variant(text, args.cfg_options) for text in args.variants]
+    variants = {
+        variant.name: build_variant(load_variant(variant.config, variant.options), args.batch_size, args.identities)
+        for variant in parsed
     }
-    print('Training', flush=True)
+    print('Training.', flush=True)
     training = alternate(
-        {name: trainee.train for name, trainee in trainees.items()},
+        {name: variant.train for name, variant in variants.items()},
         args.rounds,
-        prepare={name: trainee.model.train for name, trainee in trainees.items()},
+        prepare={name: variant.model.train for name, variant in variants.items()},
     )
-    print('Predicting', flush=True)
+    print('Predicting.', flush=True)
     # A network of identities alone predicts no attributes by itself.
-    able = {name: trainee for name, trainee in trainees.items() if hasattr(trainee.model.head, 'predict')}
+    predictors = {name: variant for name, variant in variants.items() if hasattr(variant.model.head, 'predict')}
     predicting = alternate(
-        {name: trainee.predict for name, trainee in able.items()},
+        {name: variant.predict for name, variant in predictors.items()},
         args.rounds,
-        prepare={name: trainee.model.eval for name, trainee in able.items()},
+        prepare={name: variant.model.eval for name, variant in predictors.items()},
     )
-    rows = cost_rows(trainees, training, predicting)
-    print()
-    print(show_table(cost_table(rows)))
-    write_json(args.out, dict(machine=machine, settings=vars(args), variants=rows))
+    rows = cost_rows(variants, training, predicting)
+    print_table(cost_table(rows))
+    return dict(variants=rows)
+
+
+def main():
+    run(measure, parse_args())
 
 
 if __name__ == '__main__':
-    run_in_folder(measure, parse_args())
+    run_tool(main)

@@ -1,16 +1,15 @@
-"""Reads, resizes and packs CelebA's images once, so that a training reads them 50 times as fast; verifies a pack.
+"""Reads, resizes and packs CelebA's images once, so that training reads them 50 times as fast; verifies a pack.
 
   python tools/data/pack.py CELEBA_ROOT --out PACK --size 112
   python tools/data/pack.py --verify PACK [CELEBA_ROOT]
 
-Interrupted, the same command goes on from where it was.
+After an interruption, the same command resumes.
 """
 
 import argparse
-import sys
 
-from imcnn_plugin.datasets.packing import PREFIX, verify_pack, write_pack
-from imcnn_plugin.errors import IMCNNError
+from imcnn_plugin.cli import run_tool
+from imcnn_plugin.datasets import DATA_PREFIX, verify_pack, write_pack
 
 
 def parse_args():
@@ -18,14 +17,14 @@ def parse_args():
     parser.add_argument('root', nargs='?', metavar='CELEBA_ROOT', help='folder with the lists and images')
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument('--out', metavar='PACK', help='the new folder')
-    task.add_argument('--verify', metavar='PACK', help='check a pack, against the files where CELEBA_ROOT is given')
+    task.add_argument('--verify', metavar='PACK', help='verify a pack, against the files if CELEBA_ROOT is given')
     parser.add_argument('--size', type=int, default=112, help='side of the packed images (default: %(default)s)')
-    parser.add_argument('--data-prefix', default=PREFIX, help='the folder of images (default: %(default)s)')
-    parser.add_argument('--jobs', type=int, help='number of processes (default: all cores, or 1 for a small set)')
-    parser.add_argument('--skip-bad', action='store_true', help='leave out images that cannot be read')
+    parser.add_argument('--data-prefix', default=DATA_PREFIX, help='the image folder (default: %(default)s)')
+    parser.add_argument('--jobs', type=int, help='number of processes (default: all cores, or 1 for a small dataset)')
+    parser.add_argument('--skip-bad', action='store_true', help='skip images that cannot be read')
     args = parser.parse_args()
     if args.out and not args.root:
-        parser.error('CELEBA_ROOT is missing: what is to be packed?')
+        parser.error('CELEBA_ROOT is missing: name the folder of the dataset')
     if args.jobs is not None and args.jobs < 1:
         parser.error(f'--jobs is {args.jobs}: give a number of at least 1')
     return args
@@ -33,15 +32,10 @@ def parse_args():
 
 def main():
     args = parse_args()
-    try:
-        if args.verify:
-            pack = verify_pack(args.verify, args.root, args.jobs, args.data_prefix)
-        else:
-            pack = write_pack(args.root, args.out, args.size, args.jobs, args.skip_bad, args.data_prefix)
-    except IMCNNError as error:
-        sys.exit(f'error: {error}')
-    except KeyboardInterrupt:
-        sys.exit('\nstopped' + ('' if args.verify else ': the same command goes on from here'))
+    if args.verify:
+        pack = verify_pack(args.verify, args.root, args.jobs, args.data_prefix)
+    else:
+        pack = write_pack(args.root, args.out, args.size, args.jobs, args.skip_bad, args.data_prefix)
     height, width = pack.header['size']
     skipped = len(pack.header['skipped'])
     print(
@@ -52,4 +46,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main, interrupted='stopped: the same command resumes')

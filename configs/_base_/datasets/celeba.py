@@ -1,6 +1,3 @@
-_base_ = []
-from imcnn_plugin.attributes import NINE_GROUPS
-
 data_root = '{{$CELEBA_ROOT:data/celeba}}'
 
 # Flips and crops are FacePreprocessor's, on the device.
@@ -12,7 +9,7 @@ pipeline = [
 ]
 
 train_dataloader = dict(
-    # Of one process. The paper's batch is 64 in all (section 4.1).
+    # Per process. The paper's batch is 64 in total (section 4.1).
     batch_size=64,
     num_workers=4,
     sampler=dict(type='ResumableSampler', shuffle=True),
@@ -34,6 +31,7 @@ test_dataloader = dict(
     **evaluation,
 )
 
-val_evaluator = dict(type='PerAttributeAccuracy', groups=NINE_GROUPS)
-test_evaluator = dict(type='PerAttributeAccuracy', groups=NINE_GROUPS)
-del NINE_GROUPS, evaluation
+# Their groups are those of the attribute head.
+val_evaluator = dict(type='PerAttributeAccuracy')
+test_evaluator = dict(type='PerAttributeAccuracy')
+del evaluation

@@ -1,5 +1,5 @@
 # CelebA from a pack: python tools/data/pack.py CELEBA_ROOT --out data/celeba_112 --size 112
-# The pack holds what the pipeline makes; PackedFaces runs none and refuses a pack that was made in another way.
+# The pack holds what the pipeline makes; PackedFaces runs none and rejects a pack that was made in another way.
 _base_ = './celeba.py'
 
 data_root = '{{$CELEBA_PACK:data/celeba_112}}'

@@ -19,7 +19,8 @@ model = dict(
         ),
         id_head=dict(
             type='IdentityHead',
-            num_identities=8192,
+            # That of the training set.
+            num_identities='auto',
             in_channels=512 * len(FIRST_SPLIT),
             in_size=(7, 7),
             # Table 1 has an fc of 512 before the softmax; None is the text's direct mapping.

@@ -19,7 +19,7 @@ model = dict(
         # The face recognition block: maxout, dense block, fc of 512; averaged before the fc, as in DenseNet.
         id_head=dict(
             type='IdentityHead',
-            num_identities=8192,
+            num_identities='auto',
             neck=dict(type='MaxoutDenseNeck', in_channels=816, num_slices=len(FOUR_GROUPS)),
             in_channels=944,
             embedding_dims=512,

@@ -6,7 +6,6 @@ model = dict(
     backbone=dict(width=0.25),
     head=dict(
         attr_head=dict(in_channels=768, in_size=(4, 4), hidden_dims=(256, 256)),
-        # The 3,947 training identities of a 14,174-image subset of CelebA.
-        id_head=dict(num_identities=3947, in_channels=768, in_size=(4, 4), embedding_dims=128),
+        id_head=dict(in_channels=768, in_size=(4, 4), embedding_dims=128),
     ),
 )

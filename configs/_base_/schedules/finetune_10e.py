@@ -1,10 +1,10 @@
-# Ten epochs for a network that was trained on ImageNet. Adam's steps do not grow with a loss that is summed over 40
+# Ten epochs for a network that was pretrained on ImageNet. Adam's steps do not grow with a loss that is summed over 40
 # attributes.
-optim_wrapper = dict(type='LeanOptimWrapper', optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05))
+optim_wrapper = dict(type='NonBlockingOptimWrapper', optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05))
 param_scheduler = [
     # The head is new: small steps until its gradients say something.
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=500),
-    dict(type='CosineAnnealingLR', by_epoch=True, T_max=10, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True),
 ]
 train_cfg = dict(type='ResumableTrainLoop', max_epochs=10, val_interval=1)
 val_cfg = dict()

@@ -1,6 +1,8 @@
 # Section 4.1: SGD, rate 0.001 for a batch of 64, "two times" lower "after every 10 epoches", read as a tenth after
 # epochs 10 and 20 of 30. Momentum and weight decay are not given; these are Caffe's usual ones.
-optim_wrapper = dict(type='LeanOptimWrapper', optimizer=dict(type='SGD', lr=0.001, momentum=0.9, weight_decay=5e-4))
+optim_wrapper = dict(
+    type='NonBlockingOptimWrapper', optimizer=dict(type='SGD', lr=0.001, momentum=0.9, weight_decay=5e-4)
+)
 param_scheduler = dict(type='MultiStepLR', by_epoch=True, milestones=[10, 20], gamma=0.1)
 train_cfg = dict(type='ResumableTrainLoop', max_epochs=30, val_interval=1)
 val_cfg = dict()

@@ -1,1 +1,1 @@
-"""What ``tools/benchmark`` measures with. Nothing else imports it."""
+"""The library of the benchmarks in ``tools/benchmark``."""

@@ -1,8 +1,7 @@
-"""The ways of predicting that are compared: uint8 images ``(N, 3, H, W)`` on the device to probabilities."""
+"""Predictors to compare, from uint8 images ``(N, 3, H, W)`` on the device to probabilities ``(N, 40)``."""
 
 import copy
 from functools import partial
-from pathlib import Path
 from typing import Callable, Dict, List
 
 import torch
@@ -10,17 +9,16 @@ from mmpretrain.models import ImageClassifier
 from torch import nn
 
 from imcnn_plugin.apis import optimize_for_inference
-from imcnn_plugin.engine import load_config
 
-from .gpu_use import busy_share, peak_memory
-from .network import Network, build_model
+from .network import Network
 from .reference_model import copy_weights
-from .timing import cell, format_seconds, summarize, times_as_fast
+from .report import cells, format_seconds, gpu_cells, speedup, summarize
+from .roofline import gpu_use
 
-OBVIOUS = 'obvious, float32 (a)'
+REFERENCE = 'reference, float32 (a)'
 
 
-class PlainPredictor(nn.Module):
+class _PlainPredictor(nn.Module):
     """A classifier as it is trained.
 
     Args:
@@ -43,17 +41,16 @@ class PlainPredictor(nn.Module):
         return logits.float().sigmoid()
 
 
-def make_predictors(configs: Path, network: Network, images: torch.Tensor, compiled: bool) -> Dict[str, nn.Module]:
+def make_predictors(network: Network, images: torch.Tensor, compiled: bool) -> Dict[str, nn.Module]:
     """Predictors of the same weights, by name.
 
     Args:
-        configs: The repository's folder of configs.
-        network: Its size, without identities.
-        images: uint8 ``(N, 3, H, W)`` on the device. Statistics of batch normalisation are taken from them, so that
-            maps and logits have the size that they have after a training.
-        compiled: One that is compiled, too.
+        network: Their size, without identities.
+        images: uint8 ``(N, 3, H, W)`` on the device. The statistics of batch normalisation are computed on them, so
+            that feature maps and logits have the magnitude of a trained network's.
+        compiled: Include a compiled predictor.
     """
-    model = build_model(network.change(load_config(configs / 'imcnn_celeba.py'))).to(images.device)
+    model = network.build().to(images.device)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             # The mean over all batches, of which there is one.
@@ -61,12 +58,12 @@ def make_predictors(configs: Path, network: Network, images: torch.Tensor, compi
     with torch.no_grad():
         model.train()(model.data_preprocessor(dict(inputs=images))['inputs'])
     model.eval()
-    obvious = network.build_obvious().to(images.device).eval()
-    copy_weights(model, obvious)
+    reference = network.build_reference().to(images.device).eval()
+    copy_weights(model, reference)
     predictors = {
-        OBVIOUS: PlainPredictor(obvious),
-        'ours, float32': PlainPredictor(model),
-        'ours, bf16 autocast, channels_last': PlainPredictor(
+        REFERENCE: _PlainPredictor(reference),
+        'ours, float32': _PlainPredictor(model),
+        'ours, bf16 autocast, channels_last': _PlainPredictor(
             copy.deepcopy(model), torch.bfloat16, torch.channels_last
         ),
         'optimized, float32': optimize_for_inference(model, torch.float32),
@@ -78,10 +75,10 @@ def make_predictors(configs: Path, network: Network, images: torch.Tensor, compi
 
 
 def agreement(predictors: Dict[str, nn.Module], images: torch.Tensor) -> Dict[str, dict]:
-    """How far the predictors' probabilities and labels are those of the obvious one."""
+    """How closely each predictor's probabilities and labels match the reference's."""
     with torch.inference_mode():
         scores = {name: predict(images).clone() for name, predict in predictors.items()}
-    expected = scores[OBVIOUS]
+    expected = scores[REFERENCE]
     return {
         name: dict(
             labels_agree=((score >= 0.5) == (expected >= 0.5)).float().mean().item(),
@@ -92,7 +89,7 @@ def agreement(predictors: Dict[str, nn.Module], images: torch.Tensor) -> Dict[st
 
 
 def make_calls(predictors: Dict[str, nn.Module], images: torch.Tensor, calls: int) -> Dict[str, Callable[[], None]]:
-    """What predicts a batch several times, by name."""
+    """Functions that predict a batch several times, by name."""
 
     @torch.inference_mode()
     def call(predict: nn.Module) -> None:
@@ -107,36 +104,34 @@ def inference_rows(
     calls: Dict[str, Callable[[], None]],
     seconds: Dict[str, List[float]],
     batch_size: int,
-    limits: Dict[torch.dtype, float],
+    bounds: Dict[torch.dtype, float],
 ) -> List[dict]:
-    """Figures of each predictor, in seconds of one batch; on a GPU it runs once more for its use.
+    """Figures of each predictor, in seconds per batch; on a GPU, its use is measured here.
 
     Args:
         predictors: Of :func:`make_predictors`.
         calls: Of :func:`make_calls`.
         seconds: Times of one batch in each round.
-        batch_size: Its size.
-        limits: Seconds of a batch at the limit of the machine, by precision.
+        batch_size: Images in it.
+        bounds: The roofline: lower bounds on the seconds of a batch, by precision.
     """
     rows = []
     for name, predictor in predictors.items():
         row = dict(predictor=name, batch_size=batch_size, **summarize(seconds[name]))
         row['images_per_second'] = batch_size / row['median']
-        row['times_obvious'] = times_as_fast(seconds[OBVIOUS], seconds[name])
-        row['share_of_limit'] = limits[predictor.dtype] / row['median']
+        row['times_reference'] = speedup(seconds[REFERENCE], seconds[name])
+        row['share_of_roofline'] = bounds[predictor.dtype] / row['median']
         if torch.cuda.is_available():
-            row['gpu_busy'] = busy_share(calls[name])
-            own = sum(tensor.nbytes for tensor in predictor.state_dict().values())
-            row['peak_bytes'] = peak_memory(calls[name], own)
+            row.update(gpu_use(calls[name], sum(tensor.nbytes for tensor in predictor.state_dict().values())))
         rows.append(row)
     return rows
 
 
 def inference_table(rows: List[dict], agreements: Dict[str, dict]) -> List[List[str]]:
+    """A table of :func:`inference_rows`, with the agreements of :func:`agreement`."""
     table = [['predictor', 'batch', 'time', 'images/s', 'x (a)', 'of (c)', 'labels agree', 'GPU busy', 'peak GB']]
     for row in rows:
-        figures = [format(row['images_per_second'], ',.4g'), format(row['times_obvious'], '.2f')]
-        figures += [format(row['share_of_limit'], '.0%'), format(agreements[row['predictor']]['labels_agree'], '.2%')]
-        gpu = [cell(row.get('gpu_busy'), '.0%'), cell(row.get('peak_bytes', 0) / 1e9 or None, '.1f')]
-        table.append([row['predictor'], str(row['batch_size']), format_seconds(row['median']), *figures, *gpu])
+        figures = cells(row, images_per_second=',.4g', times_reference='.2f', share_of_roofline='.0%')
+        figures += cells(agreements[row['predictor']], labels_agree='.2%') + gpu_cells(row)
+        table.append([row['predictor'], str(row['batch_size']), format_seconds(row['median']), *figures])
     return table

@@ -1,4 +1,4 @@
-"""What the runner's loop costs beside the step itself, in seconds of the processor."""
+"""The cost of the training loop beyond the step itself, in CPU time."""
 
 import copy
 import time
@@ -11,25 +11,26 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 from mmpretrain.models import ImageClassifier
 
-from imcnn_plugin.models.joint_loss import identity_loss, multi_label_loss
+from imcnn_plugin.models.losses import identity_loss, multi_label_loss
 
+from .faces import random_faces
 from .network import Network, build_model
-from .runners import our_config, start, stock_config
-from .timing import alternate, summarize
+from .report import alternate, summarize
+from .runners import our_config, start_runner, stock_config
 
 # So small that the model does not hide the loop.
 TINY = Network(width=1 / 64, size=8, num_identities=100)
 
 
 class BareLoop:
-    """Training as a script without a framework would do it, on packed faces: a gather, a step, a gather, ...
+    """Training without a framework, on packed faces: a gather, a step, a gather, ...
 
     Args:
         model: A classifier with a ``JointHead``.
         images: uint8 ``(N, H, W, 3)``.
         labels: ``(N, 40)``.
         identity: ``(N, )``.
-        batch_size: Images in a step.
+        batch_size: Images per step.
     """
 
     def __init__(
@@ -43,12 +44,13 @@ class BareLoop:
         self.batch_size = batch_size
 
     def run_epoch(self) -> None:
+        """Trains on all images once."""
         for rows in np.random.permutation(len(self.images)).reshape(-1, self.batch_size):
             batch = (self.images[rows], self.labels[rows], self.identity[rows])
-            x, target, identity = (torch.from_numpy(part).to(self.device, non_blocking=True) for part in batch)
-            self.step((x.permute(0, 3, 1, 2).flip(1) - self.mean).div_(self.std), target, identity)
+            x, target, identity = (torch.from_numpy(array).to(self.device, non_blocking=True) for array in batch)
+            self._step((x.permute(0, 3, 1, 2).flip(1) - self.mean).div_(self.std), target, identity)
 
-    def step(self, x: torch.Tensor, target: torch.Tensor, identity: torch.Tensor) -> None:
+    def _step(self, x: torch.Tensor, target: torch.Tensor, identity: torch.Tensor) -> None:
         feats = self.model.backbone(x)
         loss = multi_label_loss(self.model.head(feats), target)
         loss = loss + identity_loss(self.model.head.id_head(feats), identity)
@@ -57,21 +59,11 @@ class BareLoop:
         self.optimizer.zero_grad()
 
 
-def random_faces(images: int, size: int, num_identities: int) -> Dict[str, np.ndarray]:
-    """Numbers in place of packed faces."""
-    draw = np.random.default_rng(0)
-    return dict(
-        images=draw.integers(0, 256, (images, size, size, 3), np.uint8),
-        labels=draw.integers(0, 2, (images, 40), np.int8),
-        identity=draw.integers(0, num_identities, images),
-    )
+def skip_to(runner: Runner, step: int) -> None:
+    """Puts a runner into the state of a later step without running the steps between.
 
-
-def age(runner: Runner, step: int) -> None:
-    """Takes a runner to a later step without the steps between.
-
-    An epoch shows by how many entries each history of the message hub grows; the histories then get as long as they
-    would be at that step.
+    One epoch shows by how many entries each history of the message hub grows; the histories are then extended to the
+    length that they would have at that step.
     """
     histories, start = runner.message_hub.log_scalars, runner.iter
     before = {name: len(history.data[0]) for name, history in histories.items()}
@@ -84,29 +76,26 @@ def age(runner: Runner, step: int) -> None:
     runner.train_loop._iter = step
 
 
-def make_loops(
-    configs: Path, packed: Path, batch_size: int, steps: int, work_dir: Path
-) -> Dict[str, Union[BareLoop, Runner]]:
-    """Loops around a tiny network, by name; an epoch of each has ``steps`` steps. All read packed faces but the first.
+def make_loops(packed: Path, batch_size: int, steps: int, work_dir: Path) -> Dict[str, Union[BareLoop, Runner]]:
+    """Loops around a tiny network, by name. All but the first read packed faces.
 
     Args:
-        configs: The repository's folder of configs.
         packed: Faces packed in the tiny network's size.
-        batch_size: Images in a step.
-        steps: Steps in an epoch.
+        batch_size: Images per step.
+        steps: Steps per epoch.
         work_dir: Where logs go.
     """
     images = batch_size * steps
-    ours = TINY.change(our_config(configs, packed, images, batch_size))
-    # The bare loop has the same optimiser, so that all differences are around the step.
+    ours = TINY.resize(our_config(packed, images, batch_size))
+    # The bare loop has the same optimizer, so that they only differ around the step.
     ours.optim_wrapper.optimizer = dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4)
     stock = stock_config(packed, TINY.size, images, batch_size)
     stock.optim_wrapper.optimizer = ours.optim_wrapper.optimizer
     stock.train_dataloader = copy.deepcopy(ours.train_dataloader)
     stock.train_dataloader.sampler = dict(type='DefaultSampler', shuffle=True)
     runners = {
-        'ours': start(ours, build_model(ours), work_dir, 'loop_ours'),
-        'stock hooks': start(stock, build_model(ours), work_dir, 'loop_stock'),
+        'ours': start_runner(ours, build_model(ours), work_dir, 'loop_ours'),
+        'stock hooks': start_runner(stock, build_model(ours), work_dir, 'loop_stock'),
     }
     bare = build_model(ours).to(next(runners['ours'].model.parameters()).device)
     faces = random_faces(images, TINY.size, TINY.num_identities)
@@ -114,10 +103,10 @@ def make_loops(
 
 
 def measure_loops(loops: Dict[str, Union[BareLoop, Runner]], steps: int, rounds: int, later: int) -> List[dict]:
-    """Seconds of the processor for a step, near the start and at step ``later``, and how many beyond the bare loop.
+    """CPU seconds per step, near the start and at step ``later``, and how many of them are beyond the bare loop.
 
-    One thread computes, so that waiting threads are not counted. What is beyond is given twice: the median over
-    rounds, and between the fastest rounds, which on a busy machine says more.
+    It uses one thread, so that waiting threads are not counted. ``beyond`` is the median over rounds, ``least_beyond``
+    the difference between the fastest rounds, which is more reliable on a busy machine.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -126,7 +115,7 @@ def measure_loops(loops: Dict[str, Union[BareLoop, Runner]], steps: int, rounds:
         if step == later:
             for loop in loops.values():
                 if isinstance(loop, Runner):
-                    age(loop, later)
+                    skip_to(loop, later)
         runs = {
             name: (loop.train_loop if isinstance(loop, Runner) else loop).run_epoch for name, loop in loops.items()
         }
@@ -141,7 +130,8 @@ def measure_loops(loops: Dict[str, Union[BareLoop, Runner]], steps: int, rounds:
 
 
 def loop_table(rows: List[dict]) -> List[List[str]]:
-    table = [['CPU time of a step', 'at step', 'median', 'beyond bare', 'between the fastest']]
+    """A table of :func:`measure_loops`."""
+    table = [['CPU time per step', 'at step', 'median', 'beyond bare', 'between the fastest']]
     for row in rows:
         figures = (row['median'], row['beyond'], row['least_beyond'])
         table.append([row['loop'], f'{row["step"]:,}', *(f'{value * 1e3:.2f} ms' for value in figures)])

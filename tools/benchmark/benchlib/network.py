@@ -1,6 +1,9 @@
+"""IMCNN in any size, and models of the same weights."""
+
 import copy
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -8,10 +11,15 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import MODELS
+from torch import nn
 
 from imcnn_plugin.attributes import FIRST_SPLIT
+from imcnn_plugin.engine import load_config
 
-from .reference_model import ObviousBackbone, ObviousHead
+from .reference_model import ReferenceBackbone, ReferenceHead
+
+CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
+IMCNN_CONFIG = CONFIGS / 'imcnn_celeba.py'
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,7 @@ class Network:
     Args:
         width: Factor on the size of every layer.
         size: Side of the images in pixels.
-        num_identities: Number of identities; 0 leaves that branch out.
+        num_identities: Number of identities; 0 for no identity branch.
     """
 
     width: float = 1.0
@@ -45,10 +53,11 @@ class Network:
 
     @property
     def embedding(self) -> int:
+        """Of the layer before the identities."""
         return round(512 * self.width)
 
-    def change(self, cfg: Config) -> Config:
-        """Gives a config of IMCNN this size."""
+    def resize(self, cfg: Config) -> Config:
+        """Gives a config of IMCNN this size, in place."""
         f = dict(in_channels=self.channels * len(FIRST_SPLIT), in_size=(self.side, self.side))
         cfg.model.backbone.width = self.width
         cfg.model.head.attr_head.update(f, hidden_dims=(self.hidden, self.hidden))
@@ -58,30 +67,35 @@ class Network:
             cfg.model.head.id_head = None
         return cfg
 
-    def build_obvious(self) -> ImageClassifier:
-        """The obvious network in a stock ``ImageClassifier`` with the stock preprocessor."""
+    def build(self, device: str = 'cpu') -> ImageClassifier:
+        """The model of ``configs/imcnn_celeba.py`` in this size; see :func:`build_model`."""
+        return build_model(self.resize(load_config(IMCNN_CONFIG)), device)
+
+    def build_reference(self) -> ImageClassifier:
+        """The reference network in a stock ``ImageClassifier`` with the stock preprocessor."""
         return ImageClassifier(
-            backbone=ObviousBackbone(self.width),
-            head=ObviousHead(self.channels * self.side**2, self.hidden, self.embedding, self.num_identities),
+            backbone=ReferenceBackbone(self.width),
+            head=ReferenceHead(self.channels * self.side**2, self.hidden, self.embedding, self.num_identities),
             data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True),
         )
 
 
 def build_model(cfg: Config, device: str = 'cpu') -> ImageClassifier:
-    """A config's model with its first weights; on the meta device it has none."""
+    """A config's model with its initial weights; on the meta device without any."""
     with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device(device):
         model = MODELS.build(cfg.model)
     if device != 'meta':
-        # At any lower level mmengine tells of each weight how it began.
+        # At any lower level mmengine logs how each weight was initialised.
         MMLogger.get_current_instance().setLevel('ERROR')
         model.init_weights()
     return model
 
 
 def share_weights(model: ImageClassifier) -> ImageClassifier:
-    """A second model of the same weights, which can be compiled or run otherwise than the first."""
+    """A second model of the same weights, which can be compiled or run in other ways than the first."""
     return copy.deepcopy(model, memo={id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())})
 
 
-def count_weights(model: ImageClassifier) -> int:
+def count_weights(model: nn.Module) -> int:
+    """Number of parameters."""
     return sum(parameter.numel() for parameter in model.parameters())

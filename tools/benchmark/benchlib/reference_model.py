@@ -1,4 +1,4 @@
-"""IMCNN as one would write it at first: a module for each group, in plain PyTorch. It is what others compare with."""
+"""The reference implementation of IMCNN that benchmarks and tests compare with: plain PyTorch, a module per group."""
 
 from typing import Dict, List, Sequence, Tuple
 
@@ -11,7 +11,7 @@ from torch import nn
 from imcnn_plugin.attributes import ATTRIBUTES, FIRST_SPLIT, NINE_GROUPS
 
 
-def convolution(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+def _convolution(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -19,8 +19,8 @@ def convolution(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequ
     )
 
 
-class ObviousBackbone(nn.Module):
-    """Table 2 of the paper: the trunk, then six ConvAttr, each with a map of its own.
+class ReferenceBackbone(nn.Module):
+    """Table 2 of the paper: the trunk, then six ConvAttr, each with its own feature map.
 
     Args:
         width: Factor on the number of channels.
@@ -30,30 +30,31 @@ class ObviousBackbone(nn.Module):
         super().__init__()
         c1, c2a, c2, c3a, c3, attr = (round(channels * width) for channels in (64, 64, 192, 192, 384, 512))
         self.trunk = nn.Sequential(
-            convolution(3, c1),
+            _convolution(3, c1),
             nn.MaxPool2d(2),
-            convolution(c1, c2a),
-            convolution(c2a, c2),
+            _convolution(c1, c2a),
+            _convolution(c2a, c2),
             nn.MaxPool2d(2),
-            convolution(c2, c3a),
-            convolution(c3a, c3),
+            _convolution(c2, c3a),
+            _convolution(c3a, c3),
             nn.MaxPool2d(2),
         )
-        self.conv_attr = nn.ModuleList(convolution(c3, attr, stride=2) for _ in FIRST_SPLIT)
+        self.conv_attr = nn.ModuleList(_convolution(c3, attr, stride=2) for _ in FIRST_SPLIT)
 
     def forward(self, x: torch.Tensor) -> Tuple[List[torch.Tensor]]:
+        """The six maps ``(N, C, h, w)``, as the only element of a tuple."""
         x = self.trunk(x)
         return ([conv(x) for conv in self.conv_attr],)
 
 
-class ObviousHead(nn.Module):
+class ReferenceHead(nn.Module):
     """FC1Attr, FC2Attr and logits for each of the nine groups, and the identity branch on all maps together.
 
     Args:
-        in_features: Numbers in one ConvAttr's map.
+        in_features: Size of one ConvAttr's flattened map.
         hidden: Size of FC1Attr and FC2Attr.
         embedding: Size of the layer before the identities.
-        num_identities: Number of identities; 0 leaves that branch out.
+        num_identities: Number of identities; 0 for no identity branch.
     """
 
     def __init__(self, in_features: int, hidden: int, embedding: int, num_identities: int):
@@ -68,7 +69,7 @@ class ObviousHead(nn.Module):
         self.order = [labels.index(name) for name in ATTRIBUTES]
 
     def forward(self, feats: Sequence[List[torch.Tensor]]) -> torch.Tensor:
-        """Logits ``(N, 40)`` in the order of CelebA."""
+        """Logits ``(N, 40)`` in CelebA's order."""
         logits = []
         for group, fc1, fc2, fc in zip(NINE_GROUPS, self.fc1, self.fc2, self.logits):
             x = feats[-1][group['slice']].flatten(1)
@@ -76,6 +77,7 @@ class ObviousHead(nn.Module):
         return torch.cat(logits, 1)[:, self.order]
 
     def loss(self, feats: Sequence[List[torch.Tensor]], data_samples: List[DataSample]) -> Dict[str, torch.Tensor]:
+        """``loss_attr`` and ``loss_id``, scalars; needs an identity branch."""
         logits = self(feats)
         target = torch.stack([sample.gt_score for sample in data_samples]).float()
         loss_attr = F.binary_cross_entropy_with_logits(logits, target, reduction='none').mean(0).sum()
@@ -86,9 +88,9 @@ class ObviousHead(nn.Module):
 
 
 @torch.no_grad()
-def copy_weights(fused: ImageClassifier, obvious: ImageClassifier) -> None:
-    """Gives the obvious network the weights of the fused one."""
-    source, target = fused.backbone.layers, obvious.backbone
+def copy_weights(fused: ImageClassifier, reference: ImageClassifier) -> None:
+    """Copies the weights of an IMCNN of this package into the reference network."""
+    source, target = fused.backbone.layers, reference.backbone
     convolutions = [layer for layer in source if not isinstance(layer, nn.MaxPool2d)]
     for old, new in zip(convolutions, [layer for layer in target.trunk if not isinstance(layer, nn.MaxPool2d)]):
         new.load_state_dict(old.state_dict())
@@ -98,14 +100,14 @@ def copy_weights(fused: ImageClassifier, obvious: ImageClassifier) -> None:
             new.state_dict()[name].copy_(part)
     head = fused.head
     bank = head.attr_head.banks[0]
-    for linear, layers in zip((bank.hidden[0], bank.hidden[2]), (obvious.head.fc1, obvious.head.fc2)):
+    for linear, layers in zip((bank.hidden[0], bank.hidden[2]), (reference.head.fc1, reference.head.fc2)):
         for weight, bias, layer in zip(linear.weight, linear.bias, layers):
             layer.weight.copy_(weight.T)
             layer.bias.copy_(bias)
-    sizes = [len(layer.bias) for layer in obvious.head.logits]
-    for weight, bias, layer in zip(bank.fc.weight.split(sizes), bank.fc.bias.split(sizes), obvious.head.logits):
+    sizes = [len(layer.bias) for layer in reference.head.logits]
+    for weight, bias, layer in zip(bank.fc.weight.split(sizes), bank.fc.bias.split(sizes), reference.head.logits):
         layer.weight.copy_(weight)
         layer.bias.copy_(bias)
     if head.id_head is not None:
-        obvious.head.embedding.load_state_dict(head.id_head.embedding.state_dict())
-        obvious.head.identities.load_state_dict(head.id_head.fc.state_dict())
+        reference.head.embedding.load_state_dict(head.id_head.embedding.state_dict())
+        reference.head.identities.load_state_dict(head.id_head.fc.state_dict())

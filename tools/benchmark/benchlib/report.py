@@ -1,4 +1,4 @@
-"""What the tools print and write."""
+"""What all benchmarks share: timing in turn, the command line, tables and the JSON file."""
 
 import argparse
 import json
@@ -6,37 +6,134 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import Callable, Dict, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
+import numpy as np
 import torch
 
-from imcnn_plugin.errors import IMCNNError
 from imcnn_plugin.files import write_text
 from imcnn_plugin.tables import aligned_lines
 
-from .roofline import name_of
-from .timing import format_seconds
-
-
-def run_in_folder(measure: Callable[[argparse.Namespace, Path], None], args: argparse.Namespace) -> None:
-    """Calls ``measure(args, folder)`` with a folder that is gone afterwards, and ends the process with an error."""
-    with tempfile.TemporaryDirectory(prefix=f'{Path(sys.argv[0]).stem}_') as folder:
-        try:
-            measure(args, Path(folder))
-        except IMCNNError as error:
-            sys.exit(f'error: {error}')
-
 
 def the_device() -> torch.device:
-    """A GPU where there is one."""
+    """A GPU if available."""
     return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
 
 
-def describe_machine() -> dict:
-    """What the figures were measured on."""
+def synchronize() -> None:
+    """Waits for the GPU if there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def alternate(
+    variants: Dict[str, Callable[[], object]],
+    rounds: int,
+    warm_up: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+    prepare: Dict[str, Callable[[], object]] = {},
+) -> Dict[str, List[float]]:
+    """Times variants in turn, A B C A B C ..., so that a machine that slows down affects all of them.
+
+    Args:
+        variants: What to run, by name.
+        rounds: Number of timed rounds.
+        warm_up: Number of untimed rounds before them.
+        clock: Returns seconds; ``time.process_time`` for CPU time.
+        prepare: Called before the variant of the same name, untimed.
+
+    Returns:
+        Seconds of each variant in each round. A line of progress is printed every few seconds.
+    """
+    seconds = {name: [] for name in variants}
+    last_print = time.perf_counter()
+    for index in range(-warm_up, rounds):
+        shown = []
+        for name, run in variants.items():
+            if name in prepare:
+                prepare[name]()
+            synchronize()
+            start = clock()
+            run()
+            synchronize()
+            taken = clock() - start
+            shown.append(f'{name} {format_seconds(taken)}')
+            if index >= 0:
+                seconds[name].append(taken)
+        if time.perf_counter() - last_print > 2:
+            last_print = time.perf_counter()
+            title = f'round {index + 1} of {rounds}' if index >= 0 else 'warm-up'
+            print(f'  {title}: {"; ".join(shown)}', flush=True)
+    return seconds
+
+
+def summarize(seconds: Sequence[float]) -> Dict[str, float]:
+    """Median, quartiles and minimum (``least``)."""
+    least, lower, median, upper = np.percentile(seconds, (0, 25, 50, 75))
+    return dict(median=float(median), lower_quartile=float(lower), upper_quartile=float(upper), least=float(least))
+
+
+def speedup(baseline: Sequence[float], seconds: Sequence[float]) -> float:
+    """How many times as fast as the baseline: the median over rounds of the ratio within a round."""
+    return float(np.median(np.divide(baseline, seconds)))
+
+
+def format_seconds(seconds: float) -> str:
+    """Three digits and a unit."""
+    factor, unit = (1, 's') if seconds >= 1 else (1e3, 'ms') if seconds >= 1e-3 else (1e6, 'us')
+    return f'{seconds * factor:.3g} {unit}'
+
+
+def cell(value: Optional[float], form: str) -> str:
+    """A number for a table; '-' if it was not measured."""
+    return '-' if value is None else format(value, form)
+
+
+def cells(row: dict, **forms: str) -> List[str]:
+    """:func:`cell` of several values of a row, with the format of each."""
+    return [cell(row.get(name), form) for name, form in forms.items()]
+
+
+def gpu_cells(row: dict) -> List[str]:
+    """Cells under 'GPU busy' and 'peak GB', from the values of :func:`~benchlib.roofline.gpu_use`."""
+    return [cell(row.get('gpu_busy'), '.0%'), cell(row.get('peak_bytes', 0) / 1e9 or None, '.1f')]
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows of cells, headings first, after an empty line."""
+    print('', *aligned_lines(rows, rules=[1]), sep='\n')
+
+
+def positive(text: str) -> int:
+    """An argument that must be a positive integer."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a positive integer, found '{text}'")
+    return int(text)
+
+
+def make_parser(description: str, rounds: int, batch_size: int = 64) -> argparse.ArgumentParser:
+    """A parser with the options of every benchmark and their defaults."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument('--batch-size', type=positive, default=batch_size, help='images per batch')
+    parser.add_argument('--rounds', type=positive, default=rounds, help='number of times each variant is timed')
+    parser.add_argument('--out', metavar='FILE', help='write all figures to this JSON file')
+    return parser
+
+
+def run(measure: Callable[[argparse.Namespace, Path], dict], args: argparse.Namespace) -> dict:
+    """Runs a benchmark.
+
+    Args:
+        measure: Called with ``args`` and a temporary folder; returns its figures.
+        args: Of a parser of :func:`make_parser`. The figures, settings and the machine are written to ``args.out``.
+
+    Returns:
+        The figures.
+    """
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return dict(
+    machine = dict(
         gpu=gpu,
         machine=platform.machine(),
         cpu_capability=torch.backends.cpu.get_cpu_capability(),
@@ -44,37 +141,11 @@ def describe_machine() -> dict:
         threads=torch.get_num_threads(),
         torch=torch.__version__,
     )
-
-
-def show_machine(machine: dict) -> str:
-    where = machine['gpu'] or f'no GPU, {machine["machine"]} with {machine["cpu_capability"]}'
-    return f'{where}, {machine["cores"]} cores, {machine["threads"]} threads, torch {machine["torch"]}'
-
-
-def show_limits(limit: Dict[str, float], limits: Dict[torch.dtype, float]) -> str:
-    """The machine's rates and what they make of a step or a batch."""
-    rates = ', '.join(f'{limit[name_of(dtype)] / 1e9:.4g} GFLOP/s in {name_of(dtype)}' for dtype in limits)
-    seconds = ', '.join(f'{format_seconds(value)} in {name_of(dtype)}' for dtype, value in limits.items())
-    return f'{limit["bandwidth"] / 1e9:.4g} GB/s, {rates}: {seconds}'
-
-
-def show_table(rows: Sequence[Sequence[str]]) -> str:
-    lines = aligned_lines(rows)
-    return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:]])
-
-
-def write_json(out: Optional[str], values: dict) -> None:
-    """Writes all figures to a file, where one is wanted."""
-    if out:
-        write_text(Path(out), json.dumps(values, indent=1) + '\n')
-
-
-def positive(text: str) -> int:
-    """A number on a command line that must be at least 1."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of at least 1")
-    return int(text)
-
-
-def hours(seconds: float) -> str:
-    return f'{seconds / 3600:.1f} h' if seconds >= 3600 else f'{seconds / 60:.1f} min'
+    where = gpu or f'no GPU, {machine["machine"]} with {machine["cpu_capability"]}'
+    print(f'{where}, {machine["cores"]} cores, {machine["threads"]} threads, torch {machine["torch"]}', flush=True)
+    with tempfile.TemporaryDirectory(prefix=f'{Path(sys.argv[0]).stem}_') as folder:
+        figures = measure(args, Path(folder))
+        if args.out:
+            values = dict(machine=machine, settings=vars(args), **figures)
+            write_text(Path(args.out), json.dumps(values, indent=1) + '\n')
+    return figures

@@ -1,85 +1,78 @@
-"""What a machine could do at best: bytes / bandwidth + FLOP / peak, both measured here."""
+"""The roofline (bytes / bandwidth + FLOP / peak, both measured) and the use of the GPU."""
 
 import functools
 import time
-from typing import Callable, Dict, Sequence
+from typing import Callable, Dict, Iterable, Sequence, Tuple
 
 import torch
 from mmpretrain.structures import DataSample
 from torch import nn
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from .timing import synchronize
+from .report import alternate, format_seconds, synchronize, the_device
 
 # Bytes that one weight moves in a step, each read or written once, nothing kept in a cache from one layer to the next.
 # SGD with momentum reads weight, gradient and momentum and writes weight and momentum, all float32.
-SGD = 5 * 4
+SGD_BYTES = 5 * 4
 STEP_BYTES = {
     # Read in the forward and in the backward pass; the gradient is written.
-    torch.float32: 3 * 4 + SGD,
+    torch.float32: 3 * 4 + SGD_BYTES,
     # Autocast reads float32 and writes bfloat16, which both passes read; the gradient is written in bfloat16 and cast.
-    torch.bfloat16: (4 + 2) + 3 * 2 + (2 + 4) + SGD,
+    torch.bfloat16: (4 + 2) + 3 * 2 + (2 + 4) + SGD_BYTES,
 }
 
 
-def fastest(run: Callable[[], object], repeats: int = 10, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds of the fastest of several runs, after one that is not counted."""
-    seconds = []
-    for _ in range(repeats + 1):
-        synchronize()
-        start = clock()
-        run()
-        synchronize()
-        seconds.append(clock() - start)
-    return min(seconds[1:])
+def _fastest(run: Callable[[], object], repeats: int = 10, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds of the fastest of several runs, after one untimed run."""
+    return min(alternate({'roofline': run}, repeats, clock=clock)['roofline'])
 
 
 def measure_bandwidth(device: torch.device, numbers: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Bytes a second of main memory, the better of a copy and a triad a = b + 3 c of that many float32 numbers."""
+    """Memory bandwidth in bytes/s: the better of a copy and a triad a = b + 3 c of that many float32 numbers."""
     a, b, c = (torch.ones(numbers, device=device) for _ in range(3))
-    copy = 2 * a.nbytes / fastest(lambda: a.copy_(b), clock=clock)
-    triad = 3 * a.nbytes / fastest(lambda: torch.add(b, c, alpha=3, out=a), clock=clock)
+    copy = 2 * a.nbytes / _fastest(lambda: a.copy_(b), clock=clock)
+    triad = 3 * a.nbytes / _fastest(lambda: torch.add(b, c, alpha=3, out=a), clock=clock)
     return max(copy, triad)
 
 
-def measure_peak(device: torch.device, dtype: torch.dtype, sides: Sequence[int]) -> float:
-    """FLOP a second of a product of two square matrices, of several sizes the best."""
+def _measure_peak(device: torch.device, dtype: torch.dtype, sides: Sequence[int]) -> float:
+    """FLOP/s of a product of two square matrices, the best over several sizes."""
     rates = []
     for side in sides:
         a, b, product = (torch.randn(side, side, device=device).to(dtype) for _ in range(3))
-        rates.append(2 * side**3 / fastest(functools.partial(torch.mm, a, b, out=product)))
+        rates.append(2 * side**3 / _fastest(functools.partial(torch.mm, a, b, out=product)))
     return max(rates)
 
 
-def measure_machine(device: torch.device) -> Dict[str, float]:
-    """Bandwidth in bytes/s, peaks in FLOP/s."""
+def measure_roofline() -> Dict[str, float]:
+    """``bandwidth`` in bytes/s, peaks in ``float32`` and ``bfloat16`` in FLOP/s."""
+    device, precision = the_device(), torch.get_float32_matmul_precision()
     gpu = device.type == 'cuda'
-    precision = torch.get_float32_matmul_precision()
     if gpu:
         # cuDNN computes float32 convolutions in TF32.
         torch.set_float32_matmul_precision('high')
-    peaks = {
-        name_of(dtype): measure_peak(device, dtype, [4096, 8192, 16384] if gpu else [768, 1024])
-        for dtype in STEP_BYTES
-    }
+    sides = [4096, 8192, 16384] if gpu else [768, 1024]
+    peaks = {_name(dtype): _measure_peak(device, dtype, sides) for dtype in STEP_BYTES}
     torch.set_float32_matmul_precision(precision)
     return dict(bandwidth=measure_bandwidth(device, 2**30 if gpu else 2**26), **peaks)
 
 
 def better_of(first: Dict[str, float], second: Dict[str, float]) -> Dict[str, float]:
-    """Of two measurements the higher numbers: what runs beside them can only lower them."""
+    """The higher rates of two measurements: other work on the machine can only lower them."""
     return {key: max(first[key], second[key]) for key in first}
 
 
 def count_flops(model: nn.Module, size: int, training: bool = True) -> int:
-    """FLOP for one image; a multiplication and an addition are two. Products and convolutions are counted, no more.
+    """FLOP of the matrix products and convolutions for one image; a multiply-add counts as two.
 
     Args:
         model: An ``ImageClassifier`` with a ``JointHead``, on the meta device.
         size: Side of the image in pixels.
-        training: Losses and the backward pass as well.
+        training: Include the losses and the backward pass.
     """
-    # Batch normalisation in training wants several values a channel.
+    # Batch normalisation in training needs several values a channel.
     images = torch.zeros(2, 3, size, size, device='meta')
     samples = DataSample()
     samples.gt_score = torch.zeros(2, len(model.head.attr_head.classes), device='meta')
@@ -92,24 +85,80 @@ def count_flops(model: nn.Module, size: int, training: bool = True) -> int:
     return counter.get_total_flops() // 2
 
 
-def step_limit(machine: Dict[str, float], dtype: torch.dtype, weights: int, flops: float) -> float:
-    """Seconds of one step of training at the limit of the machine.
+def step_bound(roofline: Dict[str, float], dtype: torch.dtype, weights: int, flops: float) -> float:
+    """Lower bound on the seconds of one training step.
 
-    Weights, gradients and momentum are counted, see ``STEP_BYTES``; feature maps are not, so no step can reach it.
+    It counts the traffic of weights, gradients and momentum (``STEP_BYTES``), not that of feature maps, so no step
+    can reach it.
 
     Args:
-        machine: Of :func:`measure_machine`.
-        dtype: Precision of products.
+        roofline: Of :func:`measure_roofline`.
+        dtype: Precision of the matrix products.
         weights: Number of weights.
         flops: Of the whole batch.
     """
-    return STEP_BYTES[dtype] * weights / machine['bandwidth'] + flops / machine[name_of(dtype)]
+    return STEP_BYTES[dtype] * weights / roofline['bandwidth'] + flops / roofline[_name(dtype)]
 
 
-def inference_limit(machine: Dict[str, float], dtype: torch.dtype, weights: int, flops: float) -> float:
-    """Seconds of one batch at the limit of the machine: each weight is read once, in ``dtype``."""
-    return dtype.itemsize * weights / machine['bandwidth'] + flops / machine[name_of(dtype)]
+def inference_bound(roofline: Dict[str, float], dtype: torch.dtype, weights: int, flops: float) -> float:
+    """Lower bound on the seconds of predicting one batch: each weight is read once, in ``dtype``."""
+    return dtype.itemsize * weights / roofline['bandwidth'] + flops / roofline[_name(dtype)]
 
 
-def name_of(dtype: torch.dtype) -> str:
+def show_roofline(roofline: Dict[str, float], bounds: Dict[torch.dtype, float]) -> str:
+    """The measured rates and the lower bounds that follow from them, by precision."""
+    rates = ', '.join(f'{roofline[_name(dtype)] / 1e9:.4g} GFLOP/s in {_name(dtype)}' for dtype in bounds)
+    seconds = ', '.join(f'{format_seconds(value)} in {_name(dtype)}' for dtype, value in bounds.items())
+    return f'{roofline["bandwidth"] / 1e9:.4g} GB/s, {rates}: {seconds}'
+
+
+def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix('torch.')
+
+
+def gpu_use(run: Callable[[], object], own: int) -> Dict[str, float]:
+    """How much of the GPU a function uses, measured in two extra runs.
+
+    Args:
+        run: The function.
+        own: Bytes of GPU memory that it holds already, such as weights and momentum.
+
+    Returns:
+        ``gpu_busy``, the share of time in which the GPU computes or copies, and ``peak_bytes``, the peak of its memory
+        without that of other variants.
+    """
+    return dict(gpu_busy=_busy_share(run), peak_bytes=_peak_memory(run, own))
+
+
+def _busy_share(run: Callable[[], object]) -> float:
+    """Share of the wall time, which includes the profiler's own."""
+    synchronize()
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiler:
+        start = time.perf_counter()
+        run()
+        synchronize()
+        wall = time.perf_counter() - start
+    intervals = [
+        (event.time_range.start, event.time_range.end)
+        for event in profiler.events()
+        if event.device_type == DeviceType.CUDA and not event.is_user_annotation
+    ]
+    return _union_length(intervals) / 1e6 / wall
+
+
+def _union_length(intervals: Iterable[Tuple[float, float]]) -> float:
+    """Length of the union of intervals ``(start, end)``."""
+    total, reached = 0.0, float('-inf')
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _peak_memory(run: Callable[[], object], own: int) -> int:
+    synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run()
+    synchronize()
+    return torch.cuda.max_memory_allocated() - before + own

@@ -1,7 +1,8 @@
-"""Runners that are stepped through from outside, an epoch at a time."""
+"""Runners stepped from outside, an epoch at a time: this package's config, and a stock one to compare with."""
 
 import copy
 import inspect
+import itertools
 import signal
 from pathlib import Path
 from typing import Optional, Union
@@ -13,53 +14,52 @@ from torch import nn
 
 from imcnn_plugin.engine import load_config
 
-# More than are ever run, so that no hook sees the end of the training.
+from .network import CONFIGS, IMCNN_CONFIG
+
+# More than any benchmark runs, so that no hook sees the end of training.
 MANY_EPOCHS = 10000
+_NUMBERS = itertools.count()
 
 
-def our_config(
-    configs: Path, data_root: Path, images: int, batch_size: int, num_workers: Optional[int] = None
-) -> Config:
-    """The repository's config of IMCNN on packed faces.
+def our_config(data_root: Path, images: int, batch_size: int, num_workers: Optional[int] = None) -> Config:
+    """``configs/imcnn_celeba.py`` on packed faces, without validation and checkpoints.
 
     Args:
-        configs: The repository's folder of configs.
         data_root: The packed faces.
-        images: Number of images, which is one epoch.
-        batch_size: Images in a step.
-        num_workers: None leaves what the config says.
+        images: Number of images in an epoch.
+        batch_size: Images per step.
+        num_workers: Number of loader processes; None keeps the config's.
     """
-    cfg = load_config(configs / 'imcnn_celeba.py')
-    loader = load_config(
-        configs / '_base_' / 'datasets' / 'celeba_packed.py', data_root=str(data_root)
-    ).train_dataloader
+    cfg = load_config(IMCNN_CONFIG)
+    packed = load_config(CONFIGS / '_base_' / 'datasets' / 'celeba_packed.py', data_root=str(data_root))
+    cfg.train_dataloader = packed.train_dataloader
+    loader = cfg.train_dataloader
     loader.batch_size = batch_size
     loader.dataset.indices = images
-    # It only says how the faces were packed, and in a benchmark they may have another size.
+    # The pipeline only describes how the faces were packed; a benchmark packs them in another size.
     loader.dataset.pop('pipeline', None)
     if num_workers is not None:
         loader.num_workers, loader.persistent_workers = num_workers, num_workers > 0
-    cfg.train_dataloader = loader
-    # No validation and no checkpoints; and the number of identities is the network's, not the data's.
     for name in ('val', 'test'):
         for key in (f'{name}_dataloader', f'{name}_cfg', f'{name}_evaluator'):
             cfg[key] = None
     cfg.default_hooks.checkpoint = None
-    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'FitCheckHook']
+    # The number of identities is the network's, not the data's.
+    cfg.default_hooks.pop('data_model_check')
     cfg.train_cfg.max_epochs = MANY_EPOCHS
     cfg.log_level = 'ERROR'
     return cfg
 
 
 def stock_config(data_root: Path, size: int, images: int, batch_size: int, num_workers: int = 0) -> Config:
-    """What mmpretrain's users begin with: JPEG files, a list of samples, the default hooks, float32.
+    """What a user of mmpretrain starts with: JPEG files, a list of data samples, the default hooks, float32.
 
     Args:
         data_root: CelebA's folder.
         size: Side to which images are resized.
-        images: Number of images, which is one epoch.
-        batch_size: Images in a step.
-        num_workers: Processes that read.
+        images: Number of images in an epoch.
+        batch_size: Images per step.
+        num_workers: Number of loader processes.
     """
     pipeline = [
         dict(type='LoadImageFromFile'),
@@ -88,46 +88,25 @@ def stock_config(data_root: Path, size: int, images: int, batch_size: int, num_w
     )
 
 
-def start(cfg: Config, model: Union[nn.Module, dict], work_dir: Path, name: str) -> Runner:
-    """A runner that is set up as ``Runner.train`` does it and has not made a step: call ``train_loop.run_epoch()``.
+def start_runner(cfg: Config, model: Union[nn.Module, dict], work_dir: Path, name: str) -> Runner:
+    """A runner set up as by ``Runner.train``, before its first step: call ``train_loop.run_epoch()``.
 
     Args:
         cfg: A config with a ``train_dataloader``.
         model: The model or its config.
         work_dir: Where logs go.
-        name: Unlike that of any other runner, since their histories go by it.
+        name: Of its folder in ``work_dir``.
     """
-    # A runner writes into its config.
+    # A runner writes into its config, and shares its histories with a runner of the same name and second.
     cfg = copy.deepcopy(cfg)
-    cfg.work_dir, cfg.experiment_name = str(work_dir / name), name
+    cfg.work_dir, cfg.experiment_name = str(work_dir / name), f'{name}_{next(_NUMBERS)}'
     keys = set(inspect.signature(Runner).parameters) & set(cfg) - {'model'}
     runner = Runner(model=model, cfg=cfg, **{key: cfg[key] for key in keys})
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     runner.train_loop.stop_training = True
     runner.train()
     runner.call_hook('before_train')
-    # A hook that waits for the end of a step is of no use to who stops a benchmark.
+    # A signal must end a benchmark at once, not after a step as InterruptHook does.
     for number, handler in handlers.items():
         signal.signal(number, handler)
     return runner
-
-
-def share_state(runner: Runner, other: Runner) -> None:
-    """Lets a second optimiser of the same weights go on with the momentum of the first."""
-    other.optim_wrapper.optimizer.state = runner.optim_wrapper.optimizer.state
-
-
-def set_layout(runner: Runner, memory_format: torch.memory_format) -> None:
-    """Brings weights and momentum of convolutions into a layout."""
-    runner.model.to(memory_format=memory_format)
-    for values in runner.optim_wrapper.optimizer.state.values():
-        for name, value in values.items():
-            if isinstance(value, torch.Tensor) and value.dim() == 4:
-                values[name] = value.contiguous(memory_format=memory_format)
-
-
-def own_bytes(runner: Runner) -> int:
-    """Bytes of weights, buffers and momentum."""
-    state = runner.optim_wrapper.optimizer.state.values()
-    tensors = [*runner.model.parameters(), *runner.model.buffers(), *(v for values in state for v in values.values())]
-    return sum(tensor.nbytes for tensor in tensors if isinstance(tensor, torch.Tensor))

@@ -1,4 +1,4 @@
-"""The variants of training that are compared: the obvious one, ours option by option, and ours without reading."""
+"""Variants of training to compare: the reference, this package option by option, and the same on synthetic input."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,23 +7,21 @@ from typing import Callable, Dict, List, Tuple
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from mmpretrain.structures import DataSample
 
-from imcnn_plugin.engine.malloc_tuning import keep_freed_memory
+from imcnn_plugin.engine import keep_freed_memory
 
-from .gpu_use import busy_share, peak_memory
-from .loop_cost import random_faces
+from .faces import synthetic_batch
 from .network import Network, build_model, share_weights
-from .report import hours, the_device
-from .runners import our_config, own_bytes, set_layout, share_state, start, stock_config
-from .timing import cell, format_seconds, summarize, times_as_fast
+from .report import cells, format_seconds, gpu_cells, speedup, summarize, the_device
+from .roofline import gpu_use
+from .runners import our_config, start_runner, stock_config
 
-OBVIOUS = 'obvious (a)'
+REFERENCE = 'reference (a)'
 SYNTHETIC = 'same step, synthetic input (b)'
 ON_GPU = '+ images on the GPU'
 KEPT = '+ memory kept'
 COMPILED = '+ compile'
-# Each adds its options to those of all before it.
+# Each variant adds its options to those of all before it.
 OPTIONS = {
     'ours': {},
     '+ channels_last': {'default_hooks.speed.channels_last': True},
@@ -39,14 +37,14 @@ PAPER_IMAGES = 30 * 180000
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of training.
+    """One way to train.
 
     Args:
-        run: Makes the steps of one block.
-        runner: Whose model and optimiser it trains.
-        dtype: Precision of its products.
+        run: Trains for the steps of one block.
+        runner: Its runner, with the model and optimizer.
+        dtype: Precision of the matrix products.
         memory_format: Layout of the weights.
-        keep_memory: Whether the process keeps what is freed.
+        keep_memory: Whether the process keeps freed memory.
     """
 
     run: Callable[[], None]
@@ -56,16 +54,28 @@ class Variant:
     keep_memory: bool = False
 
     def prepare(self) -> None:
+        """Must be called before ``run`` if another variant ran before."""
         keep_freed_memory(self.keep_memory)
-        set_layout(self.runner, self.memory_format)
+        self.runner.model.to(memory_format=self.memory_format)
+        for values in self.runner.optim_wrapper.optimizer.state.values():
+            for name, value in values.items():
+                if isinstance(value, torch.Tensor) and value.dim() == 4:
+                    values[name] = value.contiguous(memory_format=self.memory_format)
         if self.keep_memory:
-            # A training takes its memory once, in its first step.
+            # Training allocates memory once, in its first step.
             self.run()
+
+    @property
+    def own_bytes(self) -> int:
+        """Bytes of weights, buffers and momentum."""
+        model, state = self.runner.model, self.runner.optim_wrapper.optimizer.state
+        tensors = [*model.parameters(), *model.buffers(), *(v for values in state.values() for v in values.values())]
+        return sum(tensor.nbytes for tensor in tensors if isinstance(tensor, torch.Tensor))
 
 
 @dataclass(frozen=True)
 class Data:
-    """The same faces as files and packed, and what a block takes of them."""
+    """The same faces as files and packed, and how many of them a block takes."""
 
     files: Path
     packed: Path
@@ -74,43 +84,48 @@ class Data:
 
     @property
     def images(self) -> int:
+        """Images in a block."""
         return self.batch_size * self.steps
 
 
-def make_variants(configs: Path, data: Data, network: Network, work_dir: Path, compiled: bool) -> Dict[str, Variant]:
-    """All of them, each ready for its first step. Call ``prepare`` of a variant before it runs.
+def make_variants(data: Data, network: Network, work_dir: Path, compiled: bool) -> Dict[str, Variant]:
+    """All variants by name. All but the reference share their weights and momentum.
 
-    Those of ours share their weights and their momentum.
+    Args:
+        data: What they train on.
+        network: The size of their model.
+        work_dir: Where logs go.
+        compiled: Include a compiled variant.
     """
     workers = 8 if torch.cuda.is_available() else 0
     cfg = stock_config(data.files, network.size, data.images, data.batch_size, workers)
-    runner = start(cfg, network.build_obvious(), work_dir, 'obvious')
-    variants = {OBVIOUS: Variant(runner.train_loop.run_epoch, runner)}
+    runner = start_runner(cfg, network.build_reference(), work_dir, 'reference')
+    variants = {REFERENCE: Variant(runner.train_loop.run_epoch, runner)}
 
-    cfg = network.change(our_config(configs, data.packed, data.images, data.batch_size))
-    model, first = build_model(cfg).to(the_device()), None
+    cfg = network.resize(our_config(data.packed, data.images, data.batch_size))
+    model, state = build_model(cfg).to(the_device()), None
     for name, options in OPTIONS.items():
         if (name == COMPILED and not compiled) or name == (KEPT if torch.cuda.is_available() else ON_GPU):
             continue
         cfg.merge_from_dict(options)
-        runner = start(cfg, share_weights(model), work_dir, name)
-        first = first or runner
-        share_state(first, runner)
-        variants[name] = Variant(runner.train_loop.run_epoch, runner, *settings(cfg))
+        runner = start_runner(cfg, share_weights(model), work_dir, name)
+        optimizer = runner.optim_wrapper.optimizer
+        state = optimizer.state = optimizer.state if state is None else state
+        variants[name] = Variant(runner.train_loop.run_epoch, runner, *_settings(cfg))
 
-    # Of the last, which has every option.
-    batch = synthetic_batch(network, data.batch_size, the_device())
+    # With the last runner, which has every option.
+    batch = synthetic_batch(network, data.batch_size)
 
-    def steps() -> None:
+    def run_steps() -> None:
         for _ in range(data.steps):
             runner.model.train_step(batch, runner.optim_wrapper)
 
-    variants[SYNTHETIC] = Variant(steps, runner, *settings(cfg))
+    variants[SYNTHETIC] = Variant(run_steps, runner, *_settings(cfg))
     return variants
 
 
-def settings(cfg: Config) -> Tuple[torch.dtype, torch.memory_format, bool]:
-    """Precision and layout that a config trains in, and whether it keeps memory."""
+def _settings(cfg: Config) -> Tuple[torch.dtype, torch.memory_format, bool]:
+    """Precision and layout that a config trains in, and whether it keeps freed memory."""
     return (
         torch.bfloat16 if cfg.optim_wrapper.type == 'BF16OptimWrapper' else torch.float32,
         torch.channels_last if cfg.default_hooks.speed.get('channels_last') else torch.contiguous_format,
@@ -118,55 +133,42 @@ def settings(cfg: Config) -> Tuple[torch.dtype, torch.memory_format, bool]:
     )
 
 
-def synthetic_batch(network: Network, batch_size: int, device: torch.device) -> dict:
-    """A batch as packed faces give it, on the device already."""
-    faces = {
-        name: torch.from_numpy(array).to(device)
-        for name, array in random_faces(batch_size, network.size, network.num_identities).items()
-    }
-    samples = DataSample()
-    samples.gt_score, samples.gt_identity = faces['labels'].float(), faces['identity']
-    return dict(inputs=faces['images'].permute(0, 3, 1, 2), data_samples=samples)
-
-
 def training_rows(
-    variants: Dict[str, Variant], blocks: Dict[str, List[float]], data: Data, limits: Dict[torch.dtype, float]
+    variants: Dict[str, Variant], blocks: Dict[str, List[float]], data: Data, bounds: Dict[torch.dtype, float]
 ) -> List[dict]:
-    """Figures of each variant, in seconds of one step; on a GPU it runs once more for its use.
+    """Figures of each variant, in seconds per step; on a GPU, its use is measured here.
 
     Args:
         variants: Of :func:`make_variants`.
-        blocks: Their times, of :func:`~benchlib.timing.alternate`.
+        blocks: Their times, of :func:`~benchlib.report.alternate`.
         data: What a block takes.
-        limits: Seconds of a step at the limit of the machine, by precision.
+        bounds: The roofline: lower bounds on the seconds of a step, by precision.
     """
     seconds = {name: [value / data.steps for value in values] for name, values in blocks.items()}
     rows = []
     for name, variant in variants.items():
         row = dict(variant=name, **summarize(seconds[name]), rounds=seconds[name])
         row['images_per_second'] = data.batch_size / row['median']
-        row['times_obvious'] = times_as_fast(seconds[OBVIOUS], seconds[name])
-        row['share_of_synthetic'] = times_as_fast(seconds[SYNTHETIC], seconds[name])
-        row['share_of_limit'] = limits[variant.dtype] / row['median']
+        row['times_reference'] = speedup(seconds[REFERENCE], seconds[name])
+        row['share_of_synthetic'] = speedup(seconds[SYNTHETIC], seconds[name])
+        row['share_of_roofline'] = bounds[variant.dtype] / row['median']
         row['paper_schedule_seconds'] = PAPER_IMAGES / row['images_per_second']
         if torch.cuda.is_available():
             variant.prepare()
-            row['gpu_busy'] = busy_share(variant.run)
-            row['peak_bytes'] = peak_memory(variant.run, own_bytes(variant.runner))
+            row.update(gpu_use(variant.run, variant.own_bytes))
         rows.append(row)
     return rows
 
 
 def training_table(rows: List[dict]) -> List[List[str]]:
+    """A table of :func:`training_rows`."""
     table = [['variant', 'step', 'quartiles', 'images/s', 'x (a)', 'of (b)', 'of (c)', 'paper', 'GPU busy', 'peak GB']]
     for row in rows:
         quartiles = f'{format_seconds(row["lower_quartile"])} - {format_seconds(row["upper_quartile"])}'
-        figures = [
-            format(row['images_per_second'], '.4g'),
-            format(row['times_obvious'], '.2f'),
-            *(format(row[key], '.0%') for key in ('share_of_synthetic', 'share_of_limit')),
-            hours(row['paper_schedule_seconds']),
-        ]
-        gpu = [cell(row.get('gpu_busy'), '.0%'), cell(row.get('peak_bytes', 0) / 1e9 or None, '.1f')]
-        table.append([row['variant'], format_seconds(row['median']), quartiles, *figures, *gpu])
+        figures = cells(
+            row, images_per_second='.4g', times_reference='.2f', share_of_synthetic='.0%', share_of_roofline='.0%'
+        )
+        minutes = row['paper_schedule_seconds'] / 60
+        paper = f'{minutes / 60:.1f} h' if minutes >= 60 else f'{minutes:.1f} min'
+        table.append([row['variant'], format_seconds(row['median']), quartiles, *figures, paper, *gpu_cells(row)])
     return table

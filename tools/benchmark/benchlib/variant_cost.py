@@ -1,4 +1,4 @@
-"""What configs cost beside each other: a training step, a batch of predictions, weights."""
+"""The cost of configs compared: a training step, a batch of predictions, number of weights."""
 
 from dataclasses import dataclass
 from typing import Dict, List
@@ -14,18 +14,17 @@ from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.errors import ConfigError
 
 from .network import build_model, count_weights
-from .report import the_device
-from .timing import cell, format_seconds, summarize, times_as_fast
+from .report import cell, format_seconds, speedup, summarize, the_device
 
 
 @dataclass(frozen=True)
-class Trainee:
-    """A config's model and optimiser with a batch.
+class BuiltVariant:
+    """A config's model and optimizer with a batch.
 
     Args:
         model: On the device.
-        wrapper: Of its weights.
-        batch: As stock ``PackInputs`` and ``default_collate`` give it.
+        wrapper: Its optimizer.
+        batch: As returned by stock ``PackInputs`` and ``default_collate``.
     """
 
     model: ImageClassifier
@@ -33,29 +32,35 @@ class Trainee:
     batch: dict
 
     def train(self) -> None:
+        """One training step."""
         self.model.train_step(self.batch, self.wrapper)
 
     def predict(self) -> None:
+        """Predicts the batch."""
         with torch.no_grad():
             self.model.test_step(self.batch)
 
 
-def make_trainee(cfg: Config, batch_size: int) -> Trainee:
-    """What a config trains, with images of noise.
+def build_variant(cfg: Config, batch_size: int, num_identities: int) -> BuiltVariant:
+    """Builds what a config trains, with random images.
 
     Args:
-        cfg: A config with a ``Resize`` in its training pipeline, from which the images have their size. Of the hook
-            ``speed`` only ``channels_last`` is heeded.
+        cfg: A config with a ``Resize`` in its training pipeline, which sets the size of the images. Only
+            ``channels_last`` of the hook ``speed`` is applied.
         batch_size: Number of images.
+        num_identities: Replaces ``num_identities='auto'``.
 
     Raises:
-        ConfigError: The pipeline does not say how large the images are.
+        ConfigError: The pipeline has no ``Resize``.
     """
     pipeline = cfg.train_dataloader.dataset.get('pipeline', [])
     scale = next((step.scale for step in pipeline if step.type == 'Resize'), None)
     if scale is None:
-        raise ConfigError(f'{cfg.filename}: no Resize in train_dataloader.dataset.pipeline, so no size of images')
+        raise ConfigError(f'{cfg.filename}: no Resize in train_dataloader.dataset.pipeline to set the size of images')
     width, height = (scale, scale) if isinstance(scale, int) else scale
+    for head in (cfg.model.head, cfg.model.head.get('id_head')):
+        if head and head.get('num_identities') == 'auto':
+            head.num_identities = num_identities
     layout = torch.channels_last if cfg.default_hooks.get('speed', {}).get('channels_last') else torch.preserve_format
     model = build_model(cfg).to(the_device(), memory_format=layout)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
@@ -64,34 +69,35 @@ def make_trainee(cfg: Config, batch_size: int) -> Trainee:
     images = torch.randint(256, (batch_size, 3, height, width), generator=rng, dtype=torch.uint8)
     scores = torch.randint(2, (batch_size, len(ATTRIBUTES)), generator=rng).float()
     samples = [DataSample(gt_score=score, gt_identity=i, identity=i) for i, score in enumerate(scores)]
-    return Trainee(model, wrapper, dict(inputs=list(images), data_samples=samples))
+    return BuiltVariant(model, wrapper, dict(inputs=list(images), data_samples=samples))
 
 
 def cost_rows(
-    trainees: Dict[str, Trainee], training: Dict[str, List[float]], predicting: Dict[str, List[float]]
+    variants: Dict[str, BuiltVariant], training: Dict[str, List[float]], predicting: Dict[str, List[float]]
 ) -> List[dict]:
-    """Figures of each variant; the first is what the others are compared with.
+    """Figures of each variant, compared with the first.
 
     Args:
-        trainees: By name.
-        training: Seconds of a step in each round.
-        predicting: Seconds of a batch in each round, of those that predict.
+        variants: By name.
+        training: Seconds per step in each round.
+        predicting: Seconds per batch in each round, of the variants that predict attributes.
     """
-    first, rows = next(iter(trainees)), []
-    for name, trainee in trainees.items():
-        identity = getattr(trainee.model.head, 'id_head', None)
-        weights = count_weights(trainee.model)
+    first, rows = next(iter(variants)), []
+    for name, variant in variants.items():
+        identity = getattr(variant.model.head, 'id_head', None)
+        weights = count_weights(variant.model)
         row = dict(variant=name, weights=weights, test_weights=weights - (count_weights(identity) if identity else 0))
         for kind, seconds in (('training', training), ('predicting', predicting)):
             if name in seconds:
                 row[kind] = summarize(seconds[name])
             if name in seconds and first in seconds:
-                row[f'{kind}_times_first'] = times_as_fast(seconds[name], seconds[first])
+                row[f'{kind}_times_first'] = speedup(seconds[name], seconds[first])
         rows.append(row)
     return rows
 
 
 def cost_table(rows: List[dict]) -> List[List[str]]:
+    """A table of :func:`cost_rows`."""
     table = [['variant', 'M weights', 'at test', 'training step', 'x first', 'predictions', 'x first']]
     for row in rows:
         cells = [row['variant'], f'{row["weights"] / 1e6:.1f}', f'{row["test_weights"] / 1e6:.1f}']

@@ -1,0 +1,200 @@
+"""Reads a CSV file of labels, the annotation file of :class:`~imcnn_plugin.datasets.AttributeCSV`."""
+
+import csv
+import io
+import posixpath
+import re
+from array import array
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..errors import ConfigError, DataError
+from .celeba_lists import Annotations
+from .issues import quote
+
+PARTITION = {None: -1, 'train': 0, 'val': 1, 'test': 2}
+# Absolute paths of Linux and Windows, URLs, and parent folders.
+OUTSIDE = re.compile(r'^/|^[A-Za-z]:/|://|(^|/)\.\.(/|$)|\0')
+# Labels besides the numbers for no and unknown. Programs write 1.0 if a column has gaps.
+WORDS = {'1': 1, '1.0': 1, 'true': 1, 'True': 1, 'TRUE': 1, 'false': 0, 'False': 0, 'FALSE': 0, '': -1}
+# Stands for the number for unknown while a file is read.
+UNKNOWN_NUMBER = 2
+UNKNOWN_IDENTITIES = {'', '-1', '-1.0'}
+
+
+def _read_table(
+    path: Path,
+    classes: Optional[Sequence[str]],
+    image_column: str,
+    identity_column: Optional[str],
+    identity_from_folder: bool,
+    split_column: Optional[str],
+    negative: int,
+) -> Tuple[Annotations, Tuple[str, ...], np.ndarray]:
+    """Reads a CSV file in UTF-8 with a header, whose fields are separated by commas, semicolons or tabs.
+
+    The arguments are those of :class:`AttributeCSV`. Returns the annotations, -1 for unknown labels, identities and
+    splits; the names of the labels; and for each image its line in the file, from 1.
+    """
+    rows = _read_rows(path)
+    _, header = next(rows)
+    image = _find_column(header, image_column, 'image_column', path)
+    identity = _find_column(header, identity_column, 'identity_column', path)
+    split = _find_column(header, split_column, 'split_column', path)
+    if classes:
+        label_columns = [_find_column(header, name, 'classes', path) for name in classes]
+    else:
+        label_columns = _remaining_columns(header, (image, identity, split), path)
+
+    codes = _label_codes(negative)
+    lines = {}
+    labels, identities, partition = array('b'), [], []
+    for line, row in rows:
+        name = _clean_path(row[image], f"{path}, line {line}: column '{image_column}'")
+        if name in lines:
+            raise DataError(
+                f'{path}, line {line}: {name} is already listed in line {lines[name]}; remove one of the two'
+            )
+        lines[name] = line
+        try:
+            labels.extend([codes[row[column].strip()] for column in label_columns])
+        except KeyError:
+            column = next(column for column in label_columns if row[column].strip() not in codes)
+            hint = '' if classes else ', or list the label columns in classes if this is not one'
+            raise DataError(
+                f"{path}, line {line}: column '{header[column]}' is {quote(row[column])}, expected 1, 0, true or "
+                f'false, or for unknown -1 or nothing: correct it{hint}'
+            ) from None
+        if identity_from_folder:
+            identities.append(posixpath.dirname(name))
+        else:
+            identities.append('' if identity is None else row[identity].strip())
+        value = None if split is None else row[split].strip()
+        if value not in PARTITION:
+            raise DataError(
+                f"{path}, line {line}: column '{split_column}' is {quote(value)}, expected train, val or test: "
+                'correct it'
+            )
+        partition.append(PARTITION[value])
+    if not lines:
+        raise DataError(f'{path} lists no images: expected a line for each after the header')
+    annotations = Annotations(
+        names=np.array([name.encode() for name in lines], dtype=bytes),
+        labels=_decode_labels(labels, len(label_columns), negative, path),
+        identity=_number_identities(identities),
+        partition=np.array(partition, np.int8),
+    )
+    return annotations, tuple(header[column] for column in label_columns), np.array(list(lines.values()))
+
+
+def _read_rows(path: Path) -> Iterator[Tuple[int, List[str]]]:
+    """The header and the rows of a CSV file that are not empty, each with its line, from 1.
+
+    The header shows whether commas, semicolons (used if a comma is the decimal mark) or tabs separate the fields.
+    """
+    text = _read_text(path)
+    if not text:
+        raise DataError(f'{path} is empty: expected a header and a line for each image')
+    head = text.split('\n', 1)[0]
+    delimiter = next((mark for mark in ',;\t' if mark in head), ',')
+    rows = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True, strict=True)
+    line = 1
+    try:
+        header = [name.strip() for name in next(rows)]
+        if repeated := [name for name in header if name and header.count(name) > 1]:
+            raise DataError(
+                f"{path}, line 1: column '{repeated[0]}' is there {header.count(repeated[0])} times: rename or remove "
+                'one'
+            )
+        yield line, header
+        # A quoted field may span several lines.
+        line = rows.line_num + 1
+        for row in rows:
+            if row and len(row) != len(header):
+                raise DataError(
+                    f'{path}, line {line}: expected {len(header)} fields separated by {delimiter!r}, as in the '
+                    f'header, found {len(row)}: correct it, and quote a field that contains {delimiter!r}'
+                )
+            if row:
+                yield line, row
+            line = rows.line_num + 1
+    except csv.Error as error:
+        raise DataError(f'{path}, line {line}: {error}: correct its quotes') from error
+
+
+def _read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without the byte order mark that Excel writes."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f'{path} cannot be read ({error.strerror}): set ann_file to the CSV file') from error
+    try:
+        return content.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        line = content.count(b'\n', 0, error.start) + 1
+        raise DataError(f"{path}, line {line}: this is not UTF-8: save the file as 'CSV UTF-8'") from error
+
+
+def _find_column(header: Sequence[str], name: Optional[str], option: str, path: Path) -> Optional[int]:
+    """The index of a column; None for None."""
+    if name is None:
+        return None
+    if name not in header:
+        raise DataError(
+            f"{path}, line 1: no column '{name}', only {', '.join(header) or 'an empty line'}: set {option}"
+        )
+    return header.index(name)
+
+
+def _remaining_columns(header: Sequence[str], used: Sequence[Optional[int]], path: Path) -> List[int]:
+    """The columns that remain for labels."""
+    if '' in header:
+        raise DataError(
+            f'{path}, line 1: column {header.index("") + 1} of {len(header)} has no name: name it, remove it (pandas '
+            'writes one without index=False), or list the label columns in classes'
+        )
+    columns = [column for column in range(len(header)) if column not in used]
+    if not columns:
+        raise DataError(f'{path}, line 1: no column remains for labels: add one for each label')
+    return columns
+
+
+def _clean_path(text: str, where: str) -> str:
+    """A path in the image folder, with / as separator; raises DataError if it leads out of the folder."""
+    path = text.strip().replace('\\', '/')
+    if not path or OUTSIDE.search(path):
+        raise DataError(
+            f'{where} is {quote(text)}, expected a path in the image folder: write it relative to data_root and '
+            'data_prefix, without ..'
+        )
+    return posixpath.normpath(path) if './' in path or '//' in path else path
+
+
+def _label_codes(negative: int) -> Dict[str, int]:
+    """The label of each valid field."""
+    if negative not in (0, -1):
+        raise ConfigError(f'negative is {negative!r}, expected 0 or -1, the number that stands for no')
+    codes = {str(negative): 0, str(-1 - negative): UNKNOWN_NUMBER}
+    return {**WORDS, **codes, **{f'{number}.0': label for number, label in codes.items()}}
+
+
+def _decode_labels(labels: array, num_classes: int, negative: int, path: Path) -> np.ndarray:
+    """Labels ``(N, num_classes)``; raises DataError if none is no, but the number for unknown seems to mean no."""
+    labels = np.frombuffer(labels, np.int8).reshape(-1, num_classes)
+    if (labels == UNKNOWN_NUMBER).any() and not (labels == 0).any():
+        unknown = -1 - negative
+        raise DataError(
+            f'{path}: its labels are 1 and {unknown} and never {negative}: set negative={unknown} if {unknown} means '
+            'no, or leave unknown labels empty'
+        )
+    return np.where(labels == UNKNOWN_NUMBER, np.int8(-1), labels)
+
+
+def _number_identities(identities: Sequence[str]) -> np.ndarray:
+    """An integer for each identity, -1 if unknown. Integers are kept; other texts are numbered as they appear."""
+    known = dict.fromkeys(identity for identity in identities if identity not in UNKNOWN_IDENTITIES)
+    numeric = all(re.fullmatch('0|[1-9][0-9]{0,8}', identity) for identity in known)
+    numbers = {identity: int(identity) if numeric else index for index, identity in enumerate(known)}
+    return np.array([numbers.get(identity, -1) for identity in identities], np.int32)

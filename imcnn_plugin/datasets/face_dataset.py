@@ -1,0 +1,134 @@
+import os
+from collections import abc
+from dataclasses import dataclass, fields, replace
+from typing import List, Sequence, Tuple, Union
+
+import numpy as np
+from mmpretrain.datasets import BaseDataset
+
+from ..attributes import ATTRIBUTES
+from ..errors import ConfigError, DataError
+from .celeba_lists import Annotations, _checksum
+from .image_folder import _find_missing
+from .protocols import Splits
+
+
+@dataclass(eq=False, repr=False)
+class FaceRecords(abc.Sequence):
+    """The records of N images, kept as arrays: workers share them, and an image takes 60 bytes."""
+
+    folder: str  # of the images
+    names: np.ndarray  # (N, ) bytes, paths in the folder
+    gt_score: np.ndarray  # (N, L) int8: 1, 0, or -1 for unknown
+    gt_identity: np.ndarray  # (N, ) labels of the training identities, -1 for all others
+    identity: np.ndarray  # (N, ) the dataset's own numbers, -1 for unknown
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: Union[int, slice]) -> Union[dict, 'FaceRecords']:
+        if isinstance(index, slice):
+            return self.take(index)
+        return dict(
+            img_path=os.path.join(self.folder, os.fsdecode(self.names[index])),
+            gt_score=self.gt_score[index],
+            gt_identity=int(self.gt_identity[index]),
+            identity=int(self.identity[index]),
+        )
+
+    def take(self, rows: Union[slice, np.ndarray]) -> 'FaceRecords':
+        """Returns the records of some rows."""
+        names = [field.name for field in fields(self) if field.name != 'folder']
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+class FaceDataset(BaseDataset):
+    """Base class of the datasets: one split of N images with attributes and identities.
+
+    Args:
+        data_root: The dataset's folder.
+        split: The name of the split.
+        protocol: The name of the rule that divides the images into splits.
+        min_images_per_identity: The identity loss ignores identities with fewer training images.
+        ann_file: The annotation file, if there is one.
+        **kwargs: Options of mmpretrain's ``BaseDataset``.
+
+    ``metainfo`` has ``classes``, ``num_identities`` (K, of the training split), ``protocol``, ``split``, and
+    ``checksums`` of the annotations and of the split's list of images.
+    """
+
+    METAINFO = dict(classes=ATTRIBUTES)
+
+    def __init__(
+        self, data_root: str, split: str, protocol: str, min_images_per_identity: int, ann_file: str = '', **kwargs
+    ):
+        self.split = split
+        self.protocol = protocol
+        self.min_images_per_identity = min_images_per_identity
+        self.has_own_classes = kwargs.get('classes') is not None
+        # The records are arrays, which workers share without serialization.
+        super().__init__(ann_file=ann_file, data_root=data_root, serialize_data=False, **kwargs)
+
+    def _make_splits(self, annotations: Annotations, source: str) -> Splits:
+        """Masks ``(N, )`` by split, one of them 'train'. ``source`` is the file that defines them, for messages."""
+        raise NotImplementedError
+
+    def _select(
+        self, annotations: Annotations, source: str, checksum: str, usable: Union[np.ndarray, bool] = True
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        """Rows of the split's images ``(n, )`` and their ``gt_identity`` ``(n, )``; describes them in ``metainfo``.
+
+        ``source`` is the file that defines the splits, ``checksum`` that of the annotations. ``usable`` is a mask
+        ``(N, )`` of the images that may be selected; all N count for the identities.
+        """
+        names, identity = annotations.names, annotations.identity
+        splits = self._make_splits(annotations, source)
+        if self.split not in splits:
+            raise ConfigError(f"protocol '{self.protocol}' has no split '{self.split}', only {sorted(splits)}")
+        rows = np.flatnonzero(splits[self.split] & usable)
+        if not len(rows):
+            raise DataError(f"{source}: no image is in split '{self.split}' of protocol '{self.protocol}'")
+        # The identities of the training split are the labels in every split of a protocol.
+        train = splits['trainval' if self.split == 'trainval' else 'train'] & (identity >= 0)
+        known, counts = np.unique(identity[train], return_counts=True)
+        known = known[counts >= self.min_images_per_identity]
+        is_known = train & np.isin(identity, known)
+        gt_identity = np.where(is_known, np.searchsorted(known, identity), -1).astype(np.int32)
+        self._metainfo.update(
+            num_identities=len(known),
+            protocol=self.protocol,
+            split=self.split,
+            checksums=dict(annotations=checksum, images=_checksum(names[rows].tolist())),
+        )
+        return rows, gt_identity[rows]
+
+    def _select_attributes(self, labels: np.ndarray) -> np.ndarray:
+        """The columns of ``classes`` ``(N, L)`` of CelebA's 40 attributes ``(N, 40)``."""
+        classes = list(self._metainfo['classes'])
+        if wrong := [name for name in classes if name not in ATTRIBUTES or classes.count(name) > 1]:
+            raise ConfigError(f'classes names attributes that are not CelebA attributes, or repeats them: {wrong}')
+        return labels[:, [ATTRIBUTES.index(name) for name in classes]]
+
+    def take_classes(self, classes: Sequence[str]) -> None:
+        """Keeps these labels only, in this order, unless the dataset was given ``classes`` or lacks one of them."""
+        own = list(self.metainfo['classes'])
+        if not self.has_own_classes and list(classes) != own and set(classes) <= set(own):
+            self.data_list.gt_score = self.data_list.gt_score[:, [own.index(name) for name in classes]]
+            self._metainfo['classes'] = tuple(classes)
+
+    def _check_images(self, names: np.ndarray, source: str, numbers: np.ndarray) -> None:
+        """Raises DataError if one of the images ``(n, )`` is missing: '``source`` ``numbers[i]``: ...'."""
+        folder = os.path.abspath(self.img_prefix)
+        if not os.path.isdir(folder):
+            raise DataError(f'{folder} not found: unpack the images there, or set data_prefix to their folder')
+        missing = _find_missing(folder, names)
+        if len(missing):
+            raise DataError(
+                f'{source} {numbers[missing[0]]}: {names[missing[0]].decode()} is not in {folder} ({len(missing)} of '
+                f"{len(names)} images of split '{self.split}' are not): put them there, or set data_root and "
+                'data_prefix to their folder'
+            )
+
+    def extra_repr(self) -> List[str]:
+        """Lines for ``repr``."""
+        return [f'Protocol: \t{self.protocol}, split {self.split}', f'Data root: \t{self.data_root}']

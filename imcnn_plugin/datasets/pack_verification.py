@@ -1,0 +1,72 @@
+from dataclasses import fields
+from pathlib import Path
+from typing import Dict, Optional, Union
+
+import cv2
+import numpy as np
+
+from ..errors import DataError
+from .celeba_lists import Annotations, _lists_checksum, read_annotations
+from .image_folder import DATA_PREFIX, find_images
+from .pack_format import HEADER, IMAGES, Pack, _compare_checksum, _images_checksum, open_pack
+from .pack_workers import _PackTask, _run_task
+
+
+def verify_pack(
+    path: Union[str, Path],
+    root: Union[str, Path, None] = None,
+    jobs: Optional[int] = None,
+    data_prefix: str = DATA_PREFIX,
+) -> Pack:
+    """Checks every byte of a pack and, given CelebA's folder, compares its lists and all images with the pack.
+
+    Args:
+        path: The pack.
+        root: CelebA's folder.
+        jobs: Number of processes; by default one per core, or 1 for a small dataset.
+        data_prefix: The image folder.
+
+    Raises:
+        DataError: Describes the difference.
+    """
+    pack = open_pack(path)
+    _compare_checksum(pack.path / IMAGES, pack.header, _images_checksum(pack.path))
+    if root is not None:
+        _compare_lists(pack, root)
+        folder, names, _ = find_images(root, data_prefix, pack.annotations.names)
+        rows = np.flatnonzero(pack.present)
+        task = _PackTask(pack.path, folder, pack.header['size'][0], rows, names[rows])
+        different = {}
+        for _, result in _run_task(_compare_images, task, jobs, 'Comparing', len(names)):
+            different.update(result)
+        if different:
+            row = min(different)
+            raise DataError(
+                f'{pack.path / IMAGES}: {len(different)} images differ from {folder}, the first in row {row}, '
+                f'{names[row].decode()} ({different[row]}); packed with {pack.header["versions"]}, compared with '
+                f'OpenCV {cv2.__version__}: pack the images again'
+            )
+    return pack
+
+
+def _compare_lists(pack: Pack, root: Union[str, Path]) -> None:
+    listed = read_annotations(root)
+    for field in fields(Annotations):
+        if not np.array_equal(getattr(pack.annotations, field.name), getattr(listed, field.name)):
+            raise DataError(f'{pack.path / field.name}.npy: differs from the lists of {root}: pack the images again')
+    if _lists_checksum(root) != pack.header['annotations_checksum']:
+        raise DataError(
+            f'{pack.path / HEADER}: annotations_checksum is not that of the lists of {root}, whose content is the '
+            'same in other bytes: pack the images again to compare reports'
+        )
+
+
+def _compare_images(task: _PackTask) -> Dict[int, str]:
+    """The rows of images that differ from the files, and how."""
+    images = np.load(task.pack / IMAGES, mmap_mode='r')
+    different = {}
+    for row, face in task.read_faces(different):
+        if not np.array_equal(face, images[row]):
+            difference = np.abs(face.astype(int) - images[row]).max()
+            different[row] = f'values differ by up to {difference}'
+    return different

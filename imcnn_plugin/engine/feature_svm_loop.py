@@ -1,0 +1,40 @@
+import torch
+from mmengine.model import is_model_wrapper
+from mmengine.runner import TestLoop
+from mmpretrain.registry import LOOPS
+from torch.utils.data import DataLoader
+
+from .config import build_split
+from .feature_svms import _extract_split, _fit_attributes
+
+
+@LOOPS.register_module(name=['FeatureSVMLoop', 'DescriptorSVMLoop'])
+class FeatureSVMLoop(TestLoop):
+    """Tests a face recognition network as ID Net does: linear SVMs for the attributes, fitted on its features.
+
+    The dataset of the test split is also built with the splits train and val. Each process fits all SVMs and predicts
+    its share of the test images.
+    """
+
+    def run(self) -> dict:
+        runner = self.runner
+        runner.call_hook('before_test')
+        runner.call_hook('before_test_epoch')
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model.eval()
+        features, targets = {}, {}
+        for split in ('train', 'val', 'test'):
+            loader = self.dataloader
+            if split != 'test':
+                options = {key: getattr(loader, key) for key in ('batch_size', 'num_workers', 'collate_fn')}
+                loader = DataLoader(build_split(runner.cfg, split), **options)
+            features[split], targets[split], identity = _extract_split(model, loader, split)
+        scores, layers = _fit_attributes(features, targets)
+        fields = dict(pred_score=scores, gt_score=targets['test'], identity=identity)
+        self.evaluator.process(data_samples=[{key: torch.from_numpy(value) for key, value in fields.items()}])
+        metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
+        names = self.dataloader.dataset.metainfo['classes']
+        runner.logger.info('Layers: ' + ', '.join(f'{name} {layer}' for name, layer in zip(names, layers)))
+        runner.call_hook('after_test_epoch', metrics=metrics)
+        runner.call_hook('after_test')
+        return metrics

@@ -1,0 +1,51 @@
+from contextlib import contextmanager
+from typing import Iterator, Optional
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.runner.amp import autocast
+from mmpretrain.registry import OPTIM_WRAPPERS
+from torch import nn
+
+
+@OPTIM_WRAPPERS.register_module(name=['NonBlockingOptimWrapper', 'LeanOptimWrapper'])
+class NonBlockingOptimWrapper(OptimWrapper):
+    """mmengine's ``OptimWrapper``, but gradient clipping does not wait for the GPU, and any layout can be resumed.
+
+    :attr:`grad_norm`, of the last step and before clipping, stays on the device; :class:`DeferredRuntimeInfoHook` logs
+    it.
+    """
+
+    grad_norm: Optional[torch.Tensor] = None
+
+    def scale_loss(self, loss: torch.Tensor) -> torch.Tensor:
+        # mmengine divides by 1 as well, and so does the backward pass then.
+        return loss if self._accumulative_counts == 1 else super().scale_loss(loss)
+
+    def _clip_grad(self) -> None:
+        params = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
+        if params:
+            self.grad_norm = self.clip_func(params, **self.clip_grad_kwargs)
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        super().load_state_dict(state_dict)
+        # Fused optimizers assume, without checking, that a weight and its state have the same layout: a run that
+        # started without channels_last and resumes with it would mix up its momentum.
+        for param, state in self.optimizer.state.items():
+            for key, value in state.items():
+                if torch.is_tensor(value) and value.shape == param.shape and value.stride() != param.stride():
+                    state[key] = torch.empty_like(param, dtype=value.dtype).copy_(value)
+
+
+@OPTIM_WRAPPERS.register_module()
+class BF16OptimWrapper(NonBlockingOptimWrapper):
+    """Trains in bfloat16 on any device.
+
+    mmengine's ``AmpOptimWrapper`` does not run on a CPU, and its gradient scaler, which bfloat16 does not need, waits
+    for the GPU in every step.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        with super().optim_context(model), autocast(dtype=torch.bfloat16):
+            yield

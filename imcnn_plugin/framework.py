@@ -1,0 +1,67 @@
+"""The private names of mmengine, torch and NumPy that this package relies on, all in one place.
+
+No other module accesses a private attribute of an object that is not its own. Classes that extend one of the
+framework's use the protected names in :data:`PROTECTED`. ``tests/test_framework.py`` checks every name against the
+installed versions.
+"""
+
+import atexit
+from typing import Dict, Tuple
+
+from mmengine.dataset import BaseDataset
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
+from mmengine.optim import OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from numpy._core.multiarray import _reconstruct, scalar
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+__all__ = [
+    'BatchNorm', 'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'ema_has_started', 'is_compiled', 'is_resuming',
+    'run_exit_functions', 'set_resuming', 'swap_ema_weights'
+]  # fmt: skip
+
+# What a pickled NumPy array and a pickled NumPy number refer to.
+NUMPY_RECONSTRUCT, NUMPY_SCALAR = _reconstruct, scalar
+# The base class of all batch normalisations.
+BatchNorm = _BatchNorm
+
+# By class of a framework, the protected names that subclasses in this package use or override.
+PROTECTED: Dict[type, Tuple[str, ...]] = {
+    BaseDataset: ('_metainfo', '_fully_initialized', '_get_unserialized_subset'),
+    CheckpointHook: ('_save_checkpoint_with_step', '_save_best_checkpoint', '_init_rule'),
+    EpochBasedTrainLoop: ('_epoch', '_iter', '_max_epochs', '_decide_current_val_interval'),
+    Hook: ('_before_epoch', '_after_epoch', '_before_iter', '_after_iter'),
+    OptimWrapper: ('_accumulative_counts', '_clip_grad'),
+    nn.Module: ('_load_from_state_dict', '_register_load_state_dict_pre_hook'),
+}
+
+
+def is_resuming(runner: Runner) -> bool:
+    """Whether a runner resumes a checkpoint, rather than loading its weights."""
+    return runner._resume
+
+
+def set_resuming(runner: Runner, resume: bool) -> None:
+    """Sets whether the next checkpoint that a runner loads is resumed."""
+    runner._resume = resume
+
+
+def ema_has_started(hook: EMAHook, runner: Runner) -> bool:
+    """Whether the averages of an EMAHook differ from the model's weights."""
+    return hook._ema_started(runner)
+
+
+def swap_ema_weights(hook: EMAHook) -> None:
+    """Exchanges the weights of the model and the averages of an EMAHook."""
+    hook._swap_ema_parameters()
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Whether ``Module.compile`` was called."""
+    return module._compiled_call_impl is not None
+
+
+def run_exit_functions() -> None:
+    """Runs what was registered with :mod:`atexit`, before a process ends in another way."""
+    atexit._run_exitfuncs()

@@ -1,0 +1,72 @@
+"""The paper's loss and its terms. Unknown labels and identities (-1) contribute nothing."""
+
+from typing import Dict, Optional
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_reduce, get_world_size
+from mmpretrain.registry import MODELS
+from torch import nn
+
+from ..errors import ConfigError
+
+
+def valid_count(known: torch.Tensor) -> torch.Tensor:
+    """The divisor of a mean over the known entries of the global batch.
+
+    This is ``known.sum(0)`` summed over processes, at least 1, and divided by the number of processes, so that
+    gradients averaged over processes equal those of a single process with the whole batch.
+    """
+    count = known.sum(0, dtype=torch.float32)
+    if get_world_size() > 1:
+        all_reduce(count)
+    return count.clamp(min=1) / get_world_size()
+
+
+def multi_label_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """LOSS_ATTR of the paper (section 3.2): sigmoid cross-entropy, mean over images, summed over attributes.
+
+    The mean of each attribute is over the images whose label is known. The paper's formula lacks the minus sign.
+    ``logits`` and ``target`` (1, 0, or -1 for unknown) are ``(N, L)``. The result is a scalar; about ``L * ln 2`` for
+    untrained logits near 0.
+    """
+    known = target >= 0
+    loss = F.binary_cross_entropy_with_logits(
+        logits.float(), target.float().clamp(min=0), weight=known.float(), reduction='none'
+    )
+    return (loss.sum(0) / valid_count(known)).sum()
+
+
+def identity_loss(logits: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+    """LOSS_ID of the paper (section 3.2): softmax cross-entropy, mean over the images of known identities.
+
+    ``logits`` is ``(N, K)``, ``identity`` ``(N, )``, 0 to K - 1, or -1 for unknown. The result is a scalar; 0 if every
+    identity is unknown.
+    """
+    loss = F.cross_entropy(logits.float(), identity.long(), ignore_index=-1, reduction='sum')
+    return loss / valid_count(identity >= 0)
+
+
+@MODELS.register_module()
+class JointLoss(nn.Module):
+    """Eq. 1 of the paper: LOSS = LOSS_ATTR + lambda LOSS_ID.
+
+    Args:
+        id_weight: lambda, at least 0. The paper's best is 1.
+
+    Raises:
+        ConfigError: lambda is negative or not finite.
+    """
+
+    def __init__(self, id_weight: float = 1.0):
+        super().__init__()
+        if not 0 <= id_weight < float('inf'):
+            raise ConfigError(f'id_weight is {id_weight}, expected a finite number of at least 0')
+        self.id_weight = id_weight
+
+    def forward(self, loss_attr: torch.Tensor, loss_id: Optional[torch.Tensor] = None) -> Dict[str, torch.Tensor]:
+        """Scalars ``loss_attr`` and, with an identity branch, lambda times ``loss_id``; mmengine sums them."""
+        losses = dict(loss_attr=loss_attr)
+        if loss_id is not None:
+            losses['loss_id'] = self.id_weight * loss_id
+        return losses

@@ -1,0 +1,34 @@
+"""HTML from Jinja templates, and images embedded in it."""
+
+import base64
+from pathlib import Path
+from typing import Any, Callable, Dict, Union
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+__all__ = ['data_uri', 'render_template']
+
+
+def render_template(path: Union[str, Path], values: Dict[str, Any], filters: Dict[str, Callable] = {}) -> str:
+    """Renders a template with all values escaped.
+
+    Args:
+        path: The template's file, which may include files of its folder.
+        values: Variables by name; a missing one raises ``jinja2.UndefinedError``.
+        filters: Functions by the name under which the template uses them as filters.
+    """
+    path = Path(path)
+    environment = Environment(
+        loader=FileSystemLoader(path.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(filters)
+    return environment.get_template(path.name).render(values)
+
+
+def data_uri(image: bytes, subtype: str) -> str:
+    """The contents of an image file as a ``data:`` URI; the subtype is such as 'jpeg' or 'svg+xml'."""
+    return f'data:image/{subtype};base64,{base64.b64encode(image).decode()}'

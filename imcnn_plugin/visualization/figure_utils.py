@@ -1,0 +1,55 @@
+"""What all figures share: the palette, an empty figure, the grid, and saving."""
+
+import io
+from pathlib import Path
+from typing import Union
+
+from ..errors import DataError
+from ..files import replacing
+from ..templates import data_uri
+
+# Okabe & Ito's palette, which readers with colour vision deficiency can tell apart, without yellow, which is too faint
+# on white: blue, orange, green, purple, sky blue, vermilion, black.
+COLOURS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#000000')
+RIGHT, WRONG, UNKNOWN = COLOURS[0], COLOURS[5], '#8C959F'
+
+
+def save_figure(figure, path: Union[str, Path], dpi: int = 150) -> None:
+    """Writes a ``matplotlib.figure.Figure`` atomically; missing folders are created.
+
+    Args:
+        path: Its suffix is the format, such as .png, .pdf or .svg.
+        dpi: Resolution in pixels per inch of raster formats.
+
+    Raises:
+        DataError: The format is unknown, or the file cannot be written.
+    """
+    path = Path(path)
+    suffix, formats = path.suffix[1:].lower(), figure.canvas.get_supported_filetypes()
+    if suffix not in formats:
+        raise DataError(f"{path}: unknown image format '{suffix}', use one of {', '.join(sorted(formats))}")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=dpi, format=suffix)
+
+
+def svg_uri(figure) -> str:
+    """A ``matplotlib.figure.Figure`` as a ``data:`` URI; equal figures give equal URIs."""
+    import matplotlib
+
+    file = io.BytesIO()
+    # Without these, ids are random and the file holds the date.
+    with matplotlib.rc_context({'svg.hashsalt': 'imcnn_plugin'}):
+        figure.savefig(file, format='svg', metadata=dict(Date=None))
+    return data_uri(file.getvalue(), 'svg+xml')
+
+
+def _new_figure(width: float, height: float):
+    """An empty ``matplotlib.figure.Figure``, size in inches. matplotlib is slow to import, so only figures do so."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout='constrained')
+
+
+def _add_grid(axis, which: str = 'both') -> None:
+    axis.grid(axis=which, color='#DDDDDD', linewidth=0.6)
+    axis.set_axisbelow(True)

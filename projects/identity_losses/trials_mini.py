@@ -1,3 +1,0 @@
-# imcnn_celeba_mini_fast.py with the parts of identity_losses.py at hand; this folder must be in PYTHONPATH.
-_base_ = '../../configs/imcnn_celeba_mini_fast.py'
-custom_imports = dict(imports=['imcnn_plugin', 'identity_losses'])

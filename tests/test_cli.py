@@ -1,0 +1,88 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imcnn_plugin import cli
+from imcnn_plugin.errors import ConfigError, DataError
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def imcnn(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, 'argv', ['imcnn', *arguments])
+    monkeypatch.setattr(cli, '_program', None)
+    cli.main()
+
+
+def test_lists_every_script_with_what_it_does(monkeypatch, capsys):
+    imcnn(monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith('usage: imcnn COMMAND')
+    listed = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[2:]}
+    scripts = [path for folder in ('', 'data', 'analysis') for path in (REPOSITORY / 'tools' / folder).glob('*.py')]
+    assert sorted(listed) == sorted(path.stem.replace('_', '-') for path in scripts)
+    assert {'train', 'test', 'infer', 'export', 'publish', 'calibrate', 'report', 'check', 'pack'} <= set(listed)
+    # One sentence each, on one line.
+    assert [name for name, summary in listed.items() if not summary.rstrip().endswith('.')] == []
+
+
+@pytest.mark.parametrize('name', ['kill_and_resume', 'kill-and-resume'])
+def test_runs_a_script_under_its_own_name(monkeypatch, capsys, name):
+    with pytest.raises(SystemExit) as end:
+        imcnn(monkeypatch, name, '--help')
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith('usage: imcnn kill-and-resume ')
+
+
+def test_an_unknown_command_is_one_line_below_the_list(monkeypatch):
+    with pytest.raises(SystemExit, match="(?s)^usage: .*\n\nerror: there is no command 'trian'$"):
+        imcnn(monkeypatch, 'trian')
+
+
+def test_runs_as_a_module(tmp_path):
+    process = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-m', 'imcnn_plugin', 'check', str(tmp_path / 'no')],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    assert process.returncode and process.stderr.startswith('error: ') and process.stderr.count('\n') == 1
+
+
+@pytest.mark.parametrize('error', [ConfigError('a key'), DataError('a file')])
+def test_an_error_of_this_package_is_one_line(error):
+    def tool():
+        raise error
+
+    with pytest.raises(SystemExit, match=f'^error: {error}$'):
+        cli.run_tool(tool)
+
+
+def test_status_and_words_are_the_tool_s(capsys):
+    def tool():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        cli.run_tool(tool, error_status=2, interrupted='stopped; nothing is lost')
+    assert end.value.code == 2 and capsys.readouterr().err == '\nstopped; nothing is lost\n'
+
+
+def test_a_fault_of_our_own_keeps_its_traceback():
+    def tool():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        cli.run_tool(tool)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    process = subprocess.run(
+        f"'{sys.executable}' -W ignore -m imcnn_plugin compare-to-paper | head -n 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    assert process.stderr == ''

@@ -1,0 +1,40 @@
+from imcnn_plugin.experiments import SweepTable, group_rows
+from imcnn_plugin.experiments.results_file import _pack_counts
+
+
+def test_runs_evaluated_on_other_images_are_not_compared(row, counts):
+    rows = [
+        row('A', 0, [10, 11, 12]),
+        row('B', 0, [11, 12, 14]),
+        row('C', 0, [13, 13, 13], checksums=dict(images='y')),
+    ]
+    other = _pack_counts(counts([10, 10, 10], [10, 10, 10], labelled=[10, 20, 20]))
+    rows += [row('D', 0, [10, 11, 13]), row('D', 1, [10, 10, 10], by_identity=other)]
+    table = SweepTable(group_rows(rows))
+    cells, remarks = table.cells(), table.remarks()
+    nothing = ('-', '-', '-')
+    # Of 120 and of 60 labels; the identities differ by 1, 1 and 2 of their 40 and of their 20.
+    found = ('+3.33 (+2.50 to +5.00)', '+0.00 (+0.00 to +0.00)', '+6.67 (+5.00 to +10.00)')
+    assert [tuple(cell[5:8]) for cell in cells[1:]] == [nothing, found, nothing, nothing]
+    assert cells[2][2:5] == ('70.00', f'{25 + 37 / 1.2:.2f}', '-')
+    assert remarks[:2] == [
+        'C is not compared with A: evaluated on other images (seed 0)',
+        'D is not compared with A: evaluated on other images (seed 1)',
+    ]
+    assert remarks[2].startswith('A was evaluated on split test: 60 images of 3 identities.')
+    assert remarks[2].endswith('The within-identity agreement of their labels is 85.00 %.')
+    assert remarks[4].startswith('1 attributes are identity-stable')
+    assert remarks[4].endswith(': Male. The other 1 are transient.')
+    assert [cell[5][:5] for cell in SweepTable(group_rows(rows), 'B').cells()[1:]] == ['-3.33', '-', '-', '-']
+    table = SweepTable(group_rows(rows), 'E')
+    cells, remarks = table.cells(), table.remarks()
+    assert {cell[5] for cell in cells[1:]} == {'-'}
+    assert remarks[0] == "There is no row of the baseline 'E', so nothing is compared." and len(remarks) == 2
+    # A baseline that was itself evaluated on two sets of images is compared with nothing.
+    table = SweepTable(group_rows(rows), 'D')
+    cells, remarks = table.cells(), table.remarks()
+    assert {cell[5] for cell in cells[1:]} == {'-'} and 'D is not compared with D' in ' '.join(remarks)
+    # Nor are its attributes.
+    for baseline, others in (('A', ['B']), ('D', [])):
+        cells = SweepTable(group_rows(rows), baseline).attribute_cells()
+        assert list(cells[0]) == ['attribute', 'identity-stable', f'{baseline} (%)', *others]

@@ -1,0 +1,64 @@
+"""Private names of the frameworks: all in imcnn_plugin/framework.py, and all there in the installed versions."""
+
+import ast
+import atexit
+import inspect
+from pathlib import Path
+
+import pytest
+from mmengine.hooks import EMAHook
+from mmengine.runner import Runner
+from torch import nn
+
+from imcnn_plugin.framework import PROTECTED
+
+PACKAGE = Path(__file__).resolve().parents[1] / 'imcnn_plugin'
+MODULES = sorted(path for path in PACKAGE.rglob('*.py') if path.name != 'framework.py')
+USED = PROTECTED | {
+    Runner: ('_resume',),
+    EMAHook: ('_ema_started', '_swap_ema_parameters'),
+    nn.Module: (*PROTECTED[nn.Module], '_compiled_call_impl'),
+}
+
+
+def is_private(name):
+    return name.startswith('_') and not name.startswith('__')
+
+
+def own_names(tree):
+    """Private methods, attributes and arguments that a module defines itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == 'self':
+            yield node.attr
+
+
+@pytest.fixture(scope='module')
+def defined():
+    """What the package's own classes define; not what they only take from a framework."""
+    protected = {name for names in PROTECTED.values() for name in names}
+    return {name for path in MODULES for name in own_names(ast.parse(path.read_text()))} - protected
+
+
+@pytest.mark.parametrize('path', MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_private_name_of_a_framework_outside_of_its_module(path, defined):
+    protected = {name for names in PROTECTED.values() for name in names}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            assert not [alias.name for alias in node.names if is_private(alias.name)], ast.unparse(node)
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and ast.unparse(node) != 'os._exit':
+            owner = ast.unparse(node.value)
+            assert owner in ('self', 'cls', 'super()') or node.attr in defined, ast.unparse(node)
+            assert node.attr in defined | protected, ast.unparse(node)
+
+
+@pytest.mark.parametrize('kind', USED, ids=lambda kind: kind.__name__)
+def test_private_names_are_there(kind):
+    source = inspect.getsource(kind)
+    for name in USED[kind]:
+        assert hasattr(kind, name) or f'self.{name}' in source, name
+
+
+def test_python_has_its_own():
+    assert callable(atexit._run_exitfuncs)

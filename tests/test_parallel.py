@@ -1,0 +1,21 @@
+import os
+
+import pytest
+
+from imcnn_plugin.errors import DataError
+from imcnn_plugin.parallel import default_jobs, map_in_processes, usable_cores
+
+
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_results_are_in_the_order_of_the_tasks(jobs):
+    assert list(map_in_processes(abs, range(-5, 1), jobs)) == [5, 4, 3, 2, 1, 0]
+
+
+def test_a_killed_process_is_an_error():
+    with pytest.raises(DataError, match='a worker process was killed, perhaps because memory ran out'):
+        list(map_in_processes(os._exit, [1, 1], 2))
+
+
+def test_every_process_has_enough_to_do():
+    assert default_jobs(0, 100) == default_jobs(199, 100) == 1
+    assert default_jobs(10**9, 1) == usable_cores() > 0

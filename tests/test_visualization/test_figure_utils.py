@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from imcnn_plugin.errors import DataError
+from imcnn_plugin.visualization import plot_attribute_correlation, save_figure, svg_uri
+
+
+def plot():
+    labels = np.random.default_rng(0).integers(0, 2, (6, 40)).astype(np.int8)
+    return plot_attribute_correlation([labels, labels], ['one', 'many'])
+
+
+def test_writes_the_file_or_says_why_not(tmp_path):
+    path = tmp_path / 'new' / 'correlation.png'
+    save_figure(plot(), path)
+    # The diagonals are the darkest red of the scale.
+    picture = np.asarray(Image.open(path).convert('RGB')).reshape(-1, 3).astype(int)
+    assert (np.abs(picture - (103, 0, 31)).max(1) < 4).mean() > 0.08
+    assert [file.name for file in path.parent.iterdir()] == ['correlation.png']
+    with pytest.raises(DataError, match="correlation.xyz: unknown image format 'xyz', use one of .* png"):
+        save_figure(plot(), tmp_path / 'correlation.xyz')
+    with pytest.raises(DataError, match='cannot be written'):
+        save_figure(plot(), path / 'below_a_file.png')
+
+
+def test_equal_figures_give_equal_uris():
+    uri = svg_uri(plot())
+    assert uri.startswith('data:image/svg+xml;base64,') and uri == svg_uri(plot())
