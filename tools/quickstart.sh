@@ -10,13 +10,13 @@ fi
 export CELEBA_ROOT=$faces
 python tools/train.py configs/imcnn_demo.py --work-dir "$work"
 best=$(ls -t "$work"/best_*.pth | head -n 1)
-python tools/analysis/show_predictions.py configs/imcnn_demo.py "$best" --out "$work/predictions.png"
+python tools/analysis/show_predictions.py "$best" --out "$work/predictions.png"
 cat <<END
 
 Trained on drawn faces. The table is in $work/per_attribute.csv, the picture in $work/predictions.png.
 Next, in this folder:
   source .venv/bin/activate
-  python tools/test.py configs/imcnn_demo.py $best --data-root $faces
+  python tools/test.py $best --data-root $faces
   python tools/train.py configs/imcnn_celeba_mini.py --data-root /path/to/CelebA
   python tools/train.py configs/imcnn_celeba.py --data-root /path/to/CelebA
 END
