@@ -23,7 +23,7 @@ __all__ = [
 
 # What a pickled NumPy array and a pickled NumPy number refer to.
 NUMPY_RECONSTRUCT, NUMPY_SCALAR = _reconstruct, scalar
-# The base class of all batch normalisations.
+# The base class of all batch normalizations.
 BatchNorm = _BatchNorm
 
 # By class of a framework, the protected names that subclasses in this package use or override.

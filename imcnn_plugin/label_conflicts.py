@@ -6,9 +6,9 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
-__all__ = ['COMBINATIONS', 'HAIR_COLOURS', 'LabelConflict', 'count_label_conflicts', 'find_combinations']
+__all__ = ['COMBINATIONS', 'HAIR_COLORS', 'LabelConflict', 'count_label_conflicts', 'find_combinations']
 
-HAIR_COLOURS = ('Black_Hair', 'Blond_Hair', 'Brown_Hair', 'Gray_Hair')
+HAIR_COLORS = ('Black_Hair', 'Blond_Hair', 'Brown_Hair', 'Gray_Hair')
 
 # An image has a combination if it has one of these sets of attributes; '-' before a name means its absence. In
 # CelebA's lists, each is on fewer than 7 % of the images that have the rarer of its attributes, and most on fewer than
@@ -20,7 +20,7 @@ COMBINATIONS: Dict[str, List[Tuple[str, ...]]] = {
     'facial hair without Male': [
         ('-Male', attribute) for attribute in ('-No_Beard', 'Goatee', 'Mustache', 'Sideburns', '5_o_Clock_Shadow')
     ],
-    'two hair colours': list(combinations(HAIR_COLOURS, 2)),
+    'two hair colors': list(combinations(HAIR_COLORS, 2)),
     'Straight_Hair with Wavy_Hair': [('Straight_Hair', 'Wavy_Hair')],
     'Bald with Bangs': [('Bald', 'Bangs')],
     'Bald with Straight_Hair or Wavy_Hair': [('Bald', 'Straight_Hair'), ('Bald', 'Wavy_Hair')],

@@ -17,7 +17,7 @@ CONFIGS = sorted((REPOSITORY / 'configs').glob('*.py'))
 # those whose weights are downloaded.
 ON_CELEBA = [path for path in CONFIGS if not any(word in path.stem for word in ('lfwa', 'resnet50', 'vit'))]
 
-# Numbers of weights, from the layers' sizes in the paper's Table 2. Convolutions have no bias, batch normalisation two
+# Numbers of weights, from the layers' sizes in the paper's Table 2. Convolutions have no bias, batch normalization two
 # numbers a channel.
 TRUNK = 9 * (3 * 64 + 64 * 64 + 64 * 192 + 192 * 192 + 192 * 384) + 2 * (64 + 64 + 192 + 192 + 384)
 CONV_ATTR = 6 * (9 * 384 * 512 + 2 * 512)

@@ -8,14 +8,14 @@ from imcnn_plugin.label_conflicts import COMBINATIONS, count_label_conflicts
 
 def found_in(labels):
     """The combinations that an image has, from a dict of its labels."""
-    colours = labels['Black_Hair'] + labels['Blond_Hair'] + labels['Brown_Hair'] + labels['Gray_Hair']
+    colors = labels['Black_Hair'] + labels['Blond_Hair'] + labels['Brown_Hair'] + labels['Gray_Hair']
     hair = not labels['No_Beard'] or labels['Goatee'] or labels['Mustache'] or labels['Sideburns']
     return {
         'No_Beard with Goatee': labels['No_Beard'] and labels['Goatee'],
         'No_Beard with Mustache': labels['No_Beard'] and labels['Mustache'],
         'No_Beard with Sideburns': labels['No_Beard'] and labels['Sideburns'],
         'facial hair without Male': not labels['Male'] and (hair or labels['5_o_Clock_Shadow']),
-        'two hair colours': colours >= 2,
+        'two hair colors': colors >= 2,
         'Straight_Hair with Wavy_Hair': labels['Straight_Hair'] and labels['Wavy_Hair'],
         'Bald with Bangs': labels['Bald'] and labels['Bangs'],
         'Bald with Straight_Hair or Wavy_Hair': labels['Bald'] and (labels['Straight_Hair'] or labels['Wavy_Hair']),

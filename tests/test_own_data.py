@@ -59,7 +59,7 @@ def test_pictures_have_known_and_unknown_labels(folder):
 
 def test_a_config_of_ones_own_trains_and_reports(trained):
     output, report, _ = trained
-    assert list(report['attributes']) == LABELS and list(report['groups']) == ['form', 'colour', 'rest']
+    assert list(report['attributes']) == LABELS and list(report['groups']) == ['form', 'color', 'rest']
     assert (report['split'], report['num_images']) == ('test', 40)
     assert 'Global batch 32 (1 x 32), 1 steps per epoch' in output
     # The table of the validation and that of the test.
@@ -78,7 +78,7 @@ def test_a_backbone_is_trained_further_on_other_labels(folder, trained):
     assert list(report['attributes']) == ['large', 'striped']
     assert 'size mismatch' not in output
     for name, value in trained[2].items():
-        # At this rate only the statistics of batch normalisation move.
+        # At this rate only the statistics of batch normalization move.
         if name.startswith('backbone.') and 'running' not in name and 'num_batches' not in name:
             assert torch.equal(value, weights[name]), name
     assert weights['head.banks.0.hidden.0.weight'].shape == (2, 512, 64)

@@ -20,7 +20,7 @@ default_hooks = dict(
     finite_loss=dict(type='FiniteLossHook'),
     bad_images=dict(type='BadImageHook'),
     attribute_report=dict(type='AttributeReportHook'),
-    # Without synchronised batch normalisation each process has its own running statistics: average them.
+    # Without synchronized batch normalization each process has its own running statistics: average them.
     sync_buffers=dict(type='SyncBuffersHook'),
 )
 # Yours, which are added to those above.

@@ -17,7 +17,7 @@ from imcnn_plugin.models import FacePreprocessor, GroupedMultiLabelHead
 
 GROUPS = [
     dict(name='form', labels=['tilted', 'hollow']),
-    dict(name='colour', labels=['red', 'blue']),
+    dict(name='color', labels=['red', 'blue']),
     dict(name='rest', labels=['striped', 'large']),
 ]
 

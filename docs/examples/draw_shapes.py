@@ -12,15 +12,15 @@ import numpy as np
 
 LABELS = ('tilted', 'hollow', 'red', 'blue', 'striped', 'large')
 # Blue, green, red.
-COLOURS = dict(red=(40, 40, 220), blue=(220, 90, 40), green=(60, 190, 90))
+COLORS = dict(red=(40, 40, 220), blue=(220, 90, 40), green=(60, 190, 90))
 SIDE = 64
 
 
 def draw(rng):
     """One picture, uint8 BGR ``(SIDE, SIDE, 3)``, and its labels, 0 or 1 for each name."""
-    colour = rng.choice(list(COLOURS))
+    color = rng.choice(list(COLORS))
     labels = dict.fromkeys(LABELS, 0)
-    labels.update(red=int(colour == 'red'), blue=int(colour == 'blue'))
+    labels.update(red=int(color == 'red'), blue=int(color == 'blue'))
     labels.update({name: int(rng.random() < 0.5) for name in ('tilted', 'hollow', 'striped', 'large')})
     size = rng.integers(22, 28) if labels['large'] else rng.integers(12, 16)
     x, y = rng.integers(size, SIDE - size, 2).tolist()
@@ -32,7 +32,7 @@ def draw(rng):
             corners = np.array([(-1, 0), (0, -1), (1, 0), (0, 1)])
         cv2.fillPoly(mask, [(x, y) + radius * corners], value)
     picture = np.full((SIDE, SIDE, 3), rng.integers(90, 200), np.uint8)
-    picture[mask > 0] = COLOURS[colour]
+    picture[mask > 0] = COLORS[color]
     if labels['striped']:
         stripes = np.arange(SIDE)[:, None] // 3 % 2 == 0
         picture[(mask > 0) & stripes] = 245

@@ -5,7 +5,7 @@ custom_imports = dict(imports=['imcnn_plugin'], allow_failed_imports=False)
 data_root = 'shapes'
 model = dict(
     type='ImageClassifier',
-    # Normalises, and flips in training.
+    # Normalizes, and flips in training.
     data_preprocessor=dict(type='FacePreprocessor', flip_prob=0.5),
     backbone=dict(type='ResNet', depth=18),
     neck=dict(type='GlobalAveragePooling'),
@@ -16,7 +16,7 @@ model = dict(
         # Each label is in exactly one group; a group has its own layers.
         groups=[
             dict(name='form', labels=['tilted', 'hollow']),
-            dict(name='colour', labels=['red', 'blue']),
+            dict(name='color', labels=['red', 'blue']),
             dict(name='rest', labels=['striped', 'large']),
         ],
         in_channels=512,

@@ -1,4 +1,4 @@
-"""Recognises what a failed download often leaves instead of a file."""
+"""Recognizes what a failed download often leaves instead of a file."""
 
 from typing import Optional, Tuple
 
@@ -21,7 +21,7 @@ SIGNATURES = {
 
 
 def identify_foreign_file(head: bytes) -> Optional[Tuple[IssueKind, str]]:
-    """Recognises a web page or an archive by the first 64 bytes of a file.
+    """Recognizes a web page or an archive by the first 64 bytes of a file.
 
     Returns:
         The kind of issue and a name of the format; None for any other file.

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ..templates import data_uri, render_template
-from ..visualization import MAX_SIDE, face_colour
+from ..visualization import MAX_SIDE, face_color
 
 _TEMPLATE = Path(__file__).with_name('face_cards.html')
 # Height of a face on its card, for screens with two device pixels per CSS pixel; and its maximum width, since an image
@@ -24,7 +24,7 @@ def _render_faces(name: str, image: np.ndarray, faces: Sequence[dict], groups: S
     scale = min(1, MAX_SIDE / max(image.shape[:2]))
     size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
     boxes = [
-        (number, face_colour(number), *_place(face['box'], image.shape))
+        (number, face_color(number), *_place(face['box'], image.shape))
         for number, face in enumerate(faces, 1)
         if face['box'] is not None
     ]
@@ -56,7 +56,7 @@ def _card(number: int, face: dict, groups: Sequence[dict]) -> dict:
     found = [name for name, values in attributes.items() if values['label']]
     return dict(
         number=number,
-        colour=face_colour(number),
+        color=face_color(number),
         crop=_jpeg_uri(cv2.resize(crop, (width, _CROP), interpolation=cv2.INTER_AREA)),
         found=sorted(found, key=lambda name: -attributes[name]['probability']),
         groups=[(group['name'], {name: attributes[name] for name in group['labels']}) for group in groups],

@@ -14,7 +14,7 @@ _SLURM_NAMES = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='
 
 
 def init_cpu_processes(launcher: str, timeout: Optional[float] = None) -> None:
-    """Initialises torch.distributed over gloo, for processes on CPUs.
+    """Initializes torch.distributed over gloo, for processes on CPUs.
 
     Args:
         launcher: 'pytorch' or 'slurm'.

@@ -35,7 +35,7 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
     source = cfg.filename or 'the config of the checkpoint'
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         # mmengine asks for a GPU when it starts processes itself and when it wraps the model, and torch has
-        # synchronised batch normalisation for GPUs alone.
+        # synchronized batch normalization for GPUs alone.
         init_cpu_processes(cfg.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         cfg.model_wrapper_cfg = ConfigDict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
         cfg.sync_bn = None

@@ -2,7 +2,7 @@
 
 Coordinates are those of CelebA's aligned 178 x 218 images, with x measured from the midline of the face: the eyes are
 at (-19.5, 111) and (19.5, 111), the tip of the nose at (0, 135), the corners of the mouth at (-16.5, 152) and
-(16.5, 152). Colours are RGB in 0..255.
+(16.5, 152). Colors are RGB in 0..255.
 """
 
 import cv2
@@ -31,10 +31,10 @@ class _Canvas:
         self.target = (np.array([MIDLINE, 125.0]) + view.shift) * SUPERSAMPLING
         top, bottom = view.background[..., None, None].astype(np.float32)
         ramp = np.linspace(0, 1, self.size[1], dtype=np.float32)[:, None]
-        # One plane per colour: NumPy blends planes several times faster than interleaved pixels.
+        # One plane per color: NumPy blends planes several times faster than interleaved pixels.
         self.planes = np.repeat(top + (bottom - top) * ramp, self.size[0], axis=2)
 
-    def paint(self, shapes, colour, alpha=1.0, soft=0.0, depth=0.0, width=0.0, clip=None):
+    def paint(self, shapes, color, alpha=1.0, soft=0.0, depth=0.0, width=0.0, clip=None):
         """Blends closed shapes, or open lines of a ``width``, blurred by ``soft`` pixels, within the mask ``clip``."""
         x0, y0, mask = self._mask(shapes, soft, depth, width)
         if not mask.size:
@@ -44,7 +44,7 @@ class _Canvas:
             mask = cv2.multiply(mask, clip[rows, columns], scale=1 / 255)
         weight = mask * np.float32(alpha / 255)
         region = self.planes[:, rows, columns]
-        region += (np.asarray(colour, np.float32)[:, None, None] - region) * weight
+        region += (np.asarray(color, np.float32)[:, None, None] - region) * weight
 
     def clip(self, shapes, depth=0.0):
         """Mask of shapes, as large as the canvas, uint8 in 0..255."""
@@ -115,10 +115,10 @@ def _symmetric(*half):
     return _curve(*half, *left, closed=True)
 
 
-def _mix(colour, other, weight):
-    """Blend of two colours, with ``weight`` for ``other``."""
-    return np.asarray(colour, float) * (1 - weight) + np.asarray(other, float) * weight
+def _mix(color, other, weight):
+    """Blend of two colors, with ``weight`` for ``other``."""
+    return np.asarray(color, float) * (1 - weight) + np.asarray(other, float) * weight
 
 
-def _lighten(colour, factor, offset=0):
-    return np.minimum(colour * factor + offset, 255)
+def _lighten(color, factor, offset=0):
+    return np.minimum(color * factor + offset, 255)

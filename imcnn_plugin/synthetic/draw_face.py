@@ -9,7 +9,7 @@ from .canvas import HEIGHT, WIDTH, _Canvas, _mix
 from .face_features import ACCESSORIES, FEATURES
 from .head_and_body import BEHIND_FACE, _front_hair, _head
 
-HAIR_COLOURS = dict(
+HAIR_COLORS = dict(
     Black_Hair=(28, 24, 26), Blond_Hair=(232, 196, 104), Brown_Hair=(104, 64, 34), Gray_Hair=(172, 174, 180)
 )
 RED_HAIR = (178, 62, 24)
@@ -27,8 +27,8 @@ def _draw_face(traits: dict, has: Dict[str, bool], rng: np.random.Generator) -> 
     skin = _mix((226, 172, 132), (112, 72, 48), traits['skin'] ** 1.3)
     if has['Pale_Skin']:
         skin = _mix((252, 232, 224), (246, 222, 214), traits['skin'])
-    unnamed = HAIR_COLOURS['Brown_Hair'] if has['Bald'] else RED_HAIR
-    hair = next((colour for name, colour in HAIR_COLOURS.items() if has[name]), unnamed)
+    unnamed = HAIR_COLORS['Brown_Hair'] if has['Bald'] else RED_HAIR
+    hair = next((color for name, color in HAIR_COLORS.items() if has[name]), unnamed)
     hair = np.clip(np.array(hair) * traits['hair_shade'], 0, 255)
     face = SimpleNamespace(
         canvas=_Canvas(view),

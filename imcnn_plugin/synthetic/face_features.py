@@ -6,7 +6,7 @@ from .canvas import _both_sides, _curve, _ellipse, _lighten, _mix, _symmetric
 
 
 def _skin(face):
-    """The head in the skin colour (Pale_Skin), darker towards its edge."""
+    """The head in the skin color (Pale_Skin), darker towards its edge."""
     face.canvas.paint([face.head], face.skin * (0.8, 0.74, 0.72), depth=-0.6)
     inner = (face.head - (0, 118)) * 0.9 + (0, 117)
     face.canvas.paint([inner], face.skin, soft=5, depth=-0.4, clip=face.clip)
@@ -45,23 +45,23 @@ def _wrinkles_and_freckles(face):
 def _beard(face):
     """5_o_Clock_Shadow, Goatee, Mustache, Sideburns; with none of these and without No_Beard, a full beard."""
     canvas, has = face.canvas, face.has
-    colour, bottom = face.dark_hair, face.head[:, 1].max() + 4
+    color, bottom = face.dark_hair, face.head[:, 1].max() + 4
     edge = _curve((-60, 128), (-34, 144), (-18, 145), (0, 141), (18, 145), (34, 144), (60, 128))
     jaw = np.concatenate([edge, [(60, bottom), (-60, bottom)]])
     if has['5_o_Clock_Shadow']:
         canvas.paint([jaw], _mix(face.skin * 0.4, (52, 62, 74), 0.6), 0.62, soft=2, depth=-0.3, clip=face.clip)
     if not has['No_Beard'] and not any(has[name] for name in ('5_o_Clock_Shadow', 'Goatee', 'Mustache', 'Sideburns')):
-        canvas.paint([jaw], colour, 0.95, soft=1, depth=-0.3, clip=face.clip)
+        canvas.paint([jaw], color, 0.95, soft=1, depth=-0.3, clip=face.clip)
     if has['Goatee']:
         goatee = _symmetric((0, 162), (13, 163), (17, 172), (12, bottom), (0, bottom + 5))
-        canvas.paint([goatee], colour, 0.95, soft=0.5)
+        canvas.paint([goatee], color, 0.95, soft=0.5)
     if has['Mustache']:
         mustache = _symmetric((0, 138), (14, 139), (28, 149), (31, 161), (20, 151), (0, 149))
-        canvas.paint([mustache], colour, 0.97, soft=0.4, depth=0.3)
+        canvas.paint([mustache], color, 0.97, soft=0.4, depth=0.3)
     if has['Sideburns']:
         w = face.width
         burn = np.array([(w - 8, 92), (w + 6, 92), (w + 8, 146), (w - 16, 152), (w - 12, 136)])
-        canvas.paint(_both_sides(burn), colour, 0.95, soft=0.5, depth=-0.6, clip=face.clip)
+        canvas.paint(_both_sides(burn), color, 0.95, soft=0.5, depth=-0.6, clip=face.clip)
 
 
 def _nose(face):
@@ -124,7 +124,7 @@ def _eyes(face):
 
 
 def _eye(face, side):
-    """Narrow_Eyes, Bags_Under_Eyes, Heavy_Makeup (coloured lids and eyeliner); Attractive: larger, with lashes."""
+    """Narrow_Eyes, Bags_Under_Eyes, Heavy_Makeup (colored lids and eyeliner); Attractive: larger, with lashes."""
     canvas, has, traits = face.canvas, face.has, face.traits
     half = 13 if has['Attractive'] else 10
     height = (2 if has['Narrow_Eyes'] else 7.5) * (1.15 if has['Attractive'] else 1)
@@ -145,7 +145,7 @@ def _eye(face, side):
     eye = np.concatenate([upper, lower])
     opening = canvas.clip([eye])
     canvas.paint([eye], (246, 244, 242))
-    canvas.paint([_ellipse(x, 110.5, 6, 6.4)], traits['eye_colour'], clip=opening)
+    canvas.paint([_ellipse(x, 110.5, 6, 6.4)], traits['eye_color'], clip=opening)
     canvas.paint([_ellipse(x, 110.5, 2.8, 3)], (16, 12, 12), clip=opening)
     canvas.paint([_ellipse(x - 1.8, 108.6, 1.2, 1.2)], (255, 255, 255), clip=opening)
     canvas.paint([upper], (36, 22, 20), width=3 if has['Heavy_Makeup'] else 1.8)
@@ -188,12 +188,12 @@ def _earrings(face):
 def _hat(face):
     """Wearing_Hat: covers the crown, leaves the hair at the sides and a fringe."""
     if face.has['Wearing_Hat']:
-        canvas, w, colour = face.canvas, face.width + (16 if face.has['Wavy_Hair'] else 9), face.view.hat
+        canvas, w, color = face.canvas, face.width + (16 if face.has['Wavy_Hair'] else 9), face.view.hat
         dome = _curve((-w, 82), (-w * 0.92, 44), (-w * 0.5, 20), (0, 16), (w * 0.5, 20), (w * 0.92, 44), (w, 82))
-        canvas.paint([dome], colour, depth=-0.4)
-        canvas.paint([_ellipse(-18, 38, 14, 9, -30)], _lighten(colour, 1.4, 20), 0.6, soft=5, depth=-0.4)
-        canvas.paint([np.array([(-w, 68), (w, 68), (w + 1, 82), (-w - 1, 82)])], colour * 0.45, depth=-0.4)
-        canvas.paint([_ellipse(0, 83, w + face.view.brim, 6)], colour * 0.8, depth=-0.3)
+        canvas.paint([dome], color, depth=-0.4)
+        canvas.paint([_ellipse(-18, 38, 14, 9, -30)], _lighten(color, 1.4, 20), 0.6, soft=5, depth=-0.4)
+        canvas.paint([np.array([(-w, 68), (w, 68), (w + 1, 82), (-w - 1, 82)])], color * 0.45, depth=-0.4)
+        canvas.paint([_ellipse(0, 83, w + face.view.brim, 6)], color * 0.8, depth=-0.3)
 
 
 # In drawing order; the front hair comes between the two.

@@ -19,8 +19,8 @@ def _head(face):
 
 def _background(face):
     for x, y, size in face.view.bokeh:
-        colour = face.view.background[0] * 0.6 + 90 * size
-        face.canvas.paint([_ellipse(x * 178 - 89, y * 180, 10 + 22 * size, 10 + 22 * size)], colour, 0.5, soft=4)
+        color = face.view.background[0] * 0.6 + 90 * size
+        face.canvas.paint([_ellipse(x * 178 - 89, y * 180, 10 + 22 * size, 10 + 22 * size)], color, 0.5, soft=4)
 
 
 def _strands(face, clip, depth, bottom):
@@ -65,7 +65,7 @@ def _back_hair(face):
 
 
 def _front_hair(face):
-    """Hair over the forehead: hair colours, Receding_Hairline, Bangs; Bald: a highlight on the scalp instead."""
+    """Hair over the forehead: hair colors, Receding_Hairline, Bangs; Bald: a highlight on the scalp instead."""
     canvas, has, w = face.canvas, face.has, face.width
     if has['Bald']:
         canvas.paint([_ellipse(-10, 60, 14, 6, -15)], _lighten(face.skin, 1.35, 25), 0.9, soft=2, depth=0.2)

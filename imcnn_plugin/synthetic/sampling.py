@@ -6,7 +6,7 @@ import numpy as np
 
 from ..attributes import ATTRIBUTES, IDENTITY_STABLE, TRANSIENT
 
-EYE_COLOURS = np.array([(70, 42, 24), (60, 110, 170), (74, 120, 70), (110, 116, 122)], float)
+EYE_COLORS = np.array([(70, 42, 24), (60, 110, 170), (74, 120, 70), (110, 116, 122)], float)
 
 
 def _sample_identity(seed: int, identity: int) -> Tuple[dict, Dict[str, bool]]:
@@ -14,7 +14,7 @@ def _sample_identity(seed: int, identity: int) -> Tuple[dict, Dict[str, bool]]:
     rng = np.random.default_rng([seed, 1, identity])
     traits = dict(
         skin=rng.random(),
-        eye_colour=EYE_COLOURS[rng.integers(4)] + rng.uniform(-12, 12, 3),
+        eye_color=EYE_COLORS[rng.integers(4)] + rng.uniform(-12, 12, 3),
         eye_gap=rng.uniform(-2, 2),
         face_width=rng.uniform(-2.5, 2.5),
         chin=rng.uniform(-3, 3),
@@ -55,10 +55,10 @@ def _sample_identity(seed: int, identity: int) -> Tuple[dict, Dict[str, bool]]:
         has['Receding_Hairline'] = chance(0.35 if male else 0.15)
         grey = 0.05 if young else 0.45
         # None is red hair, for which there is no attribute.
-        colours = ('Gray_Hair', 'Black_Hair', 'Blond_Hair', 'Brown_Hair', None)
-        colour = colours[rng.choice(5, p=[grey, *[(1 - grey) * 0.3] * 3, (1 - grey) * 0.1])]
+        colors = ('Gray_Hair', 'Black_Hair', 'Blond_Hair', 'Brown_Hair', None)
+        color = colors[rng.choice(5, p=[grey, *[(1 - grey) * 0.3] * 3, (1 - grey) * 0.1])]
         texture = ('Straight_Hair', 'Wavy_Hair', None)[rng.choice(3, p=[0.38, 0.38, 0.24])]
-        has.update({name: True for name in (colour, texture) if name})
+        has.update({name: True for name in (color, texture) if name})
     has['No_Beard'] = not (male and chance(0.7))
     if not has['No_Beard']:
         # A man with none of the four styles has a full beard.

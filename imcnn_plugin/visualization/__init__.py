@@ -1,7 +1,7 @@
 """Figures of arrays. Each ``plot_*`` function returns a ``matplotlib.figure.Figure``, which ``save_figure`` writes."""
 
 from .attribute_correlation import choose_images, plot_attribute_correlation
-from .face_overlay import MAX_SIDE, draw_faces, face_colour
+from .face_overlay import MAX_SIDE, draw_faces, face_color
 from .feature_maps import plot_feature_maps
 from .figure_utils import save_figure, svg_uri
 from .identity_predictions import plot_identity_predictions
@@ -12,7 +12,7 @@ from .training_curves import plot_training_curves
 from .variant_differences import plot_variant_differences
 
 __all__ = [
-    'MAX_SIDE', 'choose_images', 'draw_faces', 'face_colour', 'plot_attribute_correlation', 'plot_feature_maps',
+    'MAX_SIDE', 'choose_images', 'draw_faces', 'face_color', 'plot_attribute_correlation', 'plot_feature_maps',
     'plot_identity_predictions', 'plot_lambda_curves', 'plot_prediction_sheet', 'plot_reliability',
     'plot_training_curves', 'plot_variant_differences', 'save_figure', 'svg_uri'
 ]  # fmt: skip

@@ -3,7 +3,7 @@ from typing import List, Sequence, Tuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .figure_utils import COLOURS
+from .figure_utils import COLORS
 
 # The longer side of the drawn photo in pixels. Smaller photos are enlarged to keep boxes and text legible.
 MIN_SIDE, MAX_SIDE = 640, 1280
@@ -39,26 +39,26 @@ def draw_faces(image: np.ndarray, faces: Sequence[dict]) -> np.ndarray:
     for number, face in enumerate(faces, 1):
         if face['box'] is not None:
             left, top, right, bottom = (scale * np.array(face['box'])).tolist()
-            draw.rectangle((left, top, right, bottom), outline=face_colour(number), width=3)
+            draw.rectangle((left, top, right, bottom), outline=face_color(number), width=3)
             # The number stands above the box, or below its bottom edge if there is no space above.
             top = top - LINE if top >= LINE else bottom
-            draw.rectangle((left, top, left + 12 + font.getlength(str(number)), top + LINE), fill=face_colour(number))
+            draw.rectangle((left, top, left + 12 + font.getlength(str(number)), top + LINE), fill=face_color(number))
             draw.text((left + 6, top + 1), str(number), fill='white', font=font)
-    for row, (text, colour) in enumerate(lines):
-        draw.text((width + MARGIN, MARGIN + LINE * row), text, fill=colour, font=font)
+    for row, (text, color) in enumerate(lines):
+        draw.text((width + MARGIN, MARGIN + LINE * row), text, fill=color, font=font)
     return np.ascontiguousarray(np.asarray(canvas)[..., ::-1])
 
 
-def face_colour(number: int) -> str:
-    """The hex colour of a face's box, from its number."""
-    # Without black, the colour of the text.
-    return COLOURS[(number - 1) % (len(COLOURS) - 1)]
+def face_color(number: int) -> str:
+    """The hex color of a face's box, from its number."""
+    # Without black, the color of the text.
+    return COLORS[(number - 1) % (len(COLORS) - 1)]
 
 
 def _describe(face: dict, number: int, most: int) -> List[Tuple[str, str]]:
-    """Lines of text with their colours: the face's number, then its most probable positive attributes."""
+    """Lines of text with their colors: the face's number, then its most probable positive attributes."""
     positive = [(values['probability'], name) for name, values in face['attributes'].items() if values['label']]
-    return [(f'Face {number}', face_colour(number))] + [
+    return [(f'Face {number}', face_color(number))] + [
         (f'{name.replace("_", " ")} {100 * probability:.0f} %', 'black')
         for probability, name in sorted(positive, reverse=True)[:most]
     ]

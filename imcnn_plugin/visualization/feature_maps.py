@@ -14,7 +14,7 @@ def plot_feature_maps(
     """Draws one row per network as a ``matplotlib.figure.Figure``.
 
     A row shows the face, the mean over channels overlaid on it and alone, and the channels with the largest spatial
-    variance. Activation ranges differ between networks, so each map has its own colour scale, printed below it.
+    variance. Activation ranges differ between networks, so each map has its own color scale, printed below it.
 
     Args:
         face: ``(H, W, 3)`` as the networks see it, 0 to 1.

@@ -8,10 +8,10 @@ from ..errors import DataError
 from ..files import replacing
 from ..templates import data_uri
 
-# Okabe & Ito's palette, which readers with colour vision deficiency can tell apart, without yellow, which is too faint
+# Okabe & Ito's palette, which readers with color vision deficiency can tell apart, without yellow, which is too faint
 # on white: blue, orange, green, purple, sky blue, vermilion, black.
-COLOURS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#000000')
-RIGHT, WRONG, UNKNOWN = COLOURS[0], COLOURS[5], '#8C959F'
+COLORS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#000000')
+RIGHT, WRONG, UNKNOWN = COLORS[0], COLORS[5], '#8C959F'
 
 
 def save_figure(figure, path: Union[str, Path], dpi: int = 150) -> None:

@@ -44,11 +44,11 @@ def plot_identity_predictions(
     for row, name, values, threshold in zip(axes[1:], names, probabilities, thresholds):
         right = (values >= threshold) == (labels == 1)
         for axis, value, is_right, is_known in zip(row, values, right, known):
-            colour, word = (UNKNOWN, '') if not is_known else (RIGHT, ', right') if is_right else (WRONG, ', wrong')
-            axis.barh(0, value, height=1, color=colour)
+            color, word = (UNKNOWN, '') if not is_known else (RIGHT, ', right') if is_right else (WRONG, ', wrong')
+            axis.barh(0, value, height=1, color=color)
             axis.axvline(threshold, color='black', linewidth=0.8, linestyle=':')
             axis.set(xlim=(0, 1), ylim=(-0.5, 0.5), xticks=[], yticks=[])
-            axis.set_xlabel(f'{100 * value:.0f} %{word}', fontsize=10, color=colour, labelpad=2)
+            axis.set_xlabel(f'{100 * value:.0f} %{word}', fontsize=10, color=color, labelpad=2)
         correct = f'{name}\n{(right & known).sum()} of {known.sum()}'
         row[0].set_ylabel(correct, fontsize=10, rotation=0, ha='right', va='center')
     figure.suptitle(f'{attribute.replace("_", " ")}, {len(images)} images of {title}', fontsize=12)

@@ -8,7 +8,7 @@ from typing import Sequence, Tuple
 import numpy as np
 
 from ..engine.training_log import TrainingLog, mean_by_key
-from .figure_utils import COLOURS, UNKNOWN, _add_grid, _new_figure
+from .figure_utils import COLORS, UNKNOWN, _add_grid, _new_figure
 
 MARKERS = 'osD^vPX'
 LINES = ('-', '--', ':')
@@ -32,7 +32,7 @@ def plot_lambda_curves(runs: Sequence[Tuple[str, TrainingLog]]):
     figure = _new_figure(15 if final else 10.5, 4.6)
     losses, accuracies, *rest = figure.subplots(1, 3 if final else 2)
     styles = [
-        dict(color=COLOURS[i % 7], linestyle=LINES[i // 7 % 3], marker=MARKERS[i % 7], markersize=5)
+        dict(color=COLORS[i % 7], linestyle=LINES[i // 7 % 3], marker=MARKERS[i % 7], markersize=5)
         for i in range(len(runs))
     ]
     for (name, log), style in zip(runs, styles):

@@ -1,7 +1,7 @@
 import numpy as np
 
 from ..evaluation import Reliability
-from .figure_utils import COLOURS, UNKNOWN, _add_grid, _new_figure
+from .figure_utils import COLORS, UNKNOWN, _add_grid, _new_figure
 
 
 def plot_reliability(bins: Reliability):
@@ -11,11 +11,11 @@ def plot_reliability(bins: Reliability):
     upper.plot((0, 1), (0, 1), color=UNKNOWN, linestyle='--', label='perfect calibration')
     filled = bins.count > 0
     confidence, accuracy = bins.confidence[filled], bins.accuracy[filled]
-    upper.plot(confidence, accuracy, color=COLOURS[0], marker='o', markersize=4, label='model')
+    upper.plot(confidence, accuracy, color=COLORS[0], marker='o', markersize=4, label='model')
     upper.set(ylabel='fraction of positives', xlim=(0, 1), ylim=(0, 1))
     upper.legend(fontsize=9, loc='upper left')
     edges = np.linspace(0, 1, len(bins.count) + 1)
-    lower.bar(edges[:-1], bins.count, width=edges[1], align='edge', color=COLOURS[4], edgecolor='white')
+    lower.bar(edges[:-1], bins.count, width=edges[1], align='edge', color=COLORS[4], edgecolor='white')
     lower.set(xlabel='predicted probability', ylabel='labels', yscale='log')
     for axis in (upper, lower):
         _add_grid(axis)

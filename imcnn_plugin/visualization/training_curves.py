@@ -3,7 +3,7 @@
 from typing import Dict, Iterator
 
 from ..engine.training_log import Curve, TrainingLog
-from .figure_utils import COLOURS, UNKNOWN, _add_grid, _new_figure
+from .figure_utils import COLORS, UNKNOWN, _add_grid, _new_figure
 
 # Longer curves have no markers.
 MAX_MARKERS = 40
@@ -39,9 +39,9 @@ def _plot_curves(curves: Dict[str, Curve], unit: str, label: str):
     # Narrow enough for a phone.
     figure = _new_figure(4.6, 3.3)
     axis = figure.subplots()
-    for (name, curve), colour, marker in zip(curves.items(), COLOURS, 'osD^'):
+    for (name, curve), color, marker in zip(curves.items(), COLORS, 'osD^'):
         style = dict(marker=marker, markersize=4) if len(curve[0]) <= MAX_MARKERS else {}
-        axis.plot(*curve, label=name, color=colour, **style)
+        axis.plot(*curve, label=name, color=color, **style)
     axis.set(xlabel=unit, ylabel=label)
     axis.locator_params('x', integer=True)
     axis.legend(fontsize=9)

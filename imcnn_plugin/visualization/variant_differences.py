@@ -5,13 +5,13 @@ from typing import Dict, Optional, Sequence
 import numpy as np
 
 from ..experiments.results_table import Interval
-from .figure_utils import COLOURS, _add_grid, _new_figure
+from .figure_utils import COLORS, _add_grid, _new_figure
 
 # The lines of a variant, from top to bottom.
 KINDS = (
-    dict(label='all attributes', color=COLOURS[6], marker='D'),
-    dict(label='identity-stable attributes', color=COLOURS[0], marker='o'),
-    dict(label='transient attributes', color=COLOURS[1], marker='s'),
+    dict(label='all attributes', color=COLORS[6], marker='D'),
+    dict(label='identity-stable attributes', color=COLORS[0], marker='o'),
+    dict(label='transient attributes', color=COLORS[1], marker='s'),
 )
 
 

@@ -37,7 +37,7 @@ RESNET = dict(
 
 
 def trained(config):
-    """A model whose batch normalisation and calibration are not what they start with."""
+    """A model whose batch normalization and calibration are not what they start with."""
     torch.manual_seed(0)
     preprocessor = dict(type='FacePreprocessor', mean=(120, 110, 100), std=(60, 61, 62), crop_size=32)
     model = MODELS.build(dict(type='mmpretrain.ImageClassifier', data_preprocessor=preprocessor, **config))
@@ -78,7 +78,7 @@ def test_leaves_the_model_as_it_is_and_the_identity_branch_out():
     assert predictor.head.temperature.dtype == torch.float32
 
 
-def test_batch_normalisation_that_stays_runs_in_half_precision():
+def test_batch_normalization_that_stays_runs_in_half_precision():
     neck = dict(type='LinearNeck', in_channels=512, out_channels=512)
     model = trained(dict(RESNET, neck=[RESNET['neck'], neck]))
     images = torch.randint(256, (3, 3, 64, 64), dtype=torch.uint8)

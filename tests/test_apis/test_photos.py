@@ -10,8 +10,8 @@ from imcnn_plugin.apis import list_photos, read_photo
 from imcnn_plugin.errors import DataError
 
 # Red, green, blue and grey quarters of a picture 20 wide and 12 high, in RGB.
-COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [90, 90, 90]]], np.uint8)
-PICTURE = COLOURS.repeat(6, 0).repeat(10, 1)
+COLORS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [90, 90, 90]]], np.uint8)
+PICTURE = COLORS.repeat(6, 0).repeat(10, 1)
 
 
 def save(path, image, **options):
@@ -55,13 +55,13 @@ def test_turns_as_exif_says(orientation, tmp_path):
 )
 def test_reads_every_mode(mode, name, expected, tmp_path):
     image = Image.fromarray(PICTURE)
-    # Converting to 'P' would take a palette of few colours.
+    # Converting to 'P' would take a palette of few colors.
     image = image.quantize() if mode == 'P' else image.convert(mode, dither=Image.Dither.NONE)
     options = dict(lossless=True) if name.endswith('webp') else dict(quality=100) if name.endswith('jpg') else {}
     found = read_photo(save(tmp_path / name, image, **options))
     assert found.dtype == np.uint8 and found.flags.c_contiguous
     expected = np.broadcast_to(expected if expected.ndim == 3 else expected[..., None], PICTURE.shape)[..., ::-1]
-    # Away from the seams, where JPEG mixes colours.
+    # Away from the seams, where JPEG mixes colors.
     inner = np.abs(found.astype(int) - expected)[[2, 9]][:, [3, 16]]
     assert inner.max() <= (6 if name.endswith('jpg') else 1)
 
@@ -91,14 +91,14 @@ def test_sixteen_bits_become_eight(name, tmp_path):
     assert np.array_equal(found, values[..., None].repeat(3, 2))
 
 
-def test_sixteen_bit_colours_become_eight(tmp_path):
+def test_sixteen_bit_colors_become_eight(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), PICTURE[..., ::-1].astype(np.uint16) * 257)
     assert np.array_equal(read_photo(tmp_path / 'a.png'), PICTURE[..., ::-1])
 
 
 @pytest.mark.parametrize('name', ['a.gif', 'a.webp', 'a.png', 'a.tif'])
 def test_takes_the_first_of_several_frames(name, tmp_path):
-    first, *others = (Image.new('RGB', (8, 8), colour) for colour in ('red', 'blue', 'green'))
+    first, *others = (Image.new('RGB', (8, 8), color) for color in ('red', 'blue', 'green'))
     found = read_photo(save(tmp_path / name, first, save_all=True, append_images=others, duration=50))
     assert np.abs(found.astype(int) - (0, 0, 255)).max() <= 2
 

@@ -15,7 +15,7 @@ from imcnn_plugin.evaluation import score_attributes
 
 @pytest.fixture(scope='module')
 def published(trained, tmp_path_factory):
-    """What is published of a checkpoint with optimiser, schedulers and histories."""
+    """What is published of a checkpoint with optimizer, schedulers and histories."""
     return publish(trained / 'epoch_1.pth', tmp_path_factory.mktemp('published'))
 
 

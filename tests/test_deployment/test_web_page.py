@@ -300,9 +300,9 @@ def test_a_browser_shows_the_faces(page, server, photos, inferencer, width):
     assert page.evaluate('document.documentElement.scrollWidth') == width
     sizes = "[...document.querySelectorAll('#faces *, #intro *')].map(e => parseFloat(getComputedStyle(e).fontSize))"
     assert min(page.evaluate(sizes)) >= 12
-    colour = 'element => getComputedStyle(document.querySelector(element))'
-    assert page.evaluate(f"({colour})('body').backgroundColor") == 'rgb(255, 255, 255)'
-    assert page.evaluate(f"({colour})('#intro p').color") == 'rgb(31, 35, 40)'
+    color = 'element => getComputedStyle(document.querySelector(element))'
+    assert page.evaluate(f"({color})('body').backgroundColor") == 'rgb(255, 255, 255)'
+    assert page.evaluate(f"({color})('#intro p').color") == 'rgb(31, 35, 40)'
     assert page.said == []
     assert all(url.startswith((f'{server[1]}/', 'data:')) for url in page.asked)
 

@@ -22,7 +22,7 @@ def main():
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(Config.fromfile(folder / 'model.py').model).double()
-    # Torch has no batch normalisation over CPU processes.
+    # Torch has no batch normalization over CPU processes.
     model.eval()
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{folder}/store_{world}', rank=rank, world_size=world

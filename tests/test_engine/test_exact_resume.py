@@ -77,7 +77,7 @@ def state(work_dir, name):
 
 
 def assert_same(one, other):
-    """Weights, moving averages, optimiser and schedule of two checkpoints."""
+    """Weights, moving averages, optimizer and schedule of two checkpoints."""
     for key in ('state_dict', 'ema_state_dict'):
         assert (key in one) == (key in other)
         for name, value in one.get(key, {}).items():

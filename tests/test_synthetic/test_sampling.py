@@ -4,7 +4,7 @@ import pytest
 from imcnn_plugin.attributes import ATTRIBUTES, IDENTITY_STABLE
 from imcnn_plugin.synthetic.sampling import _sample_labels
 
-HAIR_COLOURS = ['Black_Hair', 'Blond_Hair', 'Brown_Hair', 'Gray_Hair']
+HAIR_COLORS = ['Black_Hair', 'Blond_Hair', 'Brown_Hair', 'Gray_Hair']
 FACIAL_HAIR = ['5_o_Clock_Shadow', 'Goatee', 'Mustache', 'Sideburns']
 
 
@@ -26,10 +26,10 @@ def test_identity_stable_attributes(labels):
 
 
 def test_exclusions(labels):
-    colours = sum(labels[name].astype(int) for name in HAIR_COLOURS)
+    colors = sum(labels[name].astype(int) for name in HAIR_COLORS)
     facial_hair = np.any([labels[name] for name in FACIAL_HAIR], axis=0)
-    assert colours.max() == 1
-    for name in ['Bangs', 'Receding_Hairline', 'Straight_Hair', 'Wavy_Hair', *HAIR_COLOURS]:
+    assert colors.max() == 1
+    for name in ['Bangs', 'Receding_Hairline', 'Straight_Hair', 'Wavy_Hair', *HAIR_COLORS]:
         assert not (labels['Bald'] & labels[name]).any(), name
     assert not (labels['Straight_Hair'] & labels['Wavy_Hair']).any()
     assert not (labels['Bangs'] & labels['Receding_Hairline']).any()

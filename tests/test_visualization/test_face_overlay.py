@@ -66,7 +66,7 @@ def test_many_faces_share_the_space_and_all_are_listed():
     assert crowd.shape[0] == 2 * MARGIN + 80 * LINE
 
 
-def test_keeps_colours():
+def test_keeps_colors():
     photo = np.zeros((700, 700, 3), np.uint8)
     photo[..., 2] = 255
     drawn = Image.fromarray(draw_faces(photo, [])[:, :700, ::-1])

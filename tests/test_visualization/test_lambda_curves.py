@@ -31,8 +31,8 @@ def test_shows_curves_and_the_last_accuracy_by_lambda():
     means, *points = by_lambda.lines
     assert means.get_xydata().tolist() == [[0, 84.5], [40, 82]]
     assert [point.get_xydata().tolist()[0] for point in points] == [[0, 84], [0, 85], [40, 82]]
-    colours = {line.get_ydata()[-1]: line.get_color() for line in accuracies.lines if len(line.get_ydata())}
-    assert [point.get_color() for point in points] == [colours[84], colours[85], colours[82]]
+    colors = {line.get_ydata()[-1]: line.get_color() for line in accuracies.lines if len(line.get_ydata())}
+    assert [point.get_color() for point in points] == [colors[84], colors[85], colors[82]]
     assert [text.get_text() for text in by_lambda.texts] == ['84.50', '82.00']
     assert by_lambda.get_xscale() == 'symlog' and by_lambda.get_xlim()[0] < 0 and by_lambda.get_xlim()[1] > 40
 

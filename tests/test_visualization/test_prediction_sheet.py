@@ -4,21 +4,21 @@ from PIL import Image
 from imcnn_plugin.visualization import plot_prediction_sheet, save_figure
 
 
-def test_shows_each_face_and_colours_its_attributes(tmp_path):
-    """Three faces of one colour each; one attribute right, one wrong, one missed, one unknown."""
-    colours = [(250, 0, 250), (0, 250, 250), (250, 250, 0)]
-    images = [np.full((40, 30, 3), colour, np.uint8) for colour in colours]
+def test_shows_each_face_and_colors_its_attributes(tmp_path):
+    """Three faces of one color each; one attribute right, one wrong, one missed, one unknown."""
+    colors = [(250, 0, 250), (0, 250, 250), (250, 250, 0)]
+    images = [np.full((40, 30, 3), color, np.uint8) for color in colors]
     scores = np.tile([0.9, 0.8, 0.1, 0.05], (3, 1))
     targets = np.tile([1, 0, 1, -1], (3, 1))
     thresholds, classes = np.array([0.85, 0.5, 0.2, 0.5]), ['right', 'wrong', 'missed', 'unknown']
     save_figure(plot_prediction_sheet(images, scores, thresholds, targets, classes), tmp_path / 'a.png', dpi=110)
     picture = np.asarray(Image.open(tmp_path / 'a.png').convert('RGB')).reshape(-1, 3).astype(int)
 
-    def area(colour):
-        return (np.abs(picture - colour).max(1) < 12).sum()
+    def area(color):
+        return (np.abs(picture - color).max(1) < 12).sum()
 
-    for colour in colours:
-        assert area(colour) > 5000
+    for color in colors:
+        assert area(color) > 5000
     # Blue, orange and grey of the text, most of whose pixels are blended with white.
-    for colour in ((0, 114, 178), (213, 94, 0), (140, 149, 159)):
-        assert area(colour) > 10
+    for color in ((0, 114, 178), (213, 94, 0), (140, 149, 159)):
+        assert area(color) > 10

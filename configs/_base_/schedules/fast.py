@@ -1,4 +1,4 @@
-# The paper's schedule, computed faster: bfloat16, channels innermost, one kernel for the optimiser's step, compiled,
+# The paper's schedule, computed faster: bfloat16, channels innermost, one kernel for the optimizer's step, compiled,
 # and on a CPU without giving memory back between steps.
 _base_ = ['./paper.py', '../default_runtime.py']
 optim_wrapper = dict(type='BF16OptimWrapper', optimizer=dict(fused=True))

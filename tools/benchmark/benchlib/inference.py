@@ -46,7 +46,7 @@ def make_predictors(network: Network, images: torch.Tensor, compiled: bool) -> D
 
     Args:
         network: Their size, without identities.
-        images: uint8 ``(N, 3, H, W)`` on the device. The statistics of batch normalisation are computed on them, so
+        images: uint8 ``(N, 3, H, W)`` on the device. The statistics of batch normalization are computed on them, so
             that feature maps and logits have the magnitude of a trained network's.
         compiled: Include a compiled predictor.
     """

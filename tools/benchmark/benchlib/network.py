@@ -85,7 +85,7 @@ def build_model(cfg: Config, device: str = 'cpu') -> ImageClassifier:
     with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device(device):
         model = MODELS.build(cfg.model)
     if device != 'meta':
-        # At any lower level mmengine logs how each weight was initialised.
+        # At any lower level mmengine logs how each weight was initialized.
         MMLogger.get_current_instance().setLevel('ERROR')
         model.init_weights()
     return model

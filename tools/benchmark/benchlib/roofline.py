@@ -72,7 +72,7 @@ def count_flops(model: nn.Module, size: int, training: bool = True) -> int:
         size: Side of the image in pixels.
         training: Include the losses and the backward pass.
     """
-    # Batch normalisation in training needs several values a channel.
+    # Batch normalization in training needs several values a channel.
     images = torch.zeros(2, 3, size, size, device='meta')
     samples = DataSample()
     samples.gt_score = torch.zeros(2, len(model.head.attr_head.classes), device='meta')
