@@ -7,19 +7,22 @@ from typing import Any, Iterator, Optional, Union
 import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmpretrain.registry import DATASETS, HOOKS
+from mmengine.hooks import Hook
+from mmengine.registry import Registry
+from mmpretrain.registry import DATASETS, HOOKS, METRICS
 
 from ..attributes import ATTRIBUTES
 from ..checkpoints.read_checkpoint import read_checkpoint
 from ..datasets import FaceDataset, PackedFaces
 from ..errors import ConfigError, one_line
+from ..evaluation import PerAttributeAccuracy
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # The environment variable that names the folder of a dataset in the configs.
 _DATA_ROOTS = dict(CelebAIdentity='CELEBA_ROOT', PackedFaces='CELEBA_PACK', LFWA='LFWA_ROOT')
 _PACKAGE = Path(__file__).parents[1]
-# Configs beside the package in a checkout, and in a wheel.
-_CONFIG_FOLDERS = (_PACKAGE.parent / 'configs', _PACKAGE / '.mim' / 'configs')
+# Configs in a wheel, and beside the package in a checkout.
+_CONFIG_FOLDERS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
 
 
 def load_config(
@@ -101,9 +104,11 @@ def _is_number(value: Any) -> bool:
 
 
 def _check_sections(cfg: Config, path: Union[str, Path]) -> None:
-    """Rejects a config whose model or data loaders are not dicts."""
+    """Rejects a config whose model, data loaders or hooks have another type than mmengine's."""
     # A base config has no model.
-    sections = dict(model=cfg.get('model', {}))
+    sections = dict(model=cfg.get('model', {}), default_hooks=cfg.get('default_hooks') or {})
+    if isinstance(sections['model'], dict):
+        sections['model.head'] = sections['model'].get('head') or {}
     for name in LOADERS:
         if (loader := cfg.get(name)) is not None:
             sections[name] = loader
@@ -114,31 +119,46 @@ def _check_sections(cfg: Config, path: Union[str, Path]) -> None:
     for key, section in sections.items():
         if not isinstance(section, dict):
             raise ConfigError(f'{path}: {key} is {section!r}, expected a dict')
+    hooks = cfg.get('custom_hooks') or []
+    if not isinstance(hooks, list) or not all(isinstance(hook, (dict, Hook)) for hook in hooks):
+        raise ConfigError(f'{path}: custom_hooks is {hooks!r}, expected a list of dicts')
 
 
 def _share_labels(cfg: Config) -> None:
-    """Gives datasets the classes, and metrics the groups, of the attribute head if they have none of their own."""
+    """Gives datasets the classes, and metrics the groups, of the attribute head if they have none of their own.
+
+    Classes and groups of another form are left to the head, which says what is wrong with them.
+    """
     head = (cfg.get('model') or {}).get('head') or {}
     head = head.get('attr_head') or head
+    classes, groups = (head.get(key) if isinstance(head, dict) else None for key in ('classes', 'groups'))
     # Without classes our datasets have CelebA's 40 attributes, or all label columns of a CSV file.
-    if head.get('classes') and tuple(head.classes) != ATTRIBUTES:
+    if isinstance(classes, (list, tuple)) and tuple(classes) != ATTRIBUTES:
         for dataset in (node for name in LOADERS for node in _dicts(cfg.get(name))):
-            kind = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
+            kind = _registered(DATASETS, dataset)
             if isinstance(kind, type) and issubclass(kind, FaceDataset):
-                dataset.setdefault('classes', list(head.classes))
-    if head.get('groups'):
-        groups = [dict(name=group['name'], labels=list(group['labels'])) for group in head.groups]
+                dataset.setdefault('classes', list(classes))
+    if isinstance(groups, (list, tuple)) and all(
+        isinstance(group, dict) and {'name', 'labels'} <= group.keys() for group in groups
+    ):
+        groups = [{key: group[key] for key in ('name', 'labels')} for group in groups]
         for name in ('val_evaluator', 'test_evaluator'):
             for metric in _dicts(cfg.get(name)):
-                if str(metric.get('type')).split('.')[-1] == 'PerAttributeAccuracy':
+                if _registered(METRICS, metric) is PerAttributeAccuracy:
                     metric.setdefault('groups', groups)
 
 
 def _drop_repeated_hooks(cfg: Config) -> None:
     """Removes from ``custom_hooks`` what ``default_hooks`` has: configs for older versions list our hooks there."""
-    default = {HOOKS.get(hook['type']) for hook in (cfg.get('default_hooks') or {}).values() if hook}
+    default = {_registered(HOOKS, hook) for hook in (cfg.get('default_hooks') or {}).values()} - {None}
     if hooks := cfg.get('custom_hooks'):
-        cfg.custom_hooks = [hook for hook in hooks if HOOKS.get(hook['type']) not in default]
+        cfg.custom_hooks = [hook for hook in hooks if _registered(HOOKS, hook) not in default]
+
+
+def _registered(registry: Registry, node: Any) -> Optional[type]:
+    """The class that a part of a config builds: of a name, of a class, or of what is built already."""
+    kind = node.get('type') if isinstance(node, dict) else type(node)
+    return registry.get(kind) if isinstance(kind, str) else kind
 
 
 def _dicts(node: Any) -> Iterator[dict]:

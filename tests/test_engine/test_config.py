@@ -9,6 +9,7 @@ from mmpretrain.registry import MODELS
 from torch.utils.data import DataLoader, Dataset
 
 from imcnn_plugin.engine import FiniteLossHook, build_runner, load_config, train_and_test
+from imcnn_plugin.engine.config import _drop_repeated_hooks
 from imcnn_plugin.errors import ConfigError, DataError, translate_errors
 from imcnn_plugin.evaluation import AttributeReport
 
@@ -50,6 +51,9 @@ def test_a_config_that_is_none_is_named(tmp_path, text, message):
         ('model.head.loss.id_weight', [1], r'id_weight is \[1\], but .* has 1.0 there: give a number'),
         ('custom_hooks.99.type', 'A', r"custom_hooks.99.type='A' cannot be set in .*imcnn_demo.py"),
         ('model.type.name', 'A', r"model.type.name='A' cannot be set in .*imcnn_demo.py"),
+        ('model.head', 3, 'imcnn_demo.py: model.head is 3, expected a dict'),
+        ('default_hooks', 3, 'imcnn_demo.py: default_hooks is 3, expected a dict'),
+        ('custom_hooks', ["dict(type='EMAHook')"], r'custom_hooks is \[.*\], expected a list of dicts'),
     ],
 )
 def test_an_option_that_cannot_be_set_is_named(key, value, message):
@@ -221,6 +225,14 @@ def test_a_hook_of_ones_own_keeps_all_others(tmp_path, faces):
     cfg = small_training(CONFIG, faces, tmp_path)
     cfg.default_hooks.finite_loss = None
     assert default - {type(hook) for hook in build_runner(cfg).hooks} == {FiniteLossHook}
+
+
+def test_hooks_may_be_classes_or_objects(tmp_path, faces):
+    cfg = small_training(CONFIG, faces, tmp_path)
+    cfg.default_hooks.finite_loss.type = FiniteLossHook
+    cfg.custom_hooks = [dict(type=FiniteLossHook), EMAHook(), FiniteLossHook()]
+    _drop_repeated_hooks(cfg)
+    assert [type(hook) for hook in cfg.custom_hooks] == [EMAHook]
 
 
 @pytest.mark.parametrize('epochs', [2, 3])
