@@ -150,7 +150,8 @@ def test_a_checkpoint_is_a_config(best, faces, tmp_path, monkeypatch):
     cfg = load_config(best)
     assert cfg.model.backbone.width == 1 / 16 and cfg.test_dataloader.dataset.data_root == str(tmp_path)
     # Not the folder of its training, but the name of its config.
-    assert cfg.work_dir == 'work_dirs/imcnn_demo' and not cfg.get('resume') and not cfg.get('load_from')
+    assert cfg.filename == 'imcnn_demo.py' and cfg.work_dir == 'work_dirs/imcnn_demo'
+    assert not cfg.get('resume') and not cfg.get('load_from')
     assert load_config(best, data_root='elsewhere').val_dataloader.dataset.data_root == 'elsewhere'
 
 
