@@ -10,7 +10,7 @@ from typing import Callable, Iterable, Iterator
 
 import cv2
 
-from .errors import DataError
+from .errors import ConfigError, DataError
 
 __all__ = ['default_jobs', 'map_in_processes', 'usable_cores']
 
@@ -32,8 +32,11 @@ def map_in_processes(function: Callable, tasks: Iterable, jobs: int) -> Iterator
     them. Ctrl-C interrupts the calling process only, and no process outlives it.
 
     Raises:
+        ConfigError: ``jobs`` is not at least 1.
         DataError: A process was killed.
     """
+    if jobs < 1:
+        raise ConfigError(f'the number of processes is {jobs}: give at least 1')
     if jobs == 1:
         yield from map(function, tasks)
         return

@@ -2,8 +2,13 @@ import os
 
 import pytest
 
-from imcnn_plugin.errors import DataError
+from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.parallel import default_jobs, map_in_processes, usable_cores
+
+
+def test_no_processes_are_too_few():
+    with pytest.raises(ConfigError, match='the number of processes is 0: give at least 1'):
+        list(map_in_processes(abs, [1], 0))
 
 
 @pytest.mark.parametrize('jobs', [1, 2])

@@ -52,11 +52,12 @@ class PerformanceHook(Hook):
             return
         options = {} if self.compile is True else self.compile
         heads = [model.head.attr_head, model.head.id_head] if isinstance(model.head, JointHead) else [model.head]
-        for module in (model.backbone, *heads):
-            # Training that ends with a test comes here twice.
-            if module is not None and not is_compiled(module):
-                module.compile(**options)
-        runner.logger.info('The model is compiled in the first steps, which takes a minute or more.')
+        # Training that ends with a test comes here twice.
+        modules = [module for module in (model.backbone, *heads) if module is not None and not is_compiled(module)]
+        for module in modules:
+            module.compile(**options)
+        if modules:
+            runner.logger.info('The model is compiled in the first steps, which takes a minute or more.')
 
     def before_train(self, runner: Runner) -> None:
         if self.bf16_all_reduce and is_model_wrapper(runner.model):
