@@ -7,7 +7,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample, label_to_onehot
 from torch import nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from .batch_fields import batch_field
 from .features import flatten_features
 from .grouped_linear import GroupedLinear
@@ -77,7 +77,7 @@ class GroupedMultiLabelHead(BaseModule):
         init_cfg: Defaults to the paper's Xavier filler, which also initializes :class:`GroupedLinear`.
 
     Raises:
-        ConfigError: The groups do not match ``classes`` or the slices.
+        ConfigError: The groups do not match ``classes`` or the slices, or the loss is not one of many labels.
 
     Two buffers ``(number of classes, )`` hold the calibration that ``tools/calibrate.py`` writes: the probability is
     ``sigmoid(logit / temperature)``, and a label is predicted if its probability reaches its entry of ``thresholds``.
@@ -104,7 +104,7 @@ class GroupedMultiLabelHead(BaseModule):
         self.in_size = in_size
         self.layout = layout
         self.thr = thr
-        self.loss_module = MODELS.build(loss) if loss else None
+        self.loss_module = self._build_loss(loss) if loss else None
         self._check_groups(groups, num_slices)
 
         dims = in_channels * (in_size[0] * in_size[1] if in_size else 1)
@@ -135,6 +135,22 @@ class GroupedMultiLabelHead(BaseModule):
         for name, value in self._uncalibrated().items():
             state_dict.setdefault(prefix + name, value)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _build_loss(self, loss: dict) -> nn.Module:
+        """Builds a loss and rejects one, such as softmax cross-entropy, that is not 0 for certain and right logits."""
+        module = MODELS.build(loss)
+        # All labels, none, and every other one.
+        target = torch.ones(3, len(self.classes))
+        target[1], target[2, ::2] = 0, 0
+        right = (1 - 2 * target) * CERTAIN_NEGATIVE
+        with torch.no_grad():
+            least, greatest = (float(module(logits, target, avg_factor=1.0).sum()) for logits in (right, -right))
+        if not least < 0.01 < greatest:
+            raise ConfigError(
+                f'loss={loss} is {least:.3g} for logits that are right and {greatest:.3g} for wrong ones, so it is '
+                'no multi-label loss: CrossEntropyLoss needs use_sigmoid=True'
+            )
+        return module
 
     def _check_groups(self, groups: Sequence[dict], num_slices: int) -> None:
         times = Counter(label for group in groups for label in group['labels'])
@@ -169,13 +185,16 @@ class GroupedMultiLabelHead(BaseModule):
     def loss(
         self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample]]
     ) -> Dict[str, torch.Tensor]:
-        """``loss`` from the samples' ``gt_score`` (1, 0, or -1 for unknown), or from the indices in ``gt_label``."""
+        """``loss`` from the samples' ``gt_score`` (1, 0, or -1 for unknown), or from the indices in ``gt_label``.
+
+        Raises:
+            DataError: ``gt_label`` has an index twice, so it is a vector of zeros and ones.
+        """
         logits = self(feats)
         if isinstance(data_samples, DataSample) or 'gt_score' in data_samples[0]:
             target = batch_field(data_samples, 'gt_score', logits.device)
         else:
-            labels = [label_to_onehot(sample.gt_label, len(self.classes)) for sample in data_samples]
-            target = torch.stack(labels).to(logits.device)
+            target = torch.stack([self._one_hot(sample.gt_label) for sample in data_samples]).to(logits.device)
         if self.loss_module is None:
             return dict(loss=multi_label_loss(logits, target))
         # A negative label that is predicted negative with certainty has no loss.
@@ -183,6 +202,14 @@ class GroupedMultiLabelHead(BaseModule):
         logits = logits.masked_fill(unknown, CERTAIN_NEGATIVE)
         avg_factor = valid_count((~unknown).flatten()) / len(self.classes)
         return dict(loss=self.loss_module(logits, target.clamp(min=0).type_as(logits), avg_factor=avg_factor))
+
+    def _one_hot(self, indices: torch.Tensor) -> torch.Tensor:
+        if len(indices.unique()) < len(indices):
+            raise DataError(
+                f'gt_label is {indices.tolist()}, expected the indices of the labels, each once: zeros and ones '
+                'belong in gt_score'
+            )
+        return label_to_onehot(indices, len(self.classes))
 
     def predict(
         self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample], None] = None

@@ -13,7 +13,7 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
-from imcnn_plugin.errors import ConfigError
+from imcnn_plugin.errors import ConfigError, DataError
 
 CLASSES = ['round', 'red', 'striped', 'small', 'heavy']
 GROUPS = [
@@ -230,6 +230,30 @@ def test_rejects_features_of_another_shape(feats, settings, message):
 def test_rejects_groups_that_do_not_fit(settings, message):
     with pytest.raises(ConfigError, match=message):
         build_head(**settings)
+
+
+@pytest.mark.parametrize(
+    'loss, num_classes',
+    [
+        # A softmax over the labels is not 0 with two of them at once, and always 0 with one.
+        (dict(type='mmpretrain.CrossEntropyLoss'), 5),
+        (dict(type='mmpretrain.CrossEntropyLoss'), 2),
+        (dict(type='mmpretrain.CrossEntropyLoss'), 1),
+        (dict(type='mmpretrain.CrossEntropyLoss', use_soft=True), 5),
+        (dict(type='mmpretrain.AsymmetricLoss', use_sigmoid=False), 5),
+        (dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True, loss_weight=0.0), 5),
+    ],
+)
+def test_rejects_a_loss_that_is_none_for_many_labels(loss, num_classes):
+    classes = CLASSES[:num_classes]
+    with pytest.raises(ConfigError, match='so it is no multi-label loss: CrossEntropyLoss needs use_sigmoid=True'):
+        build_head(classes=classes, groups=[dict(name='all', labels=classes)], loss=loss)
+
+
+def test_rejects_zeros_and_ones_in_gt_label():
+    samples = [DataSample().set_gt_label([0, 1]), DataSample().set_gt_label([0, 1, 1, 0, 0])]
+    with pytest.raises(DataError, match=r'gt_label is \[0, 1, 1, 0, 0\], expected the indices .* belong in gt_score'):
+        build_head().loss((torch.randn(2, 8),), samples)
 
 
 def test_init_cfg_of_the_user_is_kept():
