@@ -9,7 +9,7 @@ from typing import Iterable, Iterator, Sequence, Union
 import numpy as np
 from mmengine.dataset import Compose
 from mmpretrain.registry import TRANSFORMS
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from ..datasets.image_file import PNG_SIGNATURE, scan_png
 from ..errors import DataError
@@ -57,8 +57,8 @@ def _list_folder(folder: Union[str, Path]) -> Iterator[Path]:
 def read_photo(photo: PhotoType) -> np.ndarray:
     """Reads a photo as uint8 BGR ``(H, W, 3)``, as OpenCV and mmcv do.
 
-    A file is rotated according to its EXIF tag; the first frame of an animation is taken; transparency is composited
-    onto white; 16 bits become 8.
+    A file is rotated according to its EXIF tag, and converted to sRGB if it has a color profile; the first frame of an
+    animation is taken; transparency is composited onto white; 16 bits become 8.
 
     Args:
         photo: A file; a ``PIL.Image``; or an array as OpenCV reads it, uint8 or uint16, ``(H, W)`` gray,
@@ -116,9 +116,27 @@ def _from_pil(image: Image.Image) -> np.ndarray:
     if image.mode in ('I', 'F'):
         raise DataError('it has 32 bits a pixel, of which the white level is unknown: save it with 8 or 16')
     if image.has_transparency_data:
-        image = image.convert('RGBA')
+        image = _to_srgb(image.convert('RGBA'))
         image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
+    else:
+        image = _to_srgb(image.convert('RGB') if image.mode == 'P' else image)
     return np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Converts an image with an embedded color profile, such as a phone's Display P3; others count as sRGB."""
+    profile = image.info.get('icc_profile')
+    if not profile:
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if 'sRGB' in ImageCms.getProfileDescription(source):
+            return image
+        mode = 'RGBA' if image.mode == 'RGBA' else 'RGB'
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile('sRGB'), outputMode=mode)
+    # Viewers ignore a profile that is damaged, or of another kind of pixels, as well.
+    except (ImageCms.PyCMSError, OSError):
+        return image
 
 
 def _from_array(image: np.ndarray) -> np.ndarray:

@@ -224,3 +224,61 @@ def test_an_image_that_is_opened_and_cut_off_is_refused(tmp_path):
         pytest.raises(DataError, match='the image cannot be read .*truncated'),
     ):
         read_photo(image)
+
+
+# Red, green and blue as XYZ under D50, a column each.
+SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+ADOBE = np.array([[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]])
+GAMMA = 2.19921875
+
+
+def color_profile(name=b'Adobe RGB (1998)'):
+    """An ICC profile of version 2 with these primaries."""
+
+    def xyz(values):
+        return b'XYZ ' + bytes(4) + struct.pack('>3i', *(round(value * 65536) for value in values))
+
+    curve = b'curv' + bytes(4) + struct.pack('>IH', 1, round(GAMMA * 256)) + bytes(2)
+    tags = {
+        b'desc': b'desc' + bytes(4) + struct.pack('>I', len(name) + 1) + name + bytes(1 + 8 + 70),
+        b'cprt': b'text' + bytes(4) + b'none\0',
+        b'wtpt': xyz([0.9642, 1, 0.8249]),
+        **{channel + b'XYZ': xyz(ADOBE[:, i]) for i, channel in enumerate((b'r', b'g', b'b'))},
+        **{channel + b'TRC': curve for channel in (b'r', b'g', b'b')},
+    }
+    table, content = struct.pack('>I', len(tags)), b''
+    for tag, value in tags.items():
+        value += bytes(-len(value) % 4)
+        table += tag + struct.pack('>II', 128 + 4 + 12 * len(tags) + len(content), len(value))
+        content += value
+    header = struct.pack('>I4sI4s4s4s', 128 + len(table + content), b'none', 0x02400000, b'mntr', b'RGB ', b'XYZ ')
+    header += bytes(12) + b'acsp' + bytes(28) + struct.pack('>3i', 63190, 65536, 54061)
+    return header.ljust(128, b'\0') + table + content
+
+
+@pytest.mark.parametrize('mode, name', [('RGB', 'a.png'), ('RGB', 'a.jpg'), ('RGBA', 'a.png'), ('P', 'a.png')])
+def test_colors_are_those_of_the_profile(mode, name, tmp_path):
+    # Within sRGB, so that nothing is clipped.
+    picture = (PICTURE // 4 + 120).astype(np.uint8)
+    linear = (picture / 255) ** GAMMA @ (np.linalg.inv(SRGB) @ ADOBE).T
+    assert linear.min() > 0 and linear.max() < 1
+    expected = 255 * np.where(linear < 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.abs(expected - picture).max() > 8
+    image = Image.fromarray(picture)
+    image = image.quantize() if mode == 'P' else image.convert(mode)
+    options = dict(quality=100, subsampling=0) if name.endswith('jpg') else {}
+    path = save(tmp_path / name, image, icc_profile=color_profile(), **options)
+    assert np.abs(read_photo(path)[..., ::-1] - expected).max() < 4
+    with Image.open(path) as image:
+        assert np.abs(read_photo(image)[..., ::-1] - expected).max() < 4
+
+
+@pytest.mark.parametrize('profile', [b'none', color_profile()[:200], color_profile(b'sRGB IEC61966-2.1')])
+def test_a_damaged_profile_and_that_of_srgb_change_nothing(profile, tmp_path):
+    path = save(tmp_path / 'a.png', Image.fromarray(PICTURE), icc_profile=profile)
+    assert np.array_equal(read_photo(path)[..., ::-1], PICTURE)
+
+
+def test_a_profile_of_another_kind_of_pixels_changes_nothing(tmp_path):
+    path = save(tmp_path / 'a.png', Image.fromarray(PICTURE[..., 0]), icc_profile=color_profile())
+    assert np.array_equal(read_photo(path)[..., 0], PICTURE[..., 0])
