@@ -85,10 +85,7 @@ def split_named(arguments: Sequence[str], form: str) -> List[Tuple[str, str]]:
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that training and testing share."""
     parser.add_argument('--data-root', help="folder of the dataset, instead of the config's")
-    parser.add_argument(
-        '--work-dir',
-        help='where logs, checkpoints and tables go; default work_dirs/<config>',
-    )
+    parser.add_argument('--work-dir', help='where logs, checkpoints and tables go; default work_dirs/<config>')
     parser.add_argument('--amp', action='store_true', help='run in half precision, on a GPU or a CPU')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'

@@ -4,7 +4,9 @@ The exit status is 0 if every photo could be read, 1 if some could not, and 2 if
 """
 
 import argparse
+import os
 import sys
+from collections import Counter
 
 from imcnn_plugin.apis import Album, infer_photos, list_photos
 from imcnn_plugin.cli import add_inferencer_arguments, make_inferencer, run_tool
@@ -46,8 +48,14 @@ def read_lines(path):
 
 def main():
     args = parse_args()
-    photos = list_photos([*args.photos, *(read_lines(args.input) if args.input else [])])
-    photos = [str(photo) for photo in photos]
+    left_out, drawn = Counter(), os.path.realpath(os.path.join(args.out, 'drawn'))
+    photos = []
+    for photo in list_photos([*args.photos, *(read_lines(args.input) if args.input else [])], left_out):
+        # The folder of the tables may be in that of the photos.
+        if os.path.realpath(os.path.dirname(photo)) == drawn:
+            left_out['drawn before'] += 1
+        else:
+            photos.append(str(photo))
     album = Album.load(args.album) if args.album else None
     counts = infer_photos(
         make_inferencer(args),
@@ -65,6 +73,9 @@ def main():
         f'{counts["failed"]} unreadable; {counts["seconds"]:.1f} s, '
         f'{counts["photos"] / counts["seconds"]:.1f} photos/s; written to {args.out}'
     )
+    if left_out:
+        kinds = ', '.join(f'{number} {kind}' for kind, number in left_out.most_common())
+        print(f'Left out of the folders: {left_out.total()} files ({kinds}).')
     sys.exit(1 if counts['failed'] else 0)
 
 

@@ -46,7 +46,7 @@ def infer_photos(
         aligned: Each photo is an aligned face.
         album: Predicts the photos of one person together; used with ``person_by``.
         person_by: Who is in which photo, see :func:`~imcnn_plugin.apis.photo_groups.group_by_person`.
-        draw: Also draw each photo with its faces.
+        draw: Also draw each photo with its faces. Drawings of an earlier run in this folder are removed at the end.
 
     Returns:
         Numbers of ``photos``, ``faces``, photos ``without`` a face and ``failed`` ones, and ``seconds``.
@@ -58,7 +58,7 @@ def infer_photos(
     if album is not None:
         album.check(inferencer.trained.checksum)
     groups = group_by_person(photos, person_by) if person_by else {None: list(photos)}
-    counts, start = Counter(), time.monotonic()
+    counts, drawings, start = Counter(), set(), time.monotonic()
     tables = _open_tables(Path(out), inferencer.classes, checkpoint, bool(person_by))
     with progress_bar('Photos', len(photos)) as advance, tables as write:
         for person, group in groups.items():
@@ -76,7 +76,12 @@ def infer_photos(
                     with replacing(Path(out, 'drawn', name)) as temporary:
                         drawn = inferencer.visualize(result['path'], result)
                         Image.fromarray(drawn[..., ::-1]).save(temporary, format='jpeg', quality=90)
+                    drawings.add(name)
                 advance()
+    # Like the tables, the drawings are those of one run.
+    for path in Path(out, 'drawn').glob('[0-9]' * 6 + '_*.jpg') if draw else ():
+        if path.name not in drawings:
+            path.unlink()
     counts['seconds'] = time.monotonic() - start
     return counts
 

@@ -1,7 +1,10 @@
 import csv
+import logging
 import os
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
+
+from mmengine.logging import print_log
 
 from ..errors import DataError
 
@@ -15,22 +18,28 @@ def group_by_person(photos: Sequence[str], by: str) -> Dict[Optional[str], List[
             where a file is a path as in ``photos``, or a file name alone.
 
     Returns:
-        Photos by person; those that the CSV file does not list are under None.
+        Photos by person; those that the CSV file does not list are under None. A log line counts rows without a photo.
 
     Raises:
         DataError: The CSV file cannot be read, contradicts itself, or lists none of the photos.
     """
     names = {} if by == 'folder' else _read_people(by)
-    groups, named = {}, {}
+    groups, named, unused = {}, {}, dict(names)
     for photo in photos:
-        person = str(Path(photo).parent) if by == 'folder' else names.get(os.path.normpath(photo))
-        if person is None and (name := Path(photo).name) in names:
+        path, name = os.path.normpath(photo), Path(photo).name
+        person = str(Path(photo).parent) if by == 'folder' else names.get(path)
+        unused.pop(path, None)
+        if person is None and name in names:
             person = names[name]
+            unused.pop(name, None)
             if named.setdefault(name, photo) != photo:
                 raise DataError(f'{by}: {name} may be {named[name]} or {photo}: write paths, not names')
         groups.setdefault(person, []).append(photo)
     if by != 'folder' and set(groups) == {None}:
         raise DataError(f'{by} lists none of the photos, such as {groups[None][0]}: write the paths as they are given')
+    if unused:
+        rows = f'{len(unused)} of {len(names)} rows'
+        print_log(f'{by}: {rows} name none of the photos, such as {next(iter(unused))}.', 'current', logging.WARNING)
     return groups
 
 

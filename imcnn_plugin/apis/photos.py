@@ -3,8 +3,9 @@
 import io
 import os
 import warnings
+from collections import Counter
 from pathlib import Path
-from typing import Iterable, Iterator, Sequence, Union
+from typing import Iterable, Iterator, Optional, Sequence, Union
 
 import numpy as np
 from mmengine.dataset import Compose
@@ -19,16 +20,19 @@ PhotoType = Union[str, Path, np.ndarray, Image.Image]
 # What is decoded, by Pillow's names. For some others it would run programs, such as Ghostscript for EPS.
 _FORMATS = set('JPEG MPO PNG BMP DIB WEBP TIFF GIF PPM JPEG2000 AVIF HEIF'.split())
 # What counts as a photo in a folder. Formats that Pillow may lack are included, so that they are reported.
-_SUFFIXES = set('.jpg .jpeg .jpe .jfif .png .bmp .webp .tif .tiff .gif .ppm .pgm .jp2 .avif .heic .heif'.split())
+_SUFFIXES = set(
+    '.jpg .jpeg .jpe .jfif .png .bmp .webp .tif .tiff .gif .ppm .pgm .jp2 .jxl .mpo .avif .heic .heif'.split()
+)
 # Transforms that read files.
 _READERS = ('LoadImageFromFile', 'LoadFaceFromFile')
 
 
-def list_photos(inputs: Union[PhotoType, Iterable[PhotoType]]) -> Iterator[PhotoType]:
+def list_photos(inputs: Union[PhotoType, Iterable[PhotoType]], left_out: Optional[Counter] = None) -> Iterator:
     """Yields photos one by one; folders are replaced by the photos in them and in their subfolders, sorted by name.
 
     Args:
         inputs: A path, a folder, an array, a ``PIL.Image``, or an iterable of these, which may be a generator.
+        left_out: Counts the other files in folders, by the suffix of their name or as 'hidden'.
 
     Raises:
         DataError: A folder has no photo.
@@ -37,19 +41,27 @@ def list_photos(inputs: Union[PhotoType, Iterable[PhotoType]]) -> Iterator[Photo
         inputs = [inputs]
     for item in inputs:
         if isinstance(item, (str, Path)) and os.path.isdir(item):
-            yield from _list_folder(item)
+            yield from _list_folder(item, Counter() if left_out is None else left_out)
         else:
             yield item
 
 
-def _list_folder(folder: Union[str, Path]) -> Iterator[Path]:
-    empty = True
-    for parent, folders, names in os.walk(folder):
+def _list_folder(folder: Union[str, Path], left_out: Counter) -> Iterator[Path]:
+    empty, seen = True, set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        # A link may lead to a folder above it.
+        if (real := os.path.realpath(parent)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders.sort()
         for name in sorted(names):
-            if Path(name).suffix.lower() in _SUFFIXES and not name.startswith('.'):
+            suffix = 'hidden' if name.startswith('.') else Path(name).suffix.lower()
+            if suffix in _SUFFIXES:
                 empty = False
                 yield Path(parent, name)
+            else:
+                left_out[suffix or 'no suffix'] += 1
     if empty:
         raise DataError(f'{folder}: no photo is in this folder (looked for {", ".join(sorted(_SUFFIXES))})')
 
@@ -78,6 +90,9 @@ def read_photo(photo: PhotoType) -> np.ndarray:
     if not isinstance(photo, (str, Path)):
         raise DataError(f'a photo is a path, an array or a PIL.Image, not {type(photo).__name__}')
     try:
+        # Reading a named pipe would wait for its writer.
+        if os.path.exists(photo) and not os.path.isfile(photo):
+            raise DataError('is not a regular file')
         with warnings.catch_warnings():
             # Pillow warns above 89 million pixels and raises above 179 million, before it decodes anything.
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)

@@ -80,8 +80,4 @@ def _read_v73(path: Path, fields: Sequence[str]) -> dict:
 
 
 # By a file's first bytes. Version 7.3 puts MATLAB's own header before that of HDF5, which other programs omit.
-READERS = {
-    b'MATLAB 5.0': _read_v5,
-    b'MATLAB 7.3': _read_v73,
-    b'\x89HDF\r\n\x1a\n': _read_v73,
-}
+READERS = {b'MATLAB 5.0': _read_v5, b'MATLAB 7.3': _read_v73, b'\x89HDF\r\n\x1a\n': _read_v73}

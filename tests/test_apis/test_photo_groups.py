@@ -1,5 +1,6 @@
 import pytest
 
+from imcnn_plugin.apis import photo_groups
 from imcnn_plugin.apis.photo_groups import group_by_person
 from imcnn_plugin.errors import DataError
 
@@ -15,13 +16,16 @@ def test_a_folder_is_a_person():
     }
 
 
-def test_a_table_has_paths_or_names(tmp_path):
+def test_a_table_has_paths_or_names(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(photo_groups, 'print_log', lambda message, *args: said.append(message))
     (tmp_path / 'a.csv').write_text('person,file\nAnn,x/1.jpg\n"Bo, b",2.jpg\nAnn,./y/4.jpg\nAnn,elsewhere/9.jpg\n')
     assert group_by_person(PHOTOS, str(tmp_path / 'a.csv')) == {
         'Ann': ['x/1.jpg', 'y/../y/4.jpg'],
         'Bo, b': ['y/2.jpg'],
         None: ['x/3.jpg', '5.jpg'],
     }
+    assert said == [f'{tmp_path}/a.csv: 1 of 4 rows name none of the photos, such as elsewhere/9.jpg.']
 
 
 def test_a_table_may_come_from_a_spreadsheet(tmp_path):

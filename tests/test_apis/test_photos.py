@@ -1,5 +1,7 @@
+import os
 import struct
 import zlib
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -191,10 +193,25 @@ def test_lists_folders_by_name(tmp_path):
     for name in ('b/2.jpg', 'b/10.PNG', 'a/1.webp', 'c.heic', 'b/notes.txt', 'b/.hidden.jpg', 'a/deep/3.jpg'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = [str(path.relative_to(tmp_path)) for path in list_photos(tmp_path)]
-    assert found == ['c.heic', 'a/1.webp', 'a/deep/3.jpg', 'b/10.PNG', 'b/2.jpg']
+    (tmp_path / 'a/deep/loop').symlink_to(tmp_path)
+    elsewhere = tmp_path.parent / f'{tmp_path.name}_elsewhere'
+    elsewhere.mkdir()
+    for name in ('4.mpo', '5.jxl', '6.dng', 'film.MP4', 'README'):
+        (elsewhere / name).touch()
+    (tmp_path / 'a/link').symlink_to(elsewhere)
+    left_out = Counter()
+    found = [str(path.relative_to(tmp_path)) for path in list_photos(tmp_path, left_out)]
+    linked = ['a/link/4.mpo', 'a/link/5.jxl']
+    assert found == ['c.heic', 'a/1.webp', 'a/deep/3.jpg', *linked, 'b/10.PNG', 'b/2.jpg']
+    assert left_out == {'.dng': 1, '.mp4': 1, 'no suffix': 1, '.txt': 1, 'hidden': 1}
     # A file that is named is taken, whatever its name.
     assert list(list_photos(str(tmp_path / 'b/notes.txt'))) == [str(tmp_path / 'b/notes.txt')]
+
+
+def test_a_named_pipe_is_no_photo(tmp_path):
+    os.mkfifo(tmp_path / 'a.jpg')
+    with pytest.raises(DataError, match='a.jpg: is not a regular file'):
+        read_photo(tmp_path / 'a.jpg')
 
 
 def test_lists_one_by_one(tmp_path):

@@ -152,6 +152,18 @@ def test_reads_paths_from_standard_input_as_a_process(photos, checkpoint, tmp_pa
     assert len(json.loads((tmp_path / 'out' / 'predictions.json').read_text())['photos']) == 4
 
 
+def test_results_among_the_photos_are_not_photos(run, photos):
+    """The folder of the tables is in that of the photos, and has the drawings of a longer run."""
+    (photos / 'notes.md').touch()
+    assert '6 photos, 4 faces' in run(photos, '--out', photos / 'out', '--draw')[1]
+    (photos / 'bo/1.jpg').unlink()
+    said = run(photos, '--out', photos / 'out', '--draw')[1]
+    assert '5 photos, 3 faces' in said
+    assert 'Left out of the folders: 9 files (5 drawn before, 2 .csv, 1 .md, 1 .json).' in said
+    drawn = sorted(path.name for path in (photos / 'out' / 'drawn').iterdir())
+    assert drawn == ['000001_empty.jpg', '000003_1.jpg', '000004_2.jpg', '000005_ö, "2".jpg']
+
+
 @pytest.mark.parametrize('by', ['folder', 'table'])
 def test_a_persons_photos_are_predicted_together(run, photos, album, checkpoint, by, tmp_path):
     (photos / 'text.jpg').unlink()
