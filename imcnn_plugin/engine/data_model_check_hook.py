@@ -7,10 +7,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from ..datasets import FaceDataset
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 
 
 @HOOKS.register_module(name=['DataModelCheckHook', 'FitCheckHook'])
@@ -18,7 +18,9 @@ class DataModelCheckHook(Hook):
     """Checks before the first step that model and data match, and logs the global batch and the learning rate.
 
     Raises:
-        ConfigError: The head's classes or its number of identities are not the dataset's; says what to write.
+        ConfigError: The head's classes or its number of identities are not the dataset's, or an evaluation would leave
+            out images; says what to write.
+        DataError: No weight of a checkpoint fits the model.
     """
 
     priority = 'VERY_HIGH'
@@ -41,6 +43,13 @@ class DataModelCheckHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Rejects weights for other classes: where shapes agree they would be loaded with another meaning."""
+        weights, own = checkpoint.get('state_dict', checkpoint), _unwrapped(runner.model).state_dict()
+        if not any(
+            getattr(weights.get(f'{prefix}{name}'), 'shape', None) == value.shape
+            for name, value in own.items()
+            for prefix in ('', 'module.')
+        ):
+            raise DataError(f'{runner.cfg.get("load_from")}: none of its weights fits the model by name and shape')
         trained = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
         for key, classes in _modules_with(runner.model, 'classes'):
             if trained is not None and list(classes) != list(trained):
@@ -52,14 +61,25 @@ class DataModelCheckHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         _match_classes(runner.model, runner.val_dataloader.dataset, runner.val_evaluator)
+        _check_whole(runner.val_dataloader, 'val_dataloader')
 
     def before_test(self, runner: Runner) -> None:
         _match_classes(runner.model, runner.test_dataloader.dataset, runner.test_evaluator)
+        _check_whole(runner.test_dataloader, 'test_dataloader')
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model
+
+
+def _check_whole(loader: DataLoader, name: str) -> None:
+    if loader.drop_last and len(loader.sampler) % loader.batch_sampler.batch_size:
+        raise ConfigError(f'{name}.drop_last=True leaves out the last images of the evaluation: set it to False')
 
 
 def _modules_with(model: nn.Module, attribute: str) -> Iterator[Tuple[str, Any]]:
     """Names of the submodules that have an attribute, and its value."""
-    model = model.module if is_model_wrapper(model) else model
+    model = _unwrapped(model)
     for name, module in model.named_modules():
         value = getattr(module, attribute, None)
         if value is not None:

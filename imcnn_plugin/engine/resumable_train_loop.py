@@ -1,6 +1,8 @@
 from typing import Any, List
 
 import torch
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.registry import LOOPS
@@ -17,8 +19,20 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     The sampler must be a :class:`~imcnn_plugin.datasets.ResumableSampler`, whose seed checkpoints hold.
 
     Raises:
-        ConfigError: A run resumes within an epoch, but its sampler cannot.
+        ConfigError: An epoch would have no step or no end, or a run resumes within an epoch, but its sampler cannot.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not len(self.dataloader):
+            raise ConfigError(
+                f'{len(self.dataloader.dataset)} training images in {get_world_size()} processes give no batch of '
+                f'{self.dataloader.batch_sampler.batch_size}: reduce train_dataloader.batch_size, or drop_last=False'
+            )
+        if isinstance(self.dataloader.sampler, InfiniteSampler):
+            raise ConfigError(
+                "an epoch of train_dataloader.sampler InfiniteSampler never ends: use 'ResumableSampler'"
+            )
 
     def run(self) -> torch.nn.Module:
         self.runner.call_hook('before_train')

@@ -22,6 +22,7 @@ class RunCheckpointHook(CheckpointHook):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, backend_args=dict(backend='atomic'), **kwargs)
+        self.file_backend = None
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
@@ -64,7 +65,8 @@ class RunCheckpointHook(CheckpointHook):
             Path(self.out_dir, _INTERRUPTED).unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        if self.save_best is None:
+        # The backend is None in a validation without training, which saves nothing.
+        if self.save_best is None or self.file_backend is None:
             return
         if self.key_indicators == ['auto']:
             self._init_rule(self.rules, [next(iter(metrics))])

@@ -83,7 +83,9 @@ def train_and_test(runner: Runner) -> None:
         runner.train()
         if not has_test:
             return
-        best = runner.message_hub.runtime_info.get('best_ckpt')
+        # With several metrics in save_best, each has its own: the first decides.
+        known = runner.message_hub.runtime_info.items()
+        best = next((path for key, path in known if key.startswith('best_ckpt') and path), None)
         # The main process writes checkpoints while the others go on.
         barrier()
         # Machines without a shared file system have it on the first one only; all must test the same weights.

@@ -158,10 +158,10 @@ def _validation_accuracy(folder: Path, config: Optional[dict]) -> Optional[float
     accuracy = log.val['mean_accuracy'][1]
     hooks = (config or {}).get('default_hooks') or {}
     key = (hooks.get('checkpoint') or {}).get('save_best')
-    # mmengine also accepts a list.
+    # mmengine also accepts a list, of which the first decides.
     if isinstance(key, list):
-        key = key[0] if len(key) == 1 else None
-    # Without a key, or with several, the last epoch is tested.
+        key = key[0]
+    # Without a key the last epoch is tested.
     if not key:
         return float(accuracy[-1])
     monitored = log.val.get(key.removeprefix(METRIC_PREFIX), log.val['mean_accuracy'])[1]

@@ -200,7 +200,7 @@ def test_the_order_of_images_is_that_of_the_checkpoint(faces, tmp_path):
     assert runner.train_dataloader.sampler.seed == seed != 5
 
 
-@pytest.mark.parametrize('save_best', [None, 'attr/mean_accuracy'])
+@pytest.mark.parametrize('save_best', [None, 'attr/mean_accuracy', ['attr/mAP', 'attr/mean_accuracy']])
 def test_averages_are_tested(faces, tmp_path, save_best):
     cfg = config(faces, tmp_path, 'plain')
     cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
@@ -212,7 +212,9 @@ def test_averages_are_tested(faces, tmp_path, save_best):
         cfg.load_from, cfg.experiment_name = find_latest(tmp_path), uuid.uuid4().hex
         runner = build_runner(cfg)
         train_and_test(runner)
-        best = runner.message_hub.runtime_info.get('best_ckpt')
+        key = f'best_ckpt_{save_best[0]}' if isinstance(save_best, list) else 'best_ckpt'
+        best = runner.message_hub.runtime_info.get(key)
+        assert bool(best) == bool(save_best)
         tested = torch.load(best or find_latest(tmp_path))
         for name, value in runner.model.named_parameters():
             assert torch.equal(value, tested['state_dict'][name]), name

@@ -200,7 +200,7 @@ def wait_for(condition, seconds=20):
         ('attr/mean_accuracy', 82),
         ('attr/mAP', 81),
         (['attr/mAP'], 81),
-        (['attr/mAP', 'attr/mean_accuracy'], 80),
+        (['attr/mAP', 'attr/mean_accuracy'], 81),
         ('auto', 82),
         (None, 80),
     ],
