@@ -57,7 +57,7 @@ def load_config(
         for key in ('work_dir', 'load_from', 'resume'):
             cfg.pop(key, None)
         # mmengine names a run, and the config in its work directory, after the config's file.
-        cfg = Config(cfg.to_dict(), cfg_text=cfg.pretty_text, filename=f'{name}.py')
+        cfg = Config(cfg.to_dict(), cfg_text=checkpoint.meta['cfg'], filename=f'{name}.py')
     else:
         cfg, name = _read_config(path), Path(path).stem
     _replace_data_root(cfg, data_root)

@@ -3,9 +3,9 @@ from typing import Any, Iterator, Optional, Tuple
 from mmengine.dist import get_world_size
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from mmpretrain.utils import get_ori_model
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -43,7 +43,7 @@ class DataModelCheckHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Rejects weights for other classes: where shapes agree they would be loaded with another meaning."""
-        weights, own = checkpoint.get('state_dict', checkpoint), _unwrapped(runner.model).state_dict()
+        weights, own = checkpoint.get('state_dict', checkpoint), get_ori_model(runner.model).state_dict()
         if not any(
             getattr(weights.get(f'{prefix}{name}'), 'shape', None) == value.shape
             for name, value in own.items()
@@ -68,10 +68,6 @@ class DataModelCheckHook(Hook):
         _check_whole(runner.test_dataloader, 'test_dataloader')
 
 
-def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
-
-
 def _check_whole(loader: DataLoader, name: str) -> None:
     if loader.drop_last and len(loader.sampler) % loader.batch_sampler.batch_size:
         raise ConfigError(f'{name}.drop_last=True leaves out the last images of the evaluation: set it to False')
@@ -79,7 +75,7 @@ def _check_whole(loader: DataLoader, name: str) -> None:
 
 def _modules_with(model: nn.Module, attribute: str) -> Iterator[Tuple[str, Any]]:
     """Names of the submodules that have an attribute, and its value."""
-    model = _unwrapped(model)
+    model = get_ori_model(model)
     for name, module in model.named_modules():
         value = getattr(module, attribute, None)
         if value is not None:

@@ -1,7 +1,7 @@
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.runner import TestLoop
 from mmpretrain.registry import LOOPS
+from mmpretrain.utils import get_ori_model
 from torch.utils.data import DataLoader
 
 from .config import build_split
@@ -20,7 +20,7 @@ class FeatureSVMLoop(TestLoop):
         runner = self.runner
         runner.call_hook('before_test')
         runner.call_hook('before_test_epoch')
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = get_ori_model(runner.model)
         model.eval()
         features, targets = {}, {}
         for split in ('train', 'val', 'test'):

@@ -5,6 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from mmpretrain.utils import get_ori_model
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 
 from ..framework import is_compiled
@@ -43,7 +44,7 @@ class PerformanceHook(Hook):
         self.bf16_all_reduce = bf16_all_reduce
 
     def before_run(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = get_ori_model(runner.model)
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
         if self.keep_memory and next(model.parameters()).device.type == 'cpu' and not keep_freed_memory():

@@ -50,7 +50,6 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
             resolve_num_identities(cfg)
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for name in _BUILDERS:
-        # As a decorator.
         setattr(runner, f'build_{name}', translate_build_errors(source)(getattr(runner, f'build_{name}')))
     if strict:
         runner.load_checkpoint = partial(_load_strictly, runner)
