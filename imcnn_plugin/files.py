@@ -1,13 +1,22 @@
-"""Atomic writes."""
+"""Atomic writes, and text files as users have them: of any editor, spreadsheet or shell."""
 
+import codecs
+import csv
+import io
 import os
+import re
+import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Iterator, List, Tuple, Union
 
 from .errors import DataError
 
-__all__ = ['replacing', 'sync', 'write_text']
+__all__ = ['decode_text', 'read_csv', 'read_paths', 'read_text', 'replacing', 'sync', 'write_text']
+
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# All control characters but tabs, line ends and form feeds.
+NO_TEXT = re.compile(rb'[\0-\x08\x0e-\x1f\x7f]')
 
 
 @contextmanager
@@ -53,3 +62,92 @@ def write_text(path: Union[str, Path], text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
+
+
+def decode_text(content: bytes, errors: str = 'strict') -> str:
+    r"""Returns the text of a file in UTF-8 or, with a byte order mark, UTF-16; without that mark, its lines end in \n.
+
+    Raises:
+        UnicodeDecodeError: It is not text, or not in UTF-8; ``errors`` is that of ``bytes.decode``.
+    """
+    if content.startswith(UTF16_MARKS):
+        content = content.decode('utf-16').encode()
+    content = content.removeprefix(codecs.BOM_UTF8)
+    if found := NO_TEXT.search(content):
+        raise UnicodeDecodeError('utf-8', content, *found.span(), 'a control character, not text')
+    return content.decode(errors=errors).replace('\r\n', '\n').replace('\r', '\n')
+
+
+def read_text(path: Union[str, Path], advice: str = 'correct its path') -> str:
+    """Reads a text file of a user, see :func:`decode_text`.
+
+    Raises:
+        DataError: Names the file that cannot be read, with the advice, or the line that is not text.
+    """
+    return _decode(_read(path, advice), path, 'strict')
+
+
+def read_paths(path: Union[str, Path]) -> List[str]:
+    r"""Reads a list of paths: one per line, or each ended by \0, as ``find -print0`` writes them; - is standard input.
+
+    Names that are not UTF-8 are kept as ``os.fsdecode`` does, and empty lines ignored.
+
+    Raises:
+        DataError: Names the file that cannot be read, or the line that is not text.
+    """
+    content = sys.stdin.buffer.read() if str(path) == '-' else _read(path, 'correct its path')
+    if b'\0' in content and not content.startswith(UTF16_MARKS):
+        return [_decode(name, path, 'surrogateescape') for name in content.split(b'\0') if name]
+    return [line for line in _decode(content, path, 'surrogateescape').split('\n') if line.strip()]
+
+
+def read_csv(path: Union[str, Path], advice: str = 'correct its path') -> Iterator[Tuple[int, List[str]]]:
+    """Reads the header and the rows of a CSV file that are not empty, each with its line, from 1.
+
+    Commas, semicolons or tabs separate the fields, whichever the header has most of.
+
+    Raises:
+        DataError: Names the file that cannot be read, with the advice, or the line that is wrong.
+    """
+    text = read_text(path, advice)
+    if not text.strip():
+        raise DataError(f'{path} is empty: expected a header and rows')
+    delimiter = max(',;\t', key=text.partition('\n')[0].count)
+    rows = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True, strict=True)
+    line = 1
+    try:
+        header = [name.strip() for name in next(rows)]
+        if repeated := [name for name in header if name and header.count(name) > 1]:
+            raise DataError(
+                f"{path}, line 1: column '{repeated[0]}' is there {header.count(repeated[0])} times: rename or remove "
+                'one'
+            )
+        yield line, header
+        # A quoted field may span several lines.
+        line = rows.line_num + 1
+        for row in rows:
+            if row and len(row) != len(header):
+                raise DataError(
+                    f'{path}, line {line}: expected {len(header)} fields separated by {delimiter!r}, as in the '
+                    f'header, found {len(row)}: correct it, and quote a field that contains {delimiter!r}'
+                )
+            if row:
+                yield line, row
+            line = rows.line_num + 1
+    except csv.Error as error:
+        raise DataError(f'{path}, line {line}: {error}: correct its quotes') from error
+
+
+def _read(path: Union[str, Path], advice: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f'{path} cannot be read ({error.strerror}): {advice}') from error
+
+
+def _decode(content: bytes, path: Union[str, Path], errors: str) -> str:
+    try:
+        return decode_text(content, errors)
+    except UnicodeDecodeError as error:
+        line = len(error.object[: error.start + 1].splitlines())
+        raise DataError(f'{path}, line {line}: this is not UTF-8 ({error.reason}): save it as UTF-8') from error

@@ -1,7 +1,16 @@
 import pytest
 
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.files import write_text
+from imcnn_plugin.files import read_csv, read_paths, read_text, write_text
+
+ENCODINGS = ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le', 'utf-16-be']
+
+
+def save(path, text, encoding='utf-8'):
+    """Writes text with the byte order mark of the encodings of Windows."""
+    mark = '\ufeff' if encoding in ('utf-16-le', 'utf-16-be') else ''
+    path.write_bytes((mark + text).encode(encoding))
+    return path
 
 
 def test_write_text_is_atomic(tmp_path):
@@ -12,3 +21,40 @@ def test_write_text_is_atomic(tmp_path):
         with pytest.raises(DataError, match=f'{path} cannot be written'):
             write_text(path, '')
     assert [path.name for path in tmp_path.iterdir()] == ['new']
+
+
+@pytest.mark.parametrize('end', ['\n', '\r\n', '\r'])
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_text_of_any_editor_is_the_same(encoding, end, tmp_path):
+    path = save(tmp_path / 'text', f'Zoë{end}\tb{end}', encoding)
+    assert read_text(path) == 'Zoë\n\tb\n'
+    assert read_paths(path) == ['Zoë', '\tb']
+    path = save(tmp_path / 'table', f'a;"b, c";d{end}{end}1;"x{end}y";{end}2;;3{end}', encoding)
+    assert list(read_csv(path)) == [(1, ['a', 'b, c', 'd']), (3, ['1', 'x\ny', '']), (5, ['2', '', '3'])]
+
+
+def test_lists_of_paths_may_come_from_find_and_have_any_names(tmp_path):
+    (tmp_path / 'list').write_bytes(b'a b.jpg\0\xff.jpg\0two\nlines.jpg\0')
+    assert read_paths(tmp_path / 'list') == ['a b.jpg', '\udcff.jpg', 'two\nlines.jpg']
+    (tmp_path / 'list').write_bytes(b'\xff.jpg\n\n  \n a.jpg \n')
+    assert read_paths(tmp_path / 'list') == ['\udcff.jpg', ' a.jpg ']
+
+
+@pytest.mark.parametrize(
+    'content, line',
+    [(b'a\n\xff\n', 2), (b'a\r\nb\r\n\x1b', 3), (b'a\0', 1), (b'\xff\xfea', 1), ('ab\n\0'.encode('utf-16'), 2)],
+)
+def test_what_is_not_text_is_named_with_its_line(content, line, tmp_path):
+    (tmp_path / 'file').write_bytes(content)
+    for read in (read_text, lambda path: list(read_csv(path))):
+        with pytest.raises(DataError, match=f'file, line {line}: this is not UTF-8 .*: save it as UTF-8') as error:
+            read(tmp_path / 'file')
+        assert '\n' not in str(error.value)
+
+
+def test_a_photo_is_no_list_of_photos(tmp_path):
+    (tmp_path / 'photo.png').write_bytes(b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0')
+    with pytest.raises(DataError, match='photo.png, line 2: this is not UTF-8'):
+        read_paths(tmp_path / 'photo.png')
+    with pytest.raises(DataError, match=r'none cannot be read \(No such file or directory\): correct its path'):
+        read_paths(tmp_path / 'none')

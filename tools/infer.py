@@ -10,13 +10,15 @@ from collections import Counter
 
 from imcnn_plugin.apis import Album, infer_photos, list_photos
 from imcnn_plugin.cli import add_inferencer_arguments, make_inferencer, run_tool
-from imcnn_plugin.errors import DataError
+from imcnn_plugin.files import read_paths
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('photos', nargs='*', metavar='PHOTO', help='files, or folders with everything in them')
-    parser.add_argument('--input', metavar='FILE', help='a file with one path per line; - is the standard input')
+    parser.add_argument(
+        '--input', metavar='FILE', help='a file with one path per line, or of find -print0; - is standard input'
+    )
     add_inferencer_arguments(parser)
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the tables')
     parser.add_argument('--draw', action='store_true', help='draw the photos with their faces to DIR/drawn')
@@ -37,20 +39,11 @@ def parse_args():
     return args
 
 
-def read_lines(path):
-    """The lines of a file that are not empty."""
-    try:
-        with open(0 if path == '-' else path, encoding='utf-8', errors='surrogateescape') as file:
-            return [line.rstrip('\r\n') for line in file if line.strip()]
-    except OSError as error:
-        raise DataError(f'{path} cannot be read ({error.strerror})') from error
-
-
 def main():
     args = parse_args()
     left_out, drawn = Counter(), os.path.realpath(os.path.join(args.out, 'drawn'))
     photos = []
-    for photo in list_photos([*args.photos, *(read_lines(args.input) if args.input else [])], left_out):
+    for photo in list_photos([*args.photos, *(read_paths(args.input) if args.input else [])], left_out):
         # The folder of the tables may be in that of the photos.
         if os.path.realpath(os.path.dirname(photo)) == drawn:
             left_out['drawn before'] += 1

@@ -1,4 +1,3 @@
-import csv
 import logging
 import os
 from pathlib import Path
@@ -7,6 +6,7 @@ from typing import Dict, List, Optional, Sequence
 from mmengine.logging import print_log
 
 from ..errors import DataError
+from ..files import read_csv
 
 
 def group_by_person(photos: Sequence[str], by: str) -> Dict[Optional[str], List[str]]:
@@ -45,22 +45,15 @@ def group_by_person(photos: Sequence[str], by: str) -> Dict[Optional[str], List[
 
 def _read_people(path: str) -> Dict[str, str]:
     """People by file, from a CSV file."""
-    people = {}
-    try:
-        with open(path, newline='', encoding='utf-8-sig') as file:
-            rows = csv.DictReader(file)
-            if not {'file', 'person'} <= set(rows.fieldnames or ()):
-                raise DataError(f'{path}, line 1: expected the columns file and person, found {rows.fieldnames}')
-            for row in rows:
-                if not row['file'] or not row['person']:
-                    raise DataError(f'{path}, line {rows.line_num}: expected a file and a person, found {row}')
-                name = os.path.normpath(row['file'])
-                if people.setdefault(name, row['person']) != row['person']:
-                    raise DataError(
-                        f'{path}, line {rows.line_num}: {name} shows {row["person"]}, but {people[name]} before'
-                    )
-    except OSError as error:
-        raise DataError(f'{path} cannot be read ({error.strerror})') from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f'{path} is not a CSV file in UTF-8 ({error})') from error
+    people, rows = {}, read_csv(path)
+    _, header = next(rows)
+    if not {'file', 'person'} <= set(header):
+        raise DataError(f'{path}, line 1: expected the columns file and person, found {header}')
+    for line, row in rows:
+        file, person = (row[header.index(column)].strip() for column in ('file', 'person'))
+        if not file or not person:
+            raise DataError(f'{path}, line {line}: expected a file and a person, found {row}')
+        name = os.path.normpath(file)
+        if people.setdefault(name, person) != person:
+            raise DataError(f'{path}, line {line}: {name} shows {person}, but {people[name]} before')
     return people

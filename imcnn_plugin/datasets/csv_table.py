@@ -1,16 +1,15 @@
 """Reads a CSV file of labels, the annotation file of :class:`~imcnn_plugin.datasets.AttributeCSV`."""
 
-import csv
-import io
 import posixpath
 import re
 from array import array
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from ..files import read_csv
 from .celeba_lists import Annotations
 from .issues import quote
 
@@ -33,12 +32,12 @@ def _read_table(
     split_column: Optional[str],
     negative: int,
 ) -> Tuple[Annotations, Tuple[str, ...], np.ndarray]:
-    """Reads a CSV file in UTF-8 with a header, whose fields are separated by commas, semicolons or tabs.
+    """Reads a CSV file with a header and a line for each image, see :func:`~imcnn_plugin.files.read_csv`.
 
     The arguments are those of :class:`AttributeCSV`. Returns the annotations, -1 for unknown labels, identities and
     splits; the names of the labels; and for each image its line in the file, from 1.
     """
-    rows = _read_rows(path)
+    rows = read_csv(path, 'set ann_file to the CSV file')
     _, header = next(rows)
     image = _find_column(header, image_column, 'image_column', path)
     identity = _find_column(header, identity_column, 'identity_column', path)
@@ -87,54 +86,6 @@ def _read_table(
         partition=np.array(partition, np.int8),
     )
     return annotations, tuple(header[column] for column in label_columns), np.array(list(lines.values()))
-
-
-def _read_rows(path: Path) -> Iterator[Tuple[int, List[str]]]:
-    """The header and the rows of a CSV file that are not empty, each with its line, from 1.
-
-    The header shows whether commas, semicolons (used if a comma is the decimal mark) or tabs separate the fields.
-    """
-    text = _read_text(path)
-    if not text:
-        raise DataError(f'{path} is empty: expected a header and a line for each image')
-    head = text.split('\n', 1)[0]
-    delimiter = next((mark for mark in ',;\t' if mark in head), ',')
-    rows = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True, strict=True)
-    line = 1
-    try:
-        header = [name.strip() for name in next(rows)]
-        if repeated := [name for name in header if name and header.count(name) > 1]:
-            raise DataError(
-                f"{path}, line 1: column '{repeated[0]}' is there {header.count(repeated[0])} times: rename or remove "
-                'one'
-            )
-        yield line, header
-        # A quoted field may span several lines.
-        line = rows.line_num + 1
-        for row in rows:
-            if row and len(row) != len(header):
-                raise DataError(
-                    f'{path}, line {line}: expected {len(header)} fields separated by {delimiter!r}, as in the '
-                    f'header, found {len(row)}: correct it, and quote a field that contains {delimiter!r}'
-                )
-            if row:
-                yield line, row
-            line = rows.line_num + 1
-    except csv.Error as error:
-        raise DataError(f'{path}, line {line}: {error}: correct its quotes') from error
-
-
-def _read_text(path: Path) -> str:
-    """The text of a file in UTF-8, with or without the byte order mark that Excel writes."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f'{path} cannot be read ({error.strerror}): set ann_file to the CSV file') from error
-    try:
-        return content.decode('utf-8-sig')
-    except UnicodeDecodeError as error:
-        line = content.count(b'\n', 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: this is not UTF-8: save the file as 'CSV UTF-8'") from error
 
 
 def _find_column(header: Sequence[str], name: Optional[str], option: str, path: Path) -> Optional[int]:

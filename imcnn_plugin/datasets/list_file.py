@@ -1,9 +1,9 @@
 """Finds CelebA's lists and reads their lines."""
 
-import codecs
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Union
 
+from ..files import decode_text
 from .file_signatures import identify_foreign_file
 from .issues import Issue, IssueHandler, IssueKind, _reject, quote
 
@@ -41,20 +41,20 @@ def _read_lines(root: Union[str, Path], name: str, report: IssueHandler) -> Tupl
     path = _find_list(root, name, report)
     if path is None:
         return '', None
+    line = None
     try:
         content = path.read_bytes()
+        if foreign := identify_foreign_file(content):
+            kind, found = foreign[0], f'is {foreign[1]}, not a list'
+        else:
+            # Names of files need not be UTF-8.
+            text = decode_text(content, 'surrogateescape')
+            return str(path), text.encode(errors='surrogateescape').rstrip().split(b'\n')
     except OSError as error:
         kind, found = NO_LIST, f'cannot be read ({error.strerror})'
-    else:
-        kind, found = identify_foreign_file(content) or (NOT_TEXT, None)
-        if found:
-            found = f'is {found}, not a list'
-        elif b'\0' in content:
-            found = 'contains null bytes, like UTF-16 text or a damaged file'
-        else:
-            # Windows puts a byte order mark before UTF-8.
-            return str(path), content.removeprefix(codecs.BOM_UTF8).rstrip().split(b'\n')
-    report([Issue(kind, str(path), None, found)])
+    except UnicodeDecodeError as error:
+        kind, found, line = NOT_TEXT, f'has {error.reason}', len(error.object[: error.start + 1].splitlines())
+    report([Issue(kind, str(path), line, found)])
     return str(path), None
 
 

@@ -28,8 +28,10 @@ def test_a_table_has_paths_or_names(tmp_path, monkeypatch):
     assert said == [f'{tmp_path}/a.csv: 1 of 4 rows name none of the photos, such as elsewhere/9.jpg.']
 
 
-def test_a_table_may_come_from_a_spreadsheet(tmp_path):
-    (tmp_path / 'a.csv').write_bytes('file,person,note\r\n5.jpg,Zoë,x\r\n'.encode('utf-8-sig'))
+@pytest.mark.parametrize('encoding, mark', [('utf-8-sig', ','), ('utf-8', ';'), ('utf-16', '\t')])
+def test_a_table_may_come_from_a_spreadsheet(encoding, mark, tmp_path):
+    text = 'file,person,note\r\n5.jpg,Zoë,x\r\n'.replace(',', mark)
+    (tmp_path / 'a.csv').write_bytes(text.encode(encoding))
     assert group_by_person(['5.jpg'], str(tmp_path / 'a.csv')) == {'Zoë': ['5.jpg']}
 
 
@@ -37,11 +39,11 @@ def test_a_table_may_come_from_a_spreadsheet(tmp_path):
     'text, message',
     [
         (b'name,person\n', r'line 1: expected the columns file and person, found \[.name., .person.\]'),
-        (b'', 'line 1: expected the columns'),
+        (b'', 'is empty: expected a header and rows'),
         (b'file,person\n1.jpg,\n', 'line 2: expected a file and a person'),
-        (b'file,person\n1.jpg\n', 'line 2: expected a file and a person'),
+        (b'file,person\n1.jpg\n', 'line 2: expected 2 fields'),
         (b'file,person\n1.jpg,A\n./1.jpg,B\n', 'line 3: 1.jpg shows B, but A before'),
-        (b'file,person\n\xff.jpg,A\n', 'not a CSV file in UTF-8'),
+        (b'file,person\n\xff.jpg,A\n', 'line 2: this is not UTF-8'),
         (None, 'cannot be read'),
     ],
 )

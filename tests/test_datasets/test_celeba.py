@@ -271,3 +271,22 @@ def test_lists_may_begin_with_a_byte_order_mark(root):
     for name in LISTS:
         (root / name).write_bytes(b'\xef\xbb\xbf' + (root / name).read_bytes())
     assert [record['gt_score'].tolist() for record in CelebAIdentity(str(root))] == before
+
+
+@pytest.mark.parametrize('encoding, end', [('utf-8-sig', '\n'), ('utf-16', '\r\n'), ('utf-8', '\r')])
+def test_lists_of_any_editor_are_the_same(root, encoding, end):
+    expected = list(CelebAIdentity(str(root)).data_list.gt_score), CelebAIdentity(str(root)).metainfo['num_identities']
+    for name in LISTS:
+        with open(root / name, encoding='utf-8') as file:
+            text = file.read()
+        with open(root / name, 'w', encoding=encoding, newline=end) as file:
+            file.write(text)
+    dataset = CelebAIdentity(str(root))
+    assert np.array_equal(dataset.data_list.gt_score, expected[0])
+    assert dataset.metainfo['num_identities'] == expected[1]
+
+
+def test_the_line_of_a_list_that_is_not_text_is_named(root):
+    edit(root / LISTS[1], 3, 'c.jpg 90\0')
+    with pytest.raises(DataError, match=rf'{LISTS[1]}, line 3: has a control character, not text: download the list'):
+        CelebAIdentity(str(root))

@@ -104,7 +104,7 @@ def test_bytes_of_a_csv(celeba, mutate, attempt, data):
     if dataset is None:
         return
     text = content.decode('utf-8-sig')
-    delimiter = next(mark for mark in ',;\t' if mark in text.split('\n')[0])
+    delimiter = max(',;\t', key=text.replace('\r', '\n').split('\n')[0].count)
     header, *rows = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True)
     header = [name.strip() for name in header]
     found = [dict(zip(header, map(str.strip, row))) for row in rows if row]
