@@ -17,7 +17,7 @@ from ..checkpoints.load_model import TrainedModel, load_model
 from ..checkpoints.read_checkpoint import Checkpoint
 from ..engine.config import build_image_split, load_config, localize_data
 from ..errors import ConfigError, DataError, translate_errors
-from ..models.batch_fields import batch_field
+from ..models.batch_fields import batch_identity, batch_labels
 from ..progress import track
 from .photos import read_rgb
 
@@ -89,10 +89,8 @@ def predict_logits(trained: TrainedModel, loader: DataLoader) -> Tuple[np.ndarra
         for batch in track(loader, f'Predicting {len(loader.dataset)} images'):
             prepared = model.data_preprocessor(batch)
             logits = model(prepared['inputs'], mode='tensor').float().cpu()
-            samples = prepared['data_samples']
-            known = 'identity' in (samples[0] if isinstance(samples, list) else samples)
-            identity = batch_field(samples, 'identity', 'cpu') if known else torch.full((len(logits),), -1)
-            fields.append((logits, batch_field(samples, 'gt_score', 'cpu'), identity))
+            samples, (number, labels) = prepared['data_samples'], logits.shape
+            fields.append((logits, batch_labels(samples, labels, 'cpu'), batch_identity(samples, number, 'cpu')))
     return tuple(torch.cat(field).numpy() for field in zip(*fields))
 
 

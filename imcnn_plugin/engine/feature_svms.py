@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from ..errors import ConfigError
 from ..evaluation import score_attributes, sigmoid
-from ..models.batch_fields import batch_field
+from ..models.batch_fields import batch_identity, batch_labels
 from ..progress import track
 
 # Inverse strength of the regularization times D: inner products of standardized features grow with D.
@@ -43,7 +43,9 @@ def _extract_split(
             fc2=model.head.fc(embedding),
         )
         batches.append({layer: x.float().cpu().numpy() for layer, x in features.items()})
-        fields.append([batch_field(prepared['data_samples'], key, 'cpu').numpy() for key in ('gt_score', 'identity')])
+        samples = prepared['data_samples']
+        labels = batch_labels(samples, len(loader.dataset.metainfo['classes']), 'cpu')
+        fields.append((labels.numpy(), batch_identity(samples, len(labels), 'cpu').numpy()))
     layers = {layer: np.concatenate([batch[layer] for batch in batches]) for layer in batches[0]}
     return layers, *map(np.concatenate, zip(*fields))
 

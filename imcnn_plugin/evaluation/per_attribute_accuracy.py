@@ -1,11 +1,15 @@
+import logging
 from typing import List, Optional, Sequence, Union
 
 import numpy as np
 import torch
+from mmengine.dist import all_gather_object, get_world_size
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 from mmpretrain.registry import METRICS
 
 from ..errors import ConfigError
+from ..models.batch_fields import batch_labels
 from .attribute_report import AttributeReport
 
 
@@ -19,29 +23,51 @@ class PerAttributeAccuracy(BaseMetric):
         groups: Groups of attributes, dicts of ``name`` and ``labels``, whose mean accuracies are reported too.
         thr: Decision threshold for samples without ``thresholds`` ``(L, )`` of the model.
         prefix: Prefix of the metric names.
+        collect_device: mmengine's; 'gpu' gathers results by communication, also between CPU processes, 'cpu' needs a
+            shared file system. By default 'gpu', or 'cpu' with a ``collect_dir``.
+        collect_dir: The shared folder.
 
     :meth:`evaluate` returns ``attr/mean_accuracy``, ``attr/mean_balanced_accuracy``, ``attr/mean_f1``, ``attr/mAP``,
     ``attr/majority_baseline`` and ``attr/accuracy/<Attribute_Name>``. In the main process it also sets
     :attr:`report`, an :class:`~imcnn_plugin.evaluation.AttributeReport`.
 
-    The samples' ``pred_score`` and ``gt_score`` are ``(L, )``, or ``(N, L)`` in a stacked sample; ``identity`` is
-    optional.
+    A sample has ``pred_score`` ``(L, )``, and ``gt_score`` of the same shape or the indices ``gt_label``. With
+    ``(R, L)`` it has R predictions with labels of their own, such as those of the faces in one image, which count R
+    times; or it is the stacked sample of R images, if together with the others it has as many rows as the dataset has
+    images. ``identity`` is optional.
     """
 
     default_prefix = 'attr'
 
-    def __init__(self, groups: Sequence[dict] = (), thr: float = 0.5, prefix: Optional[str] = None):
-        # Gathers results by communication; 'cpu' would need a shared file system.
-        super().__init__(collect_device='gpu', prefix=prefix)
+    def __init__(
+        self,
+        groups: Sequence[dict] = (),
+        thr: float = 0.5,
+        prefix: Optional[str] = None,
+        collect_device: Optional[str] = None,
+        collect_dir: Optional[str] = None,
+    ):
+        super().__init__(collect_device or ('cpu' if collect_dir else 'gpu'), prefix, collect_dir)
         self.groups = groups
         self.thr = thr
         self.thresholds: Union[float, np.ndarray] = thr
         self.report: Optional[AttributeReport] = None
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Collects scores, targets and identities of a batch."""
+        """Collects scores, targets and identities of a batch.
+
+        Raises:
+            ConfigError: A prediction has another shape than its labels.
+        """
         for sample in data_samples:
-            score, target = torch.atleast_2d(sample['pred_score']), torch.atleast_2d(sample['gt_score'])
+            score = sample['pred_score']
+            [target] = batch_labels([sample], score.size(-1), score.device)
+            if score.dim() not in (1, 2) or score.shape != target.shape:
+                raise ConfigError(
+                    f'pred_score is {tuple(score.shape)} and the labels are {tuple(target.shape)}: both must be '
+                    '(attributes, ) for an image, or (rows, attributes) with labels for each row'
+                )
+            score, target = torch.atleast_2d(score), torch.atleast_2d(target)
             identity = torch.atleast_1d(torch.as_tensor(sample.get('identity', -1))).expand(len(score))
             self.results.append((score.float(), target.to(torch.int8), identity))
             # The model's, the same for all images.
@@ -51,32 +77,52 @@ class PerAttributeAccuracy(BaseMetric):
         """Scores the ``size`` images of the dataset.
 
         Raises:
-            ConfigError: The attributes of model, groups and dataset do not match.
+            ConfigError: The attributes of model, groups and dataset do not match, or the predictions the images.
         """
-        scores, targets, identity = (torch.cat(field).cpu().numpy() for field in zip(*self.results))
+        shapes = [score.shape for score, _, _ in self.results]
         # Checked in every process: one that raised alone would leave the others waiting.
+        found = all_gather_object((len(shapes), sum(rows for rows, _ in shapes), {labels for _, labels in shapes}))
+        samples, rows, labels = [*zip(*found)]
+        self._check_labels(set().union(*labels))
+        images = [rows for rows, _ in shapes]
+        # The dataset is padded to the same number of images in each process.
+        if sum(samples) < size:
+            if sum(rows) >= size + get_world_size():
+                raise ConfigError(
+                    f'{sum(samples)} samples with {sum(rows)} predictions are not those of {size} images: each sample '
+                    'must be one image, or each prediction'
+                )
+            if sum(rows) < size:
+                print_log(f'Only {sum(rows)} of the {size} images were evaluated.', 'current', logging.WARNING)
+            images = [1] * sum(images)
+        if shapes:
+            fields = (torch.cat(field).cpu().numpy() for field in zip(*self.results))
+            # An entry per image: mmengine gathers them from all processes in the order of the dataset.
+            self.results = list(zip(*(np.split(field, np.cumsum(images)[:-1]) for field in fields)))
+        return super().evaluate(size)
+
+    def _check_labels(self, found: set) -> None:
+        """Raises ConfigError if predictions with these numbers of labels do not fit the dataset and the groups."""
         classes = (self.dataset_meta or {}).get('classes')
         if classes is None:
             raise ConfigError("the dataset's metainfo has no 'classes': add the names of its labels")
-        if len(classes) != scores.shape[1]:
+        if found != {len(classes)}:
             raise ConfigError(
-                f'the model predicts {scores.shape[1]} attributes, the dataset has {len(classes)}: build the head '
-                "with the dataset's classes"
+                f'the model predicts {" or ".join(map(str, sorted(found))) or "no"} attributes, the dataset has '
+                f"{len(classes)}: build the head with the dataset's classes"
             )
         if unknown := [label for group in self.groups for label in group['labels'] if label not in classes]:
             raise ConfigError(f'the groups of PerAttributeAccuracy have labels missing from the dataset: {unknown}')
-        # An entry per image: mmengine gathers them from all processes in the order of the dataset.
-        self.results = list(zip(scores, targets, identity))
-        return super().evaluate(size)
 
     def compute_metrics(self, results: List[tuple]) -> dict:
-        """Metrics from the scores ``(L, )``, targets ``(L, )`` and identities of N images."""
-        scores, targets, identity = map(np.stack, zip(*results))
+        """Metrics from the scores ``(R, L)``, targets ``(R, L)`` and identities ``(R, )`` of each of N images."""
+        scores, targets, identity = map(np.concatenate, zip(*results))
         thresholds = torch.as_tensor(self.thresholds).cpu().numpy()
         meta = self.dataset_meta
         self.report = AttributeReport.from_scores(
             scores, targets, identity, meta['classes'], self.groups, thresholds, meta
         )
+        self.report.num_images = len(results)
         means = self.report.means
         metrics = dict(
             mean_accuracy=means['accuracy'],

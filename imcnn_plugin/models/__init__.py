@@ -1,7 +1,7 @@
 """The networks: backbones, heads, losses and the data preprocessor, registered with mmpretrain."""
 
 from .aux_multi_label_head import AuxMultiLabelHead
-from .batch_fields import batch_field
+from .batch_fields import batch_field, batch_identity, batch_labels, multi_hot
 from .face_preprocessor import FacePreprocessor
 from .features import flatten_features
 from .grouped_linear import GroupedLinear
@@ -17,5 +17,6 @@ from .mcnn import MCNN
 __all__ = [
     'AuxMultiLabelHead', 'DenseBlock', 'FacePreprocessor', 'GroupedLinear', 'GroupedMultiLabelHead', 'IMCNN',
     'IMCNNDense', 'IdentityHead', 'JointHead', 'JointLoss', 'MCNN', 'MaxoutDenseNeck', 'batch_field',
-    'flatten_features', 'identity_loss', 'multi_label_loss', 'valid_count'
+    'batch_identity', 'batch_labels', 'flatten_features', 'identity_loss', 'multi_hot', 'multi_label_loss',
+    'valid_count'
 ]  # fmt: skip

@@ -1,9 +1,9 @@
 from typing import Sequence, Union
 
 import torch
-from mmpretrain.structures import DataSample
+from mmpretrain.structures import DataSample, label_to_onehot
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 
 
 def batch_field(data_samples: Union[DataSample, Sequence[DataSample]], key: str, device: torch.device) -> torch.Tensor:
@@ -19,3 +19,45 @@ def batch_field(data_samples: Union[DataSample, Sequence[DataSample]], key: str,
         return data_samples.get(key).to(device, non_blocking=True)
     # Stack first for a single transfer. PackInputs leaves fields such as gt_identity as Python numbers.
     return torch.stack([torch.as_tensor(sample.get(key)) for sample in data_samples]).to(device, non_blocking=True)
+
+
+def batch_labels(
+    data_samples: Union[DataSample, Sequence[DataSample]], num_classes: int, device: torch.device
+) -> torch.Tensor:
+    """The labels of N images, ``(N, num_classes)``: 1, 0, or -1 for unknown.
+
+    They are the samples' ``gt_score`` or, in single samples without it, the indices in ``gt_label``.
+
+    Raises:
+        ConfigError: The samples have neither.
+        DataError: ``gt_label`` does not hold indices of labels.
+    """
+    if isinstance(data_samples, DataSample) or 'gt_score' in data_samples[0] or 'gt_label' not in data_samples[0]:
+        return batch_field(data_samples, 'gt_score', device)
+    return torch.stack([multi_hot(sample.get('gt_label'), num_classes) for sample in data_samples]).to(device)
+
+
+def batch_identity(
+    data_samples: Union[DataSample, Sequence[DataSample]], number: int, device: torch.device
+) -> torch.Tensor:
+    """The dataset's identities ``(number, )`` of a batch of that many images, -1 for unknown."""
+    if 'identity' not in (data_samples if isinstance(data_samples, DataSample) else data_samples[0]):
+        return torch.full((number,), -1, device=device)
+    return batch_field(data_samples, 'identity', device)
+
+
+def multi_hot(indices: torch.Tensor, num_classes: int) -> torch.Tensor:
+    """A vector ``(num_classes, )`` that is 1 at the indices of an image's labels and 0 elsewhere.
+
+    Raises:
+        DataError: An index occurs twice, so it is a vector of zeros and ones, or there is no such label.
+    """
+    # One transfer from a GPU.
+    values = torch.as_tensor(indices).tolist()
+    if len(set(values)) < len(values):
+        raise DataError(
+            f'gt_label is {values}, expected the indices of the labels, each once: zeros and ones belong in gt_score'
+        )
+    if not set(values) <= set(range(num_classes)):
+        raise DataError(f'gt_label is {values}, expected indices of the {num_classes} labels, from 0')
+    return label_to_onehot(indices, num_classes)

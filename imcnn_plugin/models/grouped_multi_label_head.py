@@ -4,11 +4,11 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 import torch
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample, label_to_onehot
+from mmpretrain.structures import DataSample
 from torch import nn
 
-from ..errors import ConfigError, DataError
-from .batch_fields import batch_field
+from ..errors import ConfigError
+from .batch_fields import batch_labels
 from .features import flatten_features
 from .grouped_linear import GroupedLinear
 from .losses import multi_label_loss, valid_count
@@ -188,13 +188,10 @@ class GroupedMultiLabelHead(BaseModule):
         """``loss`` from the samples' ``gt_score`` (1, 0, or -1 for unknown), or from the indices in ``gt_label``.
 
         Raises:
-            DataError: ``gt_label`` has an index twice, so it is a vector of zeros and ones.
+            DataError: ``gt_label`` does not hold indices of labels.
         """
         logits = self(feats)
-        if isinstance(data_samples, DataSample) or 'gt_score' in data_samples[0]:
-            target = batch_field(data_samples, 'gt_score', logits.device)
-        else:
-            target = torch.stack([self._one_hot(sample.gt_label) for sample in data_samples]).to(logits.device)
+        target = batch_labels(data_samples, len(self.classes), logits.device)
         if self.loss_module is None:
             return dict(loss=multi_label_loss(logits, target))
         # A negative label that is predicted negative with certainty has no loss.
@@ -202,14 +199,6 @@ class GroupedMultiLabelHead(BaseModule):
         logits = logits.masked_fill(unknown, CERTAIN_NEGATIVE)
         avg_factor = valid_count((~unknown).flatten()) / len(self.classes)
         return dict(loss=self.loss_module(logits, target.clamp(min=0).type_as(logits), avg_factor=avg_factor))
-
-    def _one_hot(self, indices: torch.Tensor) -> torch.Tensor:
-        if len(indices.unique()) < len(indices):
-            raise DataError(
-                f'gt_label is {indices.tolist()}, expected the indices of the labels, each once: zeros and ones '
-                'belong in gt_score'
-            )
-        return label_to_onehot(indices, len(self.classes))
 
     def predict(
         self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample], None] = None

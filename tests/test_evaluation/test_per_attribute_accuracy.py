@@ -6,7 +6,7 @@ import torch
 from mmpretrain.registry import METRICS
 from sklearn import metrics as oracle
 
-from imcnn_plugin.errors import ConfigError
+from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.evaluation import score_attributes
 
 
@@ -84,3 +84,80 @@ def test_groups_of_other_attributes_are_rejected(predictions):
     metric = build_metric(groups=[dict(name='vowels', labels=['a', 'i'])])
     with pytest.raises(ConfigError, match=r"have labels missing from the dataset: \['i'\]"):
         evaluate(metric, *predictions, True)
+
+
+def images_with_rows(targets):
+    """Samples of images with one to three predictions each, and the rows ``(M, 5)`` of all of them."""
+    ends = np.cumsum(np.arange(len(targets)) % 3 + 1)
+    ends = ends[ends <= len(targets)]
+    return np.split(np.arange(ends[-1]), ends[:-1])
+
+
+@pytest.mark.parametrize('batch', [1, 4, 1000])
+def test_predictions_of_several_boxes_in_an_image_all_count(predictions, batch):
+    scores, targets = predictions
+    images = images_with_rows(targets)
+    metric = build_metric()
+    for start in range(0, len(images), batch):
+        metric.process(
+            {},
+            [
+                dict(pred_score=torch.tensor(scores[rows]), gt_score=torch.tensor(targets[rows]), identity=7)
+                for rows in images[start : start + batch]
+            ],
+        )
+    result = metric.evaluate(len(images))
+    used = np.concatenate(images)
+    expected = score_attributes(scores[used], targets[used])['accuracy']
+    assert [result[f'attr/accuracy/{name}'] for name in 'abcde'] == pytest.approx(expected.tolist())
+    assert (metric.report.num_images, metric.report.num_identities) == (len(images), 1)
+
+
+def test_one_of_three_boxes_is_right():
+    metric = build_metric()
+    targets = torch.ones(3, 5)
+    scores = targets * torch.tensor([[0.9], [0.1], [0.2]])
+    metric.process({}, [dict(pred_score=scores, gt_score=targets)])
+    assert metric.evaluate(1)['attr/mean_accuracy'] == pytest.approx(100 / 3)
+
+
+@pytest.mark.parametrize('shapes', [((3, 5), (5,)), ((5,), (3, 5)), ((3, 5), (2, 5)), ((5,), (4,)), ((1, 2, 5),) * 2])
+def test_predictions_of_another_shape_than_the_labels_are_rejected(shapes):
+    scores, targets = map(torch.ones, shapes)
+    with pytest.raises(ConfigError, match='pred_score is .* and the labels are .*: both must be'):
+        build_metric().process({}, [dict(pred_score=scores, gt_score=targets)])
+
+
+def test_predictions_that_are_neither_of_samples_nor_of_images_are_rejected(predictions):
+    with pytest.raises(ConfigError, match='7 samples with 200 predictions are not those of 50 images'):
+        metric = build_metric()
+        scores, targets = predictions
+        for rows in np.array_split(np.arange(200), 7):
+            metric.process({}, [dict(pred_score=torch.tensor(scores[rows]), gt_score=torch.tensor(targets[rows]))])
+        metric.evaluate(50)
+
+
+def test_indices_of_labels_count_like_zeros_and_ones(predictions):
+    scores, targets = predictions[0], np.maximum(predictions[1], 0)
+    metric = build_metric()
+    metric.process(
+        {},
+        [dict(pred_score=torch.tensor(s), gt_label=torch.tensor(np.flatnonzero(t))) for s, t in zip(scores, targets)],
+    )
+    found = metric.evaluate(len(scores))
+    assert found == evaluate(build_metric(), scores, targets, True) and found['attr/mean_accuracy'] > 0
+    with pytest.raises(DataError, match=r'gt_label is \[5\], expected indices of the 5 labels'):
+        metric.process({}, [dict(pred_score=torch.tensor(scores[0]), gt_label=torch.tensor([5]))])
+    with pytest.raises(ConfigError, match="no 'gt_score'"):
+        metric.process({}, [dict(pred_score=torch.tensor(scores[0]))])
+
+
+@pytest.mark.parametrize(
+    'options', [dict(collect_device='gpu'), dict(collect_device='cpu'), dict(collect_dir='parts')]
+)
+def test_takes_the_options_of_mmengines_metrics(predictions, options):
+    metric = build_metric(prefix='mine', **options)
+    assert metric.collect_device == options.get('collect_device', 'cpu') and metric.collect_dir == options.get(
+        'collect_dir'
+    )
+    assert 'mine/mean_accuracy' in evaluate(metric, *predictions, True)
