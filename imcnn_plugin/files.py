@@ -1,22 +1,29 @@
-"""Atomic writes, and text files as users have them: of any editor, spreadsheet or shell."""
+"""Atomic writes, locks, and text files as users have them: of any editor, spreadsheet or shell."""
 
 import codecs
 import csv
+import errno
 import io
+import logging
 import os
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Iterator, List, Tuple, Union
+from typing import IO, Iterator, List, Tuple, Union
+
+from mmengine.logging import print_log
 
 from .errors import DataError
 
-__all__ = ['decode_text', 'read_csv', 'read_paths', 'read_text', 'replacing', 'sync', 'write_text']
+__all__ = ['decode_text', 'lock', 'read_csv', 'read_paths', 'read_text', 'replacing', 'sync', 'write_text']
 
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # All control characters but tabs, line ends and form feeds.
 NO_TEXT = re.compile(rb'[\0-\x08\x0e-\x1f\x7f]')
+
+# What a file system says that cannot flush or lock files, such as some network shares.
+_UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK)
 
 
 @contextmanager
@@ -35,23 +42,52 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
         sync(temporary)
         os.replace(temporary, path)
         sync(temporary.parent)
-    except OSError as error:
-        # Path.is_file raises for a name that is too long.
-        if os.path.isfile(temporary):
+    except BaseException as error:
+        # What is wrong with the file may also keep it from being removed.
+        with suppress(OSError):
             temporary.unlink()
-        raise DataError(f'{path} cannot be written ({error.strerror})') from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise DataError(f'{path} cannot be written ({error.strerror})') from error
         raise
 
 
 def sync(path: Path) -> None:
-    """Flushes a file, or the entries of a folder, to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Flushes a file, or the entries of a folder, to disk, where the file system can do so.
+
+    A folder that cannot be flushed is never an error, since its files are written.
+    """
+    is_folder = path.is_dir()
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        # Windows flushes only files that are open for writing, and opens no folder.
+        descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if not is_folder and error.errno not in _UNSUPPORTED:
+            raise
+
+
+def lock(file: IO) -> None:
+    """Locks an open file until it is closed, also by the process's end; warns if the file system has no locks.
+
+    Raises:
+        BlockingIOError: Another process has locked it.
+    """
+    # Not available on Windows.
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        print_log(
+            f'{file.name} cannot be locked ({error.strerror}): make sure that no other process uses its folder.',
+            'current',
+            logging.WARNING,
+        )
 
 
 def write_text(path: Union[str, Path], text: str) -> None:

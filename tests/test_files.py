@@ -1,7 +1,13 @@
+import errno
+import fcntl
+import os
+import stat
+from contextlib import ExitStack
+
 import pytest
 
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.files import read_csv, read_paths, read_text, write_text
+from imcnn_plugin.files import lock, read_csv, read_paths, read_text, replacing, write_text
 
 ENCODINGS = ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le', 'utf-16-be']
 
@@ -21,6 +27,48 @@ def test_write_text_is_atomic(tmp_path):
         with pytest.raises(DataError, match=f'{path} cannot be written'):
             write_text(path, '')
     assert [path.name for path in tmp_path.iterdir()] == ['new']
+
+
+def refuse(monkeypatch, function, number, applies=lambda file: True):
+    """Makes a function of the system fail for some files, as it does on shares over a network."""
+    module, original = function
+
+    def refusing(file, *arguments):
+        if applies(file):
+            raise OSError(number, os.strerror(number))
+        return original(file, *arguments)
+
+    monkeypatch.setattr(module, original.__name__, refusing)
+
+
+@pytest.mark.parametrize('number', [errno.EINVAL, errno.EACCES, errno.EIO])
+def test_a_folder_that_cannot_be_flushed_has_its_files(tmp_path, monkeypatch, number):
+    refuse(monkeypatch, (os, os.fsync), number, lambda file: stat.S_ISDIR(os.fstat(file).st_mode))
+    with ExitStack() as stack:
+        for name in ('a.csv', 'b.csv'):
+            stack.enter_context(replacing(tmp_path / name)).write_text(name)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {'a.csv': 'a.csv', 'b.csv': 'b.csv'}
+
+
+@pytest.mark.parametrize('number, written', [(errno.EINVAL, True), (errno.EIO, False)])
+def test_a_file_that_cannot_be_flushed_is_an_error_if_its_content_is_lost(tmp_path, monkeypatch, number, written):
+    (tmp_path / 'a').write_text('old')
+    refuse(monkeypatch, (os, os.fsync), number)
+    if written:
+        write_text(tmp_path / 'a', 'new')
+    else:
+        with pytest.raises(DataError, match=f'{tmp_path}/a cannot be written .Input/output error'):
+            write_text(tmp_path / 'a', 'new')
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {'a': 'new' if written else 'old'}
+
+
+def test_a_lock_excludes_others_where_there_are_locks(tmp_path, monkeypatch):
+    with open(tmp_path / 'lock', 'w') as one, open(tmp_path / 'lock', 'w') as other:
+        lock(one)
+        with pytest.raises(BlockingIOError):
+            lock(other)
+        refuse(monkeypatch, (fcntl, fcntl.flock), errno.ENOLCK)
+        lock(other)
 
 
 @pytest.mark.parametrize('end', ['\n', '\r\n', '\r'])

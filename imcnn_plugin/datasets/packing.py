@@ -12,7 +12,7 @@ import numpy as np
 
 from ..attributes import ATTRIBUTES
 from ..errors import ConfigError, DataError
-from ..files import sync, write_text
+from ..files import lock, sync, write_text
 from .celeba_lists import Annotations, _lists_checksum, read_annotations
 from .image_folder import DATA_PREFIX, find_images
 from .pack_format import ARRAYS, FORMAT, HEADER, IMAGES, VERSION, Pack, _images_checksum, _read_header, open_pack
@@ -89,12 +89,9 @@ def write_pack(
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Excludes other processes until this one exits or is killed."""
-    # Not available on Windows.
-    import fcntl
-
     with path.open('w') as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file)
         except BlockingIOError:
             raise ConfigError(f'{path.parent} is being written by another process: wait for it') from None
         yield
@@ -159,8 +156,7 @@ def _write_images(task: _PackTask) -> Dict[int, str]:
         for row, face in task.read_faces(unreadable):
             file.seek(offset + row * face.nbytes)
             file.write(face)
-        file.flush()
-        os.fsync(file.fileno())
+    sync(task.pack / IMAGES)
     return unreadable
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..evaluation import AGREEMENTS, AttributeReport
+from ..files import sync
 from .job import Job
 from .variant import Variant
 
@@ -130,7 +131,7 @@ def _append(path: Union[str, Path], text: bytes) -> None:
     with open(path, 'ab', buffering=0) as file:
         if file.write(text) < len(text):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(file)
+    sync(Path(path))
 
 
 def _pack_counts(by_identity: Dict[str, dict]) -> Dict[str, object]:

@@ -1,6 +1,5 @@
 """Trains every variant with every seed, each run in its own process, and appends their results to a file."""
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from typing import Dict, Optional, Sequence, Union
 from ..engine.training_log import METRIC_PREFIX, read_log
 from ..errors import ConfigError, DataError
 from ..evaluation import REPORT_FILE, AttributeReport
+from ..files import lock
 from ..parallel import usable_cores
 from ..progress import progress_bar
 from .job import Job, _folder_name
@@ -118,7 +118,7 @@ class Sweep:
         with open(path, 'ab') as log:
             try:
                 # The run inherits the open file and holds the lock until it ends.
-                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(log)
             except BlockingIOError as error:
                 raise RuntimeError(f'{job.folder} is in use by another process') from error
             job.hash_file.write_text(job.variant.config_hash + '\n')
