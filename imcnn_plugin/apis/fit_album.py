@@ -6,7 +6,8 @@ import torch
 from mmpretrain.registry import DATASETS
 
 from ..errors import DataError
-from ..evaluation.identity_agreement import STABLE_AGREEMENT, agreement_beyond_chance
+from ..evaluation.attribute_scores import nan_mean
+from ..evaluation.identity_agreement import STABLE_AGREEMENT, agreement_beyond_chance, sum_by_identity
 from ..evaluation.identity_pooling import fit_pooling
 from ..evaluation.paired_bootstrap import paired_interval
 from .album import Album, _poolable
@@ -28,8 +29,8 @@ def fit_album(checkpoint: Union[str, Path], data_root: Optional[str] = None) -> 
 
     Returns:
         The album, and for each minimum number of images that an identity has, a dict of ``min_images``,
-        ``identities``, ``images``, the accuracies ``alone`` and ``together`` in percent, their ``difference``, and
-        ``low`` and ``high``, the ends of its 95 % interval over identities.
+        ``identities``, ``images``, the mean accuracies over attributes ``alone`` and ``together`` in percent, their
+        ``difference``, and ``low`` and ``high``, the ends of its 95 % interval over identities.
 
     Raises:
         DataError: No identity of the validation split has two images, or no attribute is identity-stable.
@@ -67,28 +68,33 @@ def _gains(alone: np.ndarray, together: np.ndarray, targets: np.ndarray, identit
     Predicted labels are booleans ``(N, L)``; targets ``(N, L)`` and identities ``(N, )`` are -1 for unknown.
     """
     rows = identity >= 0
-    _, place, images = np.unique(identity[rows], return_inverse=True, return_counts=True)
+    images = np.unique(identity[rows], return_counts=True)[1]
     known, positive = targets >= 0, targets == 1
+    fields = (known & (alone == positive), known & (together == positive), known)
+    counts, _ = sum_by_identity(identity[rows], *(field[rows] for field in fields))
     gains = []
     for min_images in _MIN_IMAGES:
         chosen = images >= min_images
         if not chosen.any():
             break
-        before, after, labelled = (
-            np.bincount(place, counted[rows].sum(1))[chosen]
-            for counted in (known & (alone == positive), known & (together == positive), known)
-        )
+        before, after, labelled = (count[chosen] for count in counts)
         difference, low, high = paired_interval(after[None], before[None], labelled)
         gains.append(
             dict(
                 min_images=min_images,
                 identities=int(chosen.sum()),
                 images=int(images[chosen].sum()),
-                alone=float(100 * before.sum() / labelled.sum()),
-                together=float(100 * after.sum() / labelled.sum()),
-                difference=float(difference),
-                low=float(low),
-                high=float(high),
+                alone=_mean_accuracy(before, labelled),
+                together=_mean_accuracy(after, labelled),
+                difference=difference,
+                low=low,
+                high=high,
             )
         )
     return gains
+
+
+def _mean_accuracy(correct: np.ndarray, labelled: np.ndarray) -> float:
+    """The mean over attributes, in percent, from counts ``(I, L)``."""
+    with np.errstate(invalid='ignore'):
+        return float(nan_mean(100 * correct.sum(0) / labelled.sum(0)))

@@ -14,7 +14,13 @@ from ..errors import DataError
 from ..files import write_text
 from ..tables import aligned_lines
 from .attribute_scores import HEADINGS, PERCENTAGES, mean_or_none, score_attributes
-from .identity_agreement import STABLE_AGREEMENT, agreement_beyond_chance, sum_by_identity, within_identity_agreement
+from .identity_agreement import (
+    STABLE_AGREEMENT,
+    _resampling_units,
+    agreement_beyond_chance,
+    sum_by_identity,
+    within_identity_agreement,
+)
 
 REPORT_FILE = 'per_attribute.json'
 AGREEMENTS = ('agreement', 'label_agreement')
@@ -36,8 +42,9 @@ class AttributeReport:
         attributes: For each attribute the same percentages, ``num_labelled`` and ``threshold``.
         identity_stable: Names of the identity-stable attributes, those whose labels agree within an identity beyond
             chance by at least :data:`~imcnn_plugin.evaluation.identity_agreement.STABLE_AGREEMENT`.
-        by_identity: Counts for confidence intervals: ``identity``, the I identities (-1 for all unknown ones), and
-            ``correct`` and ``labelled``, dicts from attribute to the I numbers of correct and of known labels.
+        by_identity: Counts for confidence intervals: ``identity``, the I identities, and -1, -2, ... for groups of
+            images of unknown identity; ``correct`` and ``labelled``, dicts from attribute to the I numbers of correct
+            and of known labels.
         checksums: Of the dataset's lists and images.
         seed: Seed of the run, with the package ``versions`` and the ``config``.
     """
@@ -92,14 +99,14 @@ class AttributeReport:
             name: {key: None if np.isnan(column[i]) else column[i].item() for key, column in columns.items()}
             for i, name in enumerate(classes)
         }
-        counts, _ = sum_by_identity(identity, known & (predicted == positive), known)
+        units = _resampling_units(identity)
+        counts, _ = sum_by_identity(units, known & (predicted == positive), known)
         correct, labelled = (dict(zip(classes, count.T.astype(int).tolist())) for count in counts)
-        identities = np.unique(identity)
         accuracy = dict(zip(classes, columns['accuracy']))
         return cls(
             mean_accuracy=means['accuracy'],
             num_images=len(scores),
-            num_identities=int((identities >= 0).sum()),
+            num_identities=len(np.unique(identity[identity >= 0])),
             means=means,
             groups={group['name']: mean_or_none([accuracy[name] for name in group['labels']]) for group in groups},
             attributes=attributes,
@@ -108,7 +115,7 @@ class AttributeReport:
                 for name, value in zip(classes, agreement_beyond_chance(targets, identity)[0])
                 if value >= STABLE_AGREEMENT
             ],
-            by_identity=dict(identity=identities.tolist(), correct=correct, labelled=labelled),
+            by_identity=dict(identity=np.unique(units).tolist(), correct=correct, labelled=labelled),
             **{key: metainfo.get(key) for key in ('protocol', 'split', 'fold', 'checksums')},
         )
 

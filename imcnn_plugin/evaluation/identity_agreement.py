@@ -29,6 +29,18 @@ def sum_by_identity(identity: np.ndarray, *fields: np.ndarray) -> Tuple[np.ndarr
     return sums, index
 
 
+def _resampling_units(identity: np.ndarray, most: int = 1000) -> np.ndarray:
+    """What a bootstrap over identities draws, ``(N, )``: the identity of each image or, where it is unknown, a group.
+
+    Images of unknown identity count as independent. They are divided among the groups -1, -2, and so on, at most
+    ``most`` of them, so that counts of each stay few.
+    """
+    units = np.array(identity)
+    unknown = np.flatnonzero(units < 0)
+    units[unknown] = -1 - np.arange(len(unknown)) % most
+    return units
+
+
 def within_identity_agreement(on: np.ndarray, counted: np.ndarray, identity: np.ndarray) -> np.ndarray:
     """How often two images of an identity agree on an attribute, in percent, as the mean over identities.
 

@@ -1,7 +1,8 @@
 """Confidence intervals by bootstrap over identities.
 
 Images of one identity are not independent, so identities rather than images are drawn with replacement (a cluster
-bootstrap). A comparison of two models is paired: both are evaluated on the same draws.
+bootstrap). Images of unknown identity count as independent. Unknown labels are not scored, in a draw as in the whole.
+A comparison of two models is paired: both are evaluated on the same draws.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Callable, Iterator, Tuple
 import numpy as np
 
 from .attribute_scores import _confusion_counts, _confusion_metrics, nan_mean
-from .identity_agreement import sum_by_identity
+from .identity_agreement import _resampling_units, sum_by_identity
 
 # Numbers held in memory at once: 32 MB.
 CHUNK = 2**22
@@ -46,15 +47,16 @@ def _resample(counts: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndar
 def paired_interval(
     correct: np.ndarray, baseline: np.ndarray, labelled: np.ndarray, resamples: int = 10000, seed: int = 0
 ) -> Tuple[float, float, float]:
-    """The difference in accuracy of two models and its 95 % interval, in percentage points.
+    """The difference in mean accuracy over attributes of two models and its 95 % interval, in percentage points.
 
     The interval says how the difference between these trained models would change on other identities. It does not
     include seed variance: see the standard deviation over seeds.
 
     Args:
-        correct: ``(S, I)``, for S seeds and I identities the number of labels that were predicted correctly.
-        baseline: ``(R, I)``, the same for the R seeds of the other model.
-        labelled: ``(I, )``, the number of known labels of each identity, the same for both models.
+        correct: ``(S, I, L)``, for S seeds, I identities and L attributes the number of labels that were predicted
+            correctly; or ``(S, I)`` of one attribute.
+        baseline: ``(R, I, L)``, the same for the R seeds of the other model.
+        labelled: ``(I, L)``, the number of known labels, the same for both models.
         resamples: Number of draws of I identities.
         seed: Seed of the draws.
 
@@ -65,13 +67,15 @@ def paired_interval(
         ValueError: The shapes do not match.
     """
     shape = labelled.shape
-    if correct.ndim != 2 or baseline.ndim != 2 or not correct.shape[1:] == baseline.shape[1:] == shape:
-        raise ValueError(f'expected (S, I), (R, I), (I, ), found {correct.shape}, {baseline.shape}, {shape}')
+    if labelled.ndim not in (1, 2) or not correct.shape[1:] == baseline.shape[1:] == shape:
+        raise ValueError(f'expected (S, I, L), (R, I, L), (I, L), found {correct.shape}, {baseline.shape}, {shape}')
+
+    def difference(sums: np.ndarray) -> np.ndarray:
+        return nan_mean(_percentage(sums[..., 0, :], sums[..., 1, :]))[..., None]
+
     # The labels are the same for all seeds, so the mean over seeds can be taken first.
-    counts = np.stack([correct.mean(0) - baseline.mean(0), labelled])[:, :, None]
-    _, low, high = _bootstrap(counts, lambda sums: _percentage(sums[..., 0, :], sums[..., 1, :]), resamples, seed)
-    accuracy, other = (_percentage(model.sum(1), labelled.sum()).mean() for model in (correct, baseline))
-    return float(accuracy - other), low.item(), high.item()
+    counts = np.stack([correct.mean(0) - baseline.mean(0), labelled]).reshape(2, len(labelled), -1)
+    return tuple(x.item() for x in _bootstrap(counts, difference, resamples, seed))
 
 
 def metric_difference(
@@ -89,7 +93,7 @@ def metric_difference(
         before: Predictions ``(N, L)``, booleans.
         after: The predictions to compare with them.
         targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
-        identity: ``(N, )``; all images of unknown identity (-1) count as one identity.
+        identity: ``(N, )``, -1 for unknown.
         metric: 'accuracy', 'balanced_accuracy' or 'f1'.
         resamples: Number of draws of identities.
         seed: Seed of the draws.
@@ -103,7 +107,7 @@ def metric_difference(
         return nan_mean(new - old)[..., None]
 
     cells = [cell for predicted in (before, after) for cell in _confusion_counts(predicted, targets)]
-    counts, _ = sum_by_identity(identity, *cells)
+    counts, _ = sum_by_identity(_resampling_units(identity), *cells)
     return tuple(x.item() for x in _bootstrap(counts, difference, resamples, seed))
 
 
@@ -134,14 +138,13 @@ def compare_subgroups(predicted: np.ndarray, targets: np.ndarray, identity: np.n
     Args:
         predicted: Booleans ``(N, L)``.
         targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
-        identity: ``(N, )``; each image of unknown identity (-1) counts as an identity of its own.
+        identity: ``(N, )``, -1 for unknown.
         column: Index of the attribute that defines the subgroups; images where it is unknown are ignored.
     """
     known, on = targets >= 0, targets == 1
     members = [targets[:, [column]] == label for label in (1, 0)]
-    identity = np.where(identity < 0, -1 - np.arange(len(identity)), identity)
     cells = [cell & rows for rows in members for cell in (known & (predicted == on), known, on)]
-    counts, _ = sum_by_identity(identity, *cells)
+    counts, _ = sum_by_identity(_resampling_units(identity), *cells)
     correct, labelled, positive = counts.sum(1).reshape(2, 3, -1).swapaxes(0, 1)
     return SubgroupGap(
         np.array([rows.sum() for rows in members]),

@@ -144,13 +144,13 @@ def _pack_counts(by_identity: Dict[str, dict]) -> Dict[str, object]:
 
 
 def _pack(counts: np.ndarray) -> str:
-    # All images of unknown identity share one count, which may exceed two bytes.
+    # A group of images of unknown identity may have many.
     width = 2 if counts.max(initial=0) < 2**16 else 4
     return base64.b64encode(zlib.compress(counts.astype(f'<u{width}').tobytes(), 9)).decode()
 
 
 def _unpack_counts(packed: Dict[str, object], names: List[str], attributes: Sequence[str]) -> Dict[str, np.ndarray]:
-    """``correct`` and ``labelled`` ``(I, )``, sums over ``attributes`` out of ``names``; DataError if damaged."""
+    """``correct`` and ``labelled`` ``(I, L)`` of the L ``attributes`` out of ``names``; DataError if damaged."""
     chosen = [names.index(name) for name in attributes]
 
     def unpack(text):
@@ -158,7 +158,7 @@ def _unpack_counts(packed: Dict[str, object], names: List[str], attributes: Sequ
             content = zlib.decompress(base64.b64decode(text, validate=True))
             shape = len(names), len(packed['identity'])
             counts = np.frombuffer(content, f'<u{len(content) // math.prod(shape)}')
-            return counts.reshape(shape)[chosen].sum(0, dtype=int)
+            return counts.reshape(shape)[chosen].T.astype(int)
         except (ValueError, zlib.error, TypeError, ZeroDivisionError) as error:
             raise DataError(f"'by_identity' of a row cannot be unpacked ({error})") from error
 

@@ -65,12 +65,12 @@ def _published_accuracies(
 
 
 def _accuracy_interval(report: AttributeReport) -> Optional[Tuple[float, float]]:
-    """The 95 % interval over identities of the accuracy of all labels; None if it is undefined."""
+    """The 95 % interval over identities of the mean accuracy; None if it is undefined."""
     counts = report.by_identity
     if not counts or len(counts['identity']) < 2:
         return None
-    correct, labelled = (np.array([*counts[key].values()]).sum(0) for key in ('correct', 'labelled'))
-    return paired_interval(correct[None], np.zeros((1, len(correct))), labelled)[1:]
+    correct, labelled = (np.array([*counts[key].values()]).T for key in ('correct', 'labelled'))
+    return paired_interval(correct[None], np.zeros_like(correct[None]), labelled)[1:]
 
 
 def _run_facts(run: WorkDir, report: Optional[AttributeReport]) -> Iterator[Tuple[str, str]]:

@@ -97,7 +97,8 @@ def test_gains_are_of_identities_with_enough_images():
     together[[0, 2, 3, 4, 5, 6]] = True
     two, three = _gains(alone, together, targets, identity)
     assert (two['identities'], two['images'], three['identities'], three['images']) == (2, 5, 1, 3)
-    assert (two['alone'], two['together']) == (0, pytest.approx(100 * 7 / 9))
+    # Of five and of four known labels.
+    assert (two['alone'], two['together']) == (0, pytest.approx(50 * (4 / 5 + 3 / 4)))
     assert (three['alone'], three['together'], three['difference']) == (0, 100, 100)
     assert np.isnan(three['low'])
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
+from imcnn_plugin.evaluation import AttributeReport, sum_by_identity
 from imcnn_plugin.evaluation.attribute_scores import _confusion_metrics
 from imcnn_plugin.evaluation.paired_bootstrap import (
     _resample,
@@ -33,7 +34,7 @@ def plain_difference(correct, baseline, labelled, identities):
     return means[0] - means[1]
 
 
-def test_accuracy_is_that_of_all_labels():
+def test_accuracy_of_an_attribute_is_that_of_all_its_labels():
     for correct, expected in (([[3, 0]], 30), ([[1, 5]], 60), ([[3, 0], [1, 5]], 45)):
         assert paired_interval(np.array(correct), np.zeros((1, 2)), np.array([4, 6]))[0] == pytest.approx(expected)
 
@@ -89,6 +90,78 @@ def test_mismatched_shapes_are_rejected(counts):
         paired_interval(correct[0], baseline, labelled)
 
 
+def draw_unknown(number=600, known=(1.0, 0.7, 0.05)):
+    """Predictions of attributes whose labels are known on all, most and few images."""
+    rng = np.random.default_rng(4)
+    targets = rng.integers(0, 2, (number, 3))
+    targets[rng.random((number, 3)) >= known] = -1
+    right = rng.random((2, number, 3)) < np.array([[[0.95, 0.8, 0.6]], [[0.9, 0.75, 0.7]]])
+    return right == (targets == 1), targets, rng.integers(0, 150, number)
+
+
+def plain_mean(predicted, targets, rows):
+    """The mean over attributes of the accuracy of some rows, which may be repeated, in percent."""
+    pairs = [
+        [p == t for p, t in zip(predicted[rows, column], targets[rows, column]) if t >= 0]
+        for column in range(targets.shape[1])
+    ]
+    return 100 * np.mean([np.mean(right) for right in pairs if right])
+
+
+def intervals(predicted, targets, identity):
+    """Intervals of the first model's accuracy and of its difference to the second one, of the three attributes."""
+    (first, second), known, positive = predicted, targets >= 0, targets == 1
+    counts, _ = sum_by_identity(identity, known & (first == positive), known & (second == positive), known)
+    own, other, labelled = counts
+    accuracy = paired_interval(own[None], np.zeros_like(own[None]), labelled)
+    return accuracy, paired_interval(own[None], other[None], labelled)
+
+
+def test_the_interval_is_that_of_the_mean_over_attributes_of_resampled_images():
+    """The bootstrap of images with their unknown labels, written out; an attribute that few know counts as any."""
+    (first, second), targets, identity = draw_unknown()
+    rng = np.random.default_rng(0)
+    rows_of = [np.flatnonzero(identity == who) for who in np.unique(identity)]
+    draws = []
+    for _ in range(1000):
+        rows = np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))])
+        draws.append((plain_mean(first, targets, rows), plain_mean(second, targets, rows)))
+    first_draws, second_draws = np.array(draws).T
+    accuracy, difference = intervals((first, second), targets, identity)
+    everything = np.arange(600)
+    for found, drawn, value in (
+        (accuracy, first_draws, plain_mean(first, targets, everything)),
+        (
+            difference,
+            first_draws - second_draws,
+            plain_mean(first, targets, everything) - plain_mean(second, targets, everything),
+        ),
+    ):
+        assert found[0] == pytest.approx(value)
+        assert found[1:] == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.3 * np.std(drawn))
+
+
+def test_images_of_unknown_identity_are_drawn_one_by_one():
+    (first, second), targets, _ = draw_unknown()
+    unknown, own = np.full(600, -1), np.arange(600)
+    found = [metric_difference(second, first, targets, identity, 'accuracy') for identity in (unknown, own)]
+    assert found[0] == pytest.approx(found[1], abs=0.1 * (found[1][2] - found[1][1]))
+    report = AttributeReport.from_scores(first.astype(float), targets, unknown, list('abc'))
+    counts = [np.array([*report.by_identity[key].values()]).T for key in ('correct', 'labelled')]
+    assert counts[0].shape == (600, 3) and report.num_identities == 0
+    accuracy, _ = intervals((first, second), targets, own)
+    found = paired_interval(counts[0][None], np.zeros((1, 600, 3)), counts[1])
+    assert found == pytest.approx(accuracy, abs=0.1 * (accuracy[2] - accuracy[1]))
+
+
+def test_many_images_of_unknown_identity_are_counted_in_groups():
+    targets = np.random.default_rng(0).integers(0, 2, (5000, 1))
+    identity = np.where(np.arange(5000) < 10, 7, -1)
+    counts = AttributeReport.from_scores(np.full((5000, 1), 0.9), targets, identity, ['a']).by_identity
+    assert counts['identity'] == [*range(-1000, 0), 7]
+    assert sum(counts['correct']['a']) == targets.sum() and set(counts['labelled']['a'][:-1]) == {4, 5}
+
+
 def test_covers_the_difference_where_labels_of_an_identity_are_correlated():
     """Identities have 1 to 6 images of 40 labels, and one model is better by 2 points on average, by more on some."""
     rng = np.random.default_rng(0)
@@ -132,6 +205,9 @@ def test_metric_difference_agrees_with_scikit_learn_on_resampled_identities(pred
     rows = np.arange(90)
     assert value == pytest.approx(mean_score(after, targets, rows, metric) - mean_score(before, targets, rows, metric))
 
+    # Each image of unknown identity is drawn by itself.
+    unknown = np.flatnonzero(identity < 0)
+    identity[unknown] = -1 - np.arange(len(unknown))
     identities = np.unique(identity)
     differences = []
     for times in np.random.default_rng(3).multinomial(

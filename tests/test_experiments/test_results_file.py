@@ -10,10 +10,10 @@ from imcnn_plugin.experiments.results_file import _append_row, _make_row, _pack_
 
 
 def test_counts_of_many_images_are_kept():
-    # Unknown identities share one count.
+    # Images of unknown identity may share a count.
     by_identity = dict(identity=[-1, 4], correct=dict(Male=[90000, 1]), labelled=dict(Male=[100000, 2]))
     found = _unpack_counts(_pack_counts(by_identity), ['Male'], ['Male'])
-    assert found['correct'].tolist() == [90000, 1] and found['labelled'].tolist() == [100000, 2]
+    assert found['correct'].tolist() == [[90000], [1]] and found['labelled'].tolist() == [[100000], [2]]
 
 
 def test_rows_of_two_configs_with_one_name_are_separate(row):
