@@ -51,7 +51,8 @@ def _read_people(path: str) -> Dict[str, str]:
         raise DataError(f'{path}, line 1: expected the columns file and person, found {header}')
     for line, row in rows:
         file, person = (row[header.index(column)].strip() for column in ('file', 'person'))
-        if not file or not person:
+        # pandas writes nan for nothing.
+        if not file or person in ('', 'nan', 'NaN'):
             raise DataError(f'{path}, line {line}: expected a file and a person, found {row}')
         name = os.path.normpath(file)
         if people.setdefault(name, person) != person:

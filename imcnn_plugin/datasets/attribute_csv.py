@@ -16,8 +16,9 @@ from .protocols import Splits
 class AttributeCSV(CelebAIdentity):
     """Images with custom labels, from a CSV file with a header and a line for each image.
 
-    A label is 1 or true, 0 or false; -1 or nothing is unknown. Other columns hold the image's path and optionally its
-    identity (any text; -1 or nothing is unknown) and its split (train, val or test).
+    A label is 1 or true, 0 or false; -1, nothing or nan is unknown, but -1 means no in a column of 1 and -1 without 0.
+    Other columns hold the image's path and optionally its identity (any text; -1, nothing or nan is unknown) and its
+    split (train, val or test).
 
     Args:
         ann_file: The CSV file, in ``data_root`` unless absolute.
@@ -29,7 +30,8 @@ class AttributeCSV(CelebAIdentity):
         identity_column: The column of identities.
         identity_from_folder: An image's folder is its identity.
         split_column: The column of splits. Without one, ``split`` of the protocol 'official' is the whole file.
-        negative: The number for no, 0 or -1; the other one is unknown.
+        negative: The number for no in all columns, 0 or -1, where the other one is unknown; by default each column
+            shows it.
         **kwargs: ``split``, ``protocol`` and others of :class:`CelebAIdentity`.
 
     Records and ``metainfo`` are those of :class:`CelebAIdentity`, with the file's ``classes``. ``identity`` is the
@@ -52,7 +54,7 @@ class AttributeCSV(CelebAIdentity):
         identity_column: Optional[str] = None,
         identity_from_folder: bool = False,
         split_column: Optional[str] = None,
-        negative: int = 0,
+        negative: Optional[int] = None,
         **kwargs,
     ):
         if identity_column and identity_from_folder:

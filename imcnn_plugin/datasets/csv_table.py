@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
+from mmengine.logging import print_log
 
 from ..errors import ConfigError, DataError
 from ..files import read_csv
@@ -16,11 +17,13 @@ from .issues import quote
 PARTITION = {None: -1, 'train': 0, 'val': 1, 'test': 2}
 # Absolute paths of Linux and Windows, URLs, and parent folders.
 OUTSIDE = re.compile(r'^/|^[A-Za-z]:/|://|(^|/)\.\.(/|$)|\0')
+# What programs write for nothing.
+NOTHING = ('', 'nan', 'NaN', 'None', 'null', 'NULL')
 # Labels besides the numbers for no and unknown. Programs write 1.0 if a column has gaps.
-WORDS = {'1': 1, '1.0': 1, 'true': 1, 'True': 1, 'TRUE': 1, 'false': 0, 'False': 0, 'FALSE': 0, '': -1}
+WORDS = {'1': 1, '1.0': 1, 'true': 1, 'True': 1, 'TRUE': 1, 'false': 0, 'False': 0, 'FALSE': 0}
+WORDS.update(dict.fromkeys(NOTHING, -1))
 # Stands for the number for unknown while a file is read.
 UNKNOWN_NUMBER = 2
-UNKNOWN_IDENTITIES = {'', '-1', '-1.0'}
 
 
 def _read_table(
@@ -30,7 +33,7 @@ def _read_table(
     identity_column: Optional[str],
     identity_from_folder: bool,
     split_column: Optional[str],
-    negative: int,
+    negative: Optional[int],
 ) -> Tuple[Annotations, Tuple[str, ...], np.ndarray]:
     """Reads a CSV file with a header and a line for each image, see :func:`~imcnn_plugin.files.read_csv`.
 
@@ -81,7 +84,7 @@ def _read_table(
         raise DataError(f'{path} lists no images: expected a line for each after the header')
     annotations = Annotations(
         names=np.array([name.encode() for name in lines], dtype=bytes),
-        labels=_decode_labels(labels, len(label_columns), negative, path),
+        labels=_decode_labels(labels, [header[column] for column in label_columns], negative, path),
         identity=_number_identities(identities),
         partition=np.array(partition, np.int8),
     )
@@ -123,29 +126,49 @@ def _clean_path(text: str, where: str) -> str:
     return posixpath.normpath(path) if './' in path or '//' in path else path
 
 
-def _label_codes(negative: int) -> Dict[str, int]:
+def _label_codes(negative: Optional[int]) -> Dict[str, int]:
     """The label of each valid field."""
-    if negative not in (0, -1):
+    if negative not in (None, 0, -1):
         raise ConfigError(f'negative is {negative!r}, expected 0 or -1, the number that stands for no')
-    codes = {str(negative): 0, str(-1 - negative): UNKNOWN_NUMBER}
+    no = negative or 0
+    codes = {str(no): 0, str(-1 - no): UNKNOWN_NUMBER}
     return {**WORDS, **codes, **{f'{number}.0': label for number, label in codes.items()}}
 
 
-def _decode_labels(labels: array, num_classes: int, negative: int, path: Path) -> np.ndarray:
-    """Labels ``(N, num_classes)``; raises DataError if none is no, but the number for unknown seems to mean no."""
-    labels = np.frombuffer(labels, np.int8).reshape(-1, num_classes)
-    if (labels == UNKNOWN_NUMBER).any() and not (labels == 0).any():
-        unknown = -1 - negative
-        raise DataError(
-            f'{path}: its labels are 1 and {unknown} and never {negative}: set negative={unknown} if {unknown} means '
-            'no, or leave unknown labels empty'
-        )
+def _decode_labels(labels: array, classes: Sequence[str], negative: Optional[int], path: Path) -> np.ndarray:
+    """Labels ``(N, L)``. Without ``negative``, -1 means no in columns of 1 and -1, and is unknown in those with 0.
+
+    Raises DataError if -1 seems to have both meanings, or if no label is no.
+    """
+    labels = np.frombuffer(labels, np.int8).reshape(-1, len(classes))
+    in_doubt = labels == UNKNOWN_NUMBER
+    has_no = (labels == 0).any(0)
+    signed = in_doubt.any(0) & ~has_no & (labels == 1).any(0)
+    if negative is not None:
+        if in_doubt.any() and not has_no.any():
+            unknown = -1 - negative
+            raise DataError(
+                f'{path}: its labels are 1 and {unknown} and never {negative}: set negative={unknown} if {unknown} '
+                'means no, or leave unknown labels empty'
+            )
+    elif signed.any():
+        one = f"column '{classes[signed.argmax()]}' is 1 or -1 and never 0"
+        if (both := in_doubt.any(0) & has_no).any():
+            raise DataError(
+                f"{path}: {one}, but column '{classes[both.argmax()]}' has 0 and -1: write 0 for no in the first, or "
+                'set negative=0 if -1 is unknown in both'
+            )
+        more = f' (and {signed.sum() - 1} more columns)' if signed.sum() > 1 else ''
+        print_log(f'{path}: {one}{more}, so -1 means no there: leave unknown labels empty.', 'current')
+        labels = np.where(in_doubt & ~has_no, np.int8(0), labels)
     return np.where(labels == UNKNOWN_NUMBER, np.int8(-1), labels)
 
 
 def _number_identities(identities: Sequence[str]) -> np.ndarray:
     """An integer for each identity, -1 if unknown. Integers are kept; other texts are numbered as they appear."""
-    known = dict.fromkeys(identity for identity in identities if identity not in UNKNOWN_IDENTITIES)
+    # Programs write 12.0 for 12 if a column has gaps.
+    identities = [re.sub(r'^(-?[0-9]+)\.0+$', r'\1', identity) for identity in identities]
+    known = dict.fromkeys(identity for identity in identities if identity not in ('-1', *NOTHING))
     numeric = all(re.fullmatch('0|[1-9][0-9]{0,8}', identity) for identity in known)
     numbers = {identity: int(identity) if numeric else index for index, identity in enumerate(known)}
     return np.array([numbers.get(identity, -1) for identity in identities], np.int32)

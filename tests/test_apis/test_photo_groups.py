@@ -41,6 +41,7 @@ def test_a_table_may_come_from_a_spreadsheet(encoding, mark, tmp_path):
         (b'name,person\n', r'line 1: expected the columns file and person, found \[.name., .person.\]'),
         (b'', 'is empty: expected a header and rows'),
         (b'file,person\n1.jpg,\n', 'line 2: expected a file and a person'),
+        (b'file,person\n1.jpg,nan\n', 'line 2: expected a file and a person'),
         (b'file,person\n1.jpg\n', 'line 2: expected 2 fields'),
         (b'file,person\n1.jpg,A\n./1.jpg,B\n', 'line 3: 1.jpg shows B, but A before'),
         (b'file,person\n\xff.jpg,A\n', 'line 2: this is not UTF-8'),

@@ -9,7 +9,7 @@ from mmpretrain.registry import DATASETS
 from PIL import Image
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.datasets import AttributeCSV, CelebAIdentity
+from imcnn_plugin.datasets import AttributeCSV, CelebAIdentity, csv_table
 from imcnn_plugin.errors import ConfigError, DataError
 
 LINES = [
@@ -98,7 +98,7 @@ def test_a_csv_of_celebas_lists_gives_the_records_of_celeba(faces, tmp_path):
     [
         *[(text, 1) for text in ('1', '1.0', 'true', 'True', 'TRUE', ' 1 ')],
         *[(text, 0) for text in ('0', '0.0', 'false', 'False', 'FALSE')],
-        *[(text, -1) for text in ('-1', '-1.0', '')],
+        *[(text, -1) for text in ('-1', '-1.0', '', 'nan', 'NaN')],
     ],
 )
 def test_labels(root, text, label):
@@ -112,6 +112,37 @@ def test_minus_one_can_mean_no(root):
     assert [record['gt_score'].tolist() for record in dataset] == [[1, 0], [-1, -1]]
 
 
+def test_each_column_shows_what_its_minus_one_means(root):
+    """A column of 0 and 1 says nothing about one of 1 and -1, which is coded as in CelebA's lists."""
+    write(root, ['image,round,red,tall', 'one/a.png,1,0,-1', 'one/b.png,-1,1,-1', 'two/c.png,,,-1'])
+    dataset = AttributeCSV('labels.csv', str(root))
+    assert [record['gt_score'].tolist() for record in dataset] == [[1, 0, 0], [0, 1, 0], [-1, -1, 0]]
+    # A column of -1 alone: no other has it for no.
+    write(root, ['image,round,red', 'one/a.png,1,-1', 'one/b.png,0,-1'])
+    assert [record['gt_score'].tolist() for record in AttributeCSV('labels.csv', str(root))] == [[1, -1], [0, -1]]
+
+
+def test_minus_one_for_no_beside_minus_one_for_unknown_is_named(root):
+    write(root, ['image,round,red,tall', 'one/a.png,1,0,1', 'one/b.png,-1,1,0', 'two/c.png,1,-1,1'])
+    with pytest.raises(
+        DataError, match="column 'round' is 1 or -1 and never 0, but column 'red' has 0 and -1: write 0 .* negative=0"
+    ):
+        AttributeCSV('labels.csv', str(root))
+    dataset = AttributeCSV('labels.csv', str(root), negative=0)
+    assert [record['gt_score'].tolist() for record in dataset] == [[1, 0, 1], [-1, 1, 0], [1, -1, 1]]
+
+
+def test_the_log_says_that_minus_one_means_no(root, monkeypatch):
+    said = []
+    monkeypatch.setattr(csv_table, 'print_log', lambda message, *args: said.append(message))
+    write(root, ['image,round,red,tall', 'one/a.png,1,-1,0', 'one/b.png,-1,1,1'])
+    AttributeCSV('labels.csv', str(root))
+    assert said == [
+        f"{root}/labels.csv: column 'round' is 1 or -1 and never 0 (and 1 more columns), so -1 means no there: leave "
+        'unknown labels empty.'
+    ]
+
+
 @pytest.mark.parametrize('no, negative', [('-1', 0), ('0', -1)])
 def test_labels_without_any_no_are_rejected(root, no, negative):
     write(root, ['image,round,red', f'one/a.png,1,{no}', f'one/b.png,{no},'])
@@ -121,6 +152,16 @@ def test_labels_without_any_no_are_rejected(root, no, negative):
         AttributeCSV('labels.csv', str(root), negative=negative)
     with pytest.raises(ConfigError, match="negative is '0', expected 0 or -1"):
         AttributeCSV('labels.csv', str(root), negative='0')
+
+
+def test_identities_that_programs_write_in_their_own_ways(root):
+    """pandas writes nan for nothing and 12.0 for 12 if a column has gaps."""
+    write(
+        root, ['image,red,who', 'one/a.png,1,12.0', 'one/b.png,0,12', 'two/c.png,1,nan', 'two/d.png,0,NaN', 'e.png,1,']
+    )
+    dataset = AttributeCSV('labels.csv', str(root), identity_column='who')
+    assert dataset.metainfo['num_identities'] == 1
+    assert [record['identity'] for record in dataset] == [12, 12, -1, -1, -1]
 
 
 @pytest.mark.parametrize(

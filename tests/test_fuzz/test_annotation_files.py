@@ -90,7 +90,7 @@ CSV = (
         f'{name},{a},{b},{who},train\n' for name, a, b, who in zip(NAMES, '10101', ['', '0', '-1', '1', '0'], 'xxyyz')
     )
 ).encode()
-IDENTITIES = dict(identity_column='who', split_column='part')
+IDENTITIES = dict(identity_column='who', split_column='part', negative=0)
 MEANING = {'1': 1, '1.0': 1, 'true': 1, 'True': 1, 'TRUE': 1, '0': 0, '0.0': 0, 'false': 0, 'False': 0, 'FALSE': 0}
 
 
@@ -134,7 +134,7 @@ def test_a_csv_that_is_right_is_read(celeba, rows, delimiter, quoting, end, enco
         writer.writerows([['image', 'smile', 'hat', 'note'], *([name, *row] for name, row in zip(NAMES, rows))])
     # Without a no, -1 could mean it.
     if not {'0', '0.0', 'false', 'False', 'FALSE'}.isdisjoint(label for row in rows for label in row[:2]):
-        dataset = AttributeCSV('right.csv', str(root), 'img_align_celeba', ['hat', 'smile'])
+        dataset = AttributeCSV('right.csv', str(root), 'img_align_celeba', ['hat', 'smile'], negative=0)
         assert [record['gt_score'].tolist() for record in dataset] == [
             [MEANING.get(hat, -1), MEANING.get(smile, -1)] for smile, hat, _ in rows
         ]
