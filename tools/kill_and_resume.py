@@ -179,14 +179,17 @@ def parse_args():
 
 
 def _write_config(folder: Path) -> Path:
-    """A tiny IMCNN on drawn faces with all that resuming could get wrong: dropout, flips, EMA, bfloat16, workers."""
+    """A tiny IMCNN on drawn faces with all that resuming could get wrong.
+
+    Dropout, flips, EMA, bfloat16, accumulated gradients, workers.
+    """
     faces = folder / 'faces'
     write_faces(faces, identities=20, images=4, seed=0, jobs=1)
     cfg = load_config(CONFIGS / 'imcnn_demo.py', data_root=str(faces))
     cfg.model.backbone.width = 1 / 16
     cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(16, 16), dropout=0.5)
     cfg.model.head.id_head.update(in_channels=192, embedding_dims=8)
-    cfg.optim_wrapper.type = 'BF16OptimWrapper'
+    cfg.optim_wrapper.update(type='BF16OptimWrapper', accumulative_counts=4)
     cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
     cfg.train_dataloader.update(batch_size=8, num_workers=1)
     cfg.val_dataloader.update(num_workers=0, persistent_workers=False)

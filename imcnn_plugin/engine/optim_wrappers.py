@@ -22,6 +22,12 @@ class NonBlockingOptimWrapper(OptimWrapper):
         # mmengine divides by 1 as well, and so does the backward pass then.
         return loss if self._accumulative_counts == 1 else super().scale_loss(loss)
 
+    def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:
+        # mmengine warns that gradients of an unfinished accumulation are lost, but RunCheckpointHook restores them.
+        restored = any(p.grad is not None for p in model.parameters())
+        super().initialize_count_status(model, 0 if restored else init_counts, max_counts)
+        self._inner_count = init_counts
+
     def _clip_grad(self) -> None:
         params = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
         if params:

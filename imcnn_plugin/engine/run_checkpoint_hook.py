@@ -7,6 +7,8 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
 from ..files import write_text
+from ..framework import is_resuming
+from .process_state import _gather_state, _restore_state
 
 _INTERRUPTED = 'interrupted.pth'
 
@@ -23,6 +25,7 @@ class RunCheckpointHook(CheckpointHook):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, backend_args=dict(backend='atomic'), **kwargs)
         self.file_backend = None
+        self.process_state: dict = {}
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
@@ -49,8 +52,9 @@ class RunCheckpointHook(CheckpointHook):
     def save_interrupted(self, runner: Runner, epoch: int, iter: int) -> Path:
         """Saves a run that is about to stop after ``epoch`` whole epochs and ``iter`` iterations; returns the file.
 
-        The next regular checkpoint replaces it.
+        The next regular checkpoint replaces it. Every process must call it.
         """
+        self.process_state = _gather_state(runner.model)
         runner.save_checkpoint(
             self.out_dir, _INTERRUPTED, meta=dict(epoch=epoch, iter=iter), backend_args=self.backend_args
         )
@@ -59,7 +63,17 @@ class RunCheckpointHook(CheckpointHook):
             write_text(Path(runner.work_dir, 'last_checkpoint'), str(path))
         return path
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if 'optimizer' in checkpoint:
+            checkpoint.update(self.process_state)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if is_resuming(runner):
+            _restore_state(runner.model, checkpoint)
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        # Only the main process builds a checkpoint.
+        self.process_state = _gather_state(runner.model)
         super()._save_checkpoint_with_step(runner, step, meta)
         if is_main_process():
             Path(self.out_dir, _INTERRUPTED).unlink(missing_ok=True)

@@ -13,10 +13,10 @@ _BLOCK = 1024
 
 @HOOKS.register_module()
 class StepSeedHook(Hook):
-    """Seeds torch before each step from the run's seed, the rank and the number of the step.
+    """Seeds torch and NumPy before each step from the run's seed, the rank and the number of the step.
 
-    The flips, crops and dropout of a step then do not depend on earlier steps, so a resumed run continues exactly as
-    if it had not been stopped.
+    The flips, crops, dropout and mixed images of a step then do not depend on earlier steps, so a resumed run
+    continues exactly as if it had not been stopped.
     """
 
     priority = 'VERY_HIGH'
@@ -30,6 +30,8 @@ class StepSeedHook(Hook):
             self.block = block
             sequence = np.random.SeedSequence((runner.seed, get_rank(), block))
             self.seeds = sequence.generate_state(_BLOCK).tolist()
+        # mmpretrain's batch augmentations draw from NumPy's generator.
+        np.random.seed(self.seeds[step])
         # Without a GPU, torch.manual_seed takes a stack trace each time.
         torch.default_generator.manual_seed(self.seeds[step])
         if torch.cuda.is_available():

@@ -56,6 +56,8 @@ def config(faces, work_dir, kind):
         cfg.model.head.attr_head.dropout = 0.5
         cfg.optim_wrapper.type = 'BF16OptimWrapper'
         cfg.optim_wrapper.optimizer.fused = True
+        # Neither an epoch nor the run is a multiple of it.
+        cfg.optim_wrapper.accumulative_counts = 4
         cfg.default_hooks.speed.channels_last = True
         cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
         cfg.train_dataloader.num_workers = 2
