@@ -151,7 +151,8 @@ def _difference(rows: Sequence[dict], baseline: Sequence[dict], attributes: Sequ
 def _difference_cell(found: Optional[Interval]) -> str:
     if found is None:
         return '-'
-    value, low, high = found
+    # The last bits depend on the order of sums, and would decide between -0.00 and +0.00.
+    value, low, high = (round(number, 6) + 0 for number in found)
     return f'{value:+.2f}' if np.isnan(low) else f'{value:+.2f} ({low:+.2f} to {high:+.2f})'
 
 
