@@ -1,11 +1,13 @@
 from itertools import islice
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import torch
 from mmengine.dataset import DefaultSampler
+from mmengine.dist import all_gather_object, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from mmpretrain.utils import get_ori_model
 
 from ..errors import TrainingError
 from .deferred_logging_hooks import _logs_after_step
@@ -13,12 +15,20 @@ from .deferred_logging_hooks import _logs_after_step
 _MAX_SHOWN = 5
 
 
+class _Step(NamedTuple):
+    iter: int
+    epoch: int
+    batch_idx: int
+    loss: torch.Tensor
+    norm: Optional[torch.Tensor]  # of the gradient, where it is clipped
+
+
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stops training if the loss is not finite.
+    """Stops training, in all processes, if a loss, a gradient that is clipped, or a weight is not finite.
 
-    On a GPU the losses are checked when a line is logged, so as not to wait for the device in every step, and before
-    every checkpoint.
+    Nothing waits for a GPU or another process in every step: losses and gradients are checked when a line is logged,
+    and with the weights before every checkpoint and evaluation. A single process on a CPU checks each loss at once.
 
     Raises:
         TrainingError: Names the step, its images and the last checkpoint before it.
@@ -26,45 +36,104 @@ class FiniteLossHook(Hook):
 
     priority = 'VERY_HIGH'
 
+    def __init__(self):
+        self.steps: List[_Step] = []
+        # The last step since which weights were not checked.
+        self.unchecked: Optional[_Step] = None
+
     def before_train(self, runner: Runner) -> None:
-        self.steps: List[Tuple[int, int, torch.Tensor]] = []
+        self.steps, self.unchecked = [], None
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None, outputs: Optional[dict] = None
     ) -> None:
-        loss = outputs['loss'].detach()
-        self.steps.append((runner.iter + 1, batch_idx, loss))
-        if not loss.is_cuda or _logs_after_step(runner, batch_idx):
-            self._check(runner)
+        loss = torch.as_tensor(outputs['loss']).detach()
+        norm = getattr(runner.optim_wrapper, 'grad_norm', None)
+        self.steps.append(_Step(runner.iter + 1, runner.epoch + 1, batch_idx, loss, norm))
+        if _logs_after_step(runner, batch_idx) or not loss.is_cuda and get_world_size() == 1:
+            _raise_first(runner, all_gather_object(self._problem(runner)))
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        self.check(runner)
+
+    def before_val(self, runner: Runner) -> None:
+        self.check(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        self._check(runner)
+        # Only the main process comes here: RunCheckpointHook has called check() in all of them.
+        _raise_first(runner, [self._problem(runner) or self._weight_problem(runner)])
 
-    def _check(self, runner: Runner) -> None:
+    def check(self, runner: Runner) -> None:
+        """Checks all steps since the last check, and the weights. Every process must call it."""
+        if self.steps or self.unchecked:
+            _raise_first(runner, all_gather_object(self._problem(runner) or self._weight_problem(runner)))
+
+    def _problem(self, runner: Runner) -> Optional[Tuple[int, int, str]]:
+        """The iteration, a rank among those of the same iteration, and what is wrong with a loss or gradient."""
         if not self.steps:
-            return
-        steps, self.steps = self.steps, []
+            return None
+        before, steps, self.steps = self.unchecked, self.steps, []
+        self.unchecked = steps[-1]
         # One transfer from a GPU.
-        losses = torch.stack([loss for _, _, loss in steps]).tolist()
-        for (number, batch_idx, _), loss in zip(steps, losses):
+        pairs = [(step.loss, step.loss if step.norm is None else step.norm) for step in steps]
+        numbers = torch.stack([number.float() for pair in pairs for number in pair]).view(-1, 2).tolist()
+        for step, (loss, norm) in zip(steps, numbers):
             # Comparisons with NaN are false.
             if not abs(loss) < float('inf'):
-                last = runner.message_hub.runtime_info.get('last_ckpt')
-                raise TrainingError(
-                    f'the loss is {loss} at iteration {number}, epoch {runner.epoch + 1}, of '
-                    f'{_image_names(runner, batch_idx)}: check these images and the learning rate; the last '
-                    f'checkpoint before it is {last}'
-                )
+                unless = ''
+                if step.norm is None and before is not None:
+                    unless = f', unless the step before, {_of_images(runner, before)}, made weights overflow'
+                return step.iter, 0, f'the loss is {loss} {_at(step)}, {_of_images(runner, step)}{unless}'
+            if not norm < float('inf'):
+                where = f'{_at(step)}, {_of_global_batch(runner, step)}'
+                return step.iter, 1, f'the norm of the gradient is {norm} {where}'
+            before = step
+        return None
+
+    def _weight_problem(self, runner: Runner) -> Optional[Tuple[int, int, str]]:
+        step, self.unchecked = self.unchecked, None
+        if step is None:
+            return None
+        names, weights = zip(*get_ori_model(runner.model).named_parameters())
+        finite = torch.stack([weight.isfinite().all() for weight in weights]).tolist()
+        if all(finite):
+            return None
+        return (
+            step.iter,
+            2,
+            (
+                f'the weights {names[finite.index(False)]} are not finite after the step {_at(step)}, '
+                f'{_of_global_batch(runner, step)}'
+            ),
+        )
 
 
-def _image_names(runner: Runner, batch_idx: int) -> str:
+def _raise_first(runner: Runner, problems: List[Optional[Tuple[int, int, str]]]) -> None:
+    if found := sorted(problem for problem in problems if problem):
+        last = runner.message_hub.runtime_info.get('last_ckpt')
+        raise TrainingError(
+            f'{found[0][-1]}: check these images and the learning rate; the last checkpoint before it is {last}'
+        )
+
+
+def _at(step: _Step) -> str:
+    return f'at iteration {step.iter}, epoch {step.epoch}'
+
+
+def _of_global_batch(runner: Runner, step: _Step) -> str:
+    # Gradients are those of all processes.
+    return _of_images(runner, step) if get_world_size() == 1 else 'of the images of one of the processes'
+
+
+def _of_images(runner: Runner, step: _Step) -> str:
     """Names of a batch's images in this process; the sampler knows them even where the batch does not."""
     loader = runner.train_dataloader
     if not isinstance(loader.sampler, DefaultSampler):
-        return 'images whose names its sampler does not know'
-    size = loader.batch_sampler.batch_size
+        return 'of images whose names its sampler does not know'
+    # A loop of iterations counts on over epochs.
+    size, batch_idx = loader.batch_sampler.batch_size, step.batch_idx % len(loader)
     # DefaultSampler's own iterator covers the whole epoch, also if the run was resumed within it.
     indices = islice(DefaultSampler.__iter__(loader.sampler), batch_idx * size, (batch_idx + 1) * size)
     names = [str(loader.dataset.get_data_info(index).get('img_path', f'number {index}')) for index in indices]
     more = f' and {len(names) - _MAX_SHOWN} more' if len(names) > _MAX_SHOWN else ''
-    return f'the images {", ".join(names[:_MAX_SHOWN])}{more}'
+    return f'of the images {", ".join(names[:_MAX_SHOWN])}{more}'

@@ -8,6 +8,7 @@ from mmpretrain.registry import HOOKS
 
 from ..files import write_text
 from ..framework import is_resuming
+from .finite_loss_hook import FiniteLossHook
 from .process_state import _gather_state, _restore_state
 
 _INTERRUPTED = 'interrupted.pth'
@@ -54,7 +55,7 @@ class RunCheckpointHook(CheckpointHook):
 
         The next regular checkpoint replaces it. Every process must call it.
         """
-        self.process_state = _gather_state(runner.model)
+        self._prepare(runner)
         runner.save_checkpoint(
             self.out_dir, _INTERRUPTED, meta=dict(epoch=epoch, iter=iter), backend_args=self.backend_args
         )
@@ -62,6 +63,13 @@ class RunCheckpointHook(CheckpointHook):
         if is_main_process():
             write_text(Path(runner.work_dir, 'last_checkpoint'), str(path))
         return path
+
+    def _prepare(self, runner: Runner) -> None:
+        """What every process must do before the main one saves."""
+        for hook in runner.hooks:
+            if isinstance(hook, FiniteLossHook):
+                hook.check(runner)
+        self.process_state = _gather_state(runner.model)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if 'optimizer' in checkpoint:
@@ -72,8 +80,7 @@ class RunCheckpointHook(CheckpointHook):
             _restore_state(runner.model, checkpoint)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
-        # Only the main process builds a checkpoint.
-        self.process_state = _gather_state(runner.model)
+        self._prepare(runner)
         super()._save_checkpoint_with_step(runner, step, meta)
         if is_main_process():
             Path(self.out_dir, _INTERRUPTED).unlink(missing_ok=True)

@@ -11,15 +11,29 @@ import pytest
 import torch
 from commands import CONFIG, REPOSITORY, TINY, free_port, run, start
 
+# A gradient that overflows in the second process alone, in the last of four steps of an epoch.
+POISON = """
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmpretrain.registry import HOOKS
 
-def train(faces, work_dir, processes, *options, resume=(), **environment):
+@HOOKS.register_module()
+class Poison(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 3 and get_rank() == 1:
+            bias = runner.model.module.head.attr_head.banks[0].fc.bias
+            bias.register_hook(lambda gradient: gradient * float('inf'))
+"""
+
+
+def train(faces, work_dir, processes, *options, resume=(), config=CONFIG, **environment):
     """Starts training on 14 identities of 4 images, 4 steps per epoch in 2 processes.
 
     Each process sums the gradients of three steps, of which an epoch is no multiple.
     """
     return start(
         'tools/dist_train.sh',
-        CONFIG,
+        config,
         processes,
         '--work-dir',
         work_dir,
@@ -107,6 +121,23 @@ def test_processes_that_were_asked_to_stop_end_as_if_they_had_not(two, faces, tm
     assert process.returncode == 0 and 'gradient of some iterations is lost' not in output, output
     for name, value in weights(tmp_path).items():
         assert torch.equal(value, two[name]), name
+
+
+def test_an_overflow_in_one_process_stops_all_before_a_checkpoint(faces, tmp_path):
+    (tmp_path / 'poison.py').write_text(POISON)
+    config = tmp_path / 'poisoned.py'
+    config.write_text(
+        f"_base_ = '{REPOSITORY / CONFIG}'\n"
+        "custom_imports = dict(imports=['imcnn_plugin', 'poison'])\n"
+        "custom_hooks = [dict(type='Poison')]\n"
+    )
+    paths = f'{tmp_path}:{os.environ.get("PYTHONPATH", "")}'
+    options = ['train_cfg.max_epochs=2', 'optim_wrapper.accumulative_counts=2']
+    process = train(faces, tmp_path / 'out', '2', *options, config=config, PYTHONPATH=paths)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert 'the gradient is inf at iteration 4, epoch 1, of the images of one of the processes' in output
+    assert not [*tmp_path.glob('out/*.pth')]
 
 
 def test_a_process_that_hangs_ends_the_job(faces, tmp_path):
