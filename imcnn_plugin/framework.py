@@ -14,17 +14,14 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from numpy._core.multiarray import _reconstruct, scalar
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 __all__ = [
-    'BatchNorm', 'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'ema_has_started', 'is_compiled', 'is_resuming',
+    'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'ema_has_started', 'is_compiled', 'is_resuming',
     'run_exit_functions', 'set_resuming', 'swap_ema_weights'
 ]  # fmt: skip
 
 # What a pickled NumPy array and a pickled NumPy number refer to.
 NUMPY_RECONSTRUCT, NUMPY_SCALAR = _reconstruct, scalar
-# The base class of all batch normalizations.
-BatchNorm = _BatchNorm
 
 # By class of a framework, the protected names that subclasses in this package use or override.
 PROTECTED: Dict[type, Tuple[str, ...]] = {

@@ -1,13 +1,24 @@
 import copy
+import logging
+from collections import Counter
+from typing import Optional
 
 import torch
-from mmcv.cnn import fuse_conv_bn
+from mmengine.logging import print_log
 from mmpretrain.models import ImageClassifier
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ..framework import BatchNorm
+from ..errors import one_line
 from ..models.grouped_linear import GroupedLinear
 from ..models.joint_head import JointHead
+
+# Of images to check on, the sides that are tried if the model crops none.
+_SIDES = (224, 112, 227, 64, 256, 384, 299, 32)
+# The largest accepted mean difference of logits, as a share of their mean magnitude: in single and half precision.
+_TOLERANCE, _HALF_TOLERANCE = 0.01, 0.1
+# Layers that autocast runs in half precision. Their weights can be cast once instead of in each call.
+_PRODUCTS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, GroupedLinear)
 
 
 class AttributePredictor(nn.Module):
@@ -15,41 +26,157 @@ class AttributePredictor(nn.Module):
 
     Args:
         model: A classifier with a grouped head. It is not changed; weights are copied.
-        dtype: Of weights and feature maps; probabilities are always in single precision.
+        dtype: Of convolutions and matrix products, and of their weights; probabilities are always in single precision.
+        images: Some, as :meth:`forward` takes them, on which the predictions are compared with those of the model.
+            None draws some of a size that the model takes.
 
     The identity branch is dropped, batch normalization is merged into the preceding convolutions, and weights are laid
-    out as a prediction reads them.
+    out as a prediction reads them. What fails, or predicts something else than the model, is undone with a warning.
     """
 
-    def __init__(self, model: ImageClassifier, dtype: torch.dtype = torch.float32):
+    @torch.inference_mode(False)
+    def __init__(
+        self, model: ImageClassifier, dtype: torch.dtype = torch.float32, images: Optional[torch.Tensor] = None
+    ):
         super().__init__()
-        self.dtype = dtype
+        self.dtype, self.memory_format = torch.float32, torch.contiguous_format
         self.data_preprocessor = copy.deepcopy(model.data_preprocessor)
-        self.backbone = fuse_conv_bn(copy.deepcopy(model.backbone))
+        self.backbone = copy.deepcopy(model.backbone)
         self.neck = copy.deepcopy(model.neck) if model.with_neck else nn.Identity()
         self.head = copy.deepcopy(model.head.attr_head if isinstance(model.head, JointHead) else model.head)
-        # Buffers keep their type: the calibration, and running statistics that could not be merged, whose layers
-        # keep their weights' type, too.
-        for module in self.modules():
-            for parameter in module.parameters(recurse=False):
-                parameter.requires_grad_(False)
-                if not isinstance(module, BatchNorm):
-                    parameter.data = parameter.data.to(dtype)
-        self.to(memory_format=torch.channels_last).eval()
+        self.requires_grad_(False).eval()
         for module in self.modules():
             if isinstance(module, GroupedLinear):
                 # Each output's weights are contiguous, the opposite of what is best for training: up to 2x faster.
                 module.weight.data = module.weight.data.transpose(1, 2).contiguous().transpose(1, 2)
+        try:
+            images = self._draw_images() if images is None else images
+            expected = self.logits(images).detach()
+        except Exception as error:
+            _warn(
+                f'Predictions are made as in training, since they cannot be checked ({one_line(error)}): give images.'
+            )
+            return
+        self._merge_normalization(images, expected)
+        if dtype != torch.float32:
+            self._lower_precision(images, expected, dtype)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Maps uint8 images ``(N, 3, H, W)``, in the training data's channel order, to probabilities ``(N, L)``."""
-        x = self.data_preprocessor(dict(inputs=images))['inputs']
-        x = x.to(self.dtype, memory_format=torch.channels_last)
-        return self.head.probabilities(self.head(self.neck(self.backbone(x))))
+        return self.head.probabilities(self.logits(images))
+
+    def logits(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits ``(N, L)``, before calibration."""
+        x = self.data_preprocessor(dict(inputs=images))['inputs'].contiguous(memory_format=self.memory_format)
+        if self.dtype == torch.float32:
+            return self.head(self.neck(self.backbone(x)))
+        with torch.autocast(x.device.type, self.dtype):
+            return self.head(self.neck(self.backbone(x)))
+
+    def _draw_images(self) -> torch.Tensor:
+        """Blurred noise, uint8 ``(4, 3, H, W)``, of the first size that the model takes."""
+        crop, device = getattr(self.data_preprocessor, 'crop_size', None), next(self.head.parameters()).device
+        small = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        for side in (crop,) if crop else _SIDES:
+            images = nn.functional.interpolate(small, (side, side), mode='bilinear').mul(255).byte().to(device)
+            try:
+                self.logits(images)
+                return images
+            # What a model raises for images of another size is up to the model.
+            except Exception as error:
+                reason = error
+        raise reason
+
+    def _merge_normalization(self, images: torch.Tensor, expected: torch.Tensor) -> None:
+        kept = self.backbone
+        self.backbone, self.memory_format = copy.deepcopy(kept), torch.channels_last
+        try:
+            for conv, name, norm in self._mergeable(images):
+                conv.weight, conv.bias = fuse_conv_bn_weights(
+                    conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+                )
+                self.backbone.set_submodule(name, nn.Identity())
+            self.backbone.requires_grad_(False).to(memory_format=torch.channels_last)
+            self._check(images, expected, _TOLERANCE)
+        except Exception as error:
+            self.backbone, self.memory_format = kept, torch.contiguous_format
+            _warn(f'Batch normalization is not merged into convolutions ({one_line(error)}).')
+
+    @torch.enable_grad()
+    def _mergeable(self, images: torch.Tensor) -> list:
+        """Convolutions with the name and the module of the batch normalization that alone reads their output.
+
+        The graph of one forward pass tells who reads what, in-place operations and functions included.
+        """
+        convs, norms, calls, readers = {}, [], Counter(), Counter()
+
+        def record(module: nn.Module, args: tuple, output: torch.Tensor) -> None:
+            calls[module] += 1
+            if isinstance(module, nn.Conv2d):
+                convs[output.grad_fn] = module
+            else:
+                norms.append((module, args[0].grad_fn))
+
+        self.backbone.requires_grad_(True)
+        hooks, names = [], {module: name for name, module in self.backbone.named_modules()}
+        for module in names:
+            if isinstance(module, nn.Conv2d) or type(module) in (nn.BatchNorm2d, nn.SyncBatchNorm):
+                hooks.append(module.register_forward_hook(record))
+        nodes = {self.logits(images).grad_fn} - {None}
+        for hook in hooks:
+            hook.remove()
+        while nodes:
+            for node, _ in nodes.pop().next_functions:
+                readers[node] += 1
+                if node is not None and readers[node] == 1:
+                    nodes.add(node)
+        return [
+            (convs[node], names[norm], norm)
+            for norm, node in norms
+            if node is not None
+            and node in convs
+            and readers[node] == calls[convs[node]] == calls[norm] == 1
+            and norm.running_mean is not None
+        ]
+
+    def _lower_precision(self, images: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype) -> None:
+        layers = [module for module in self.modules() if isinstance(module, _PRODUCTS)]
+        kept = {weight: weight.data for layer in layers for weight in layer.parameters(recurse=False)}
+        self.dtype = dtype
+        try:
+            for weight in kept:
+                weight.data = weight.data.to(dtype)
+            self._check(images, expected, _HALF_TOLERANCE)
+            return
+        except Exception as error:
+            reason = one_line(error)
+        for weight, data in kept.items():
+            weight.data = data
+        try:
+            self._check(images, expected, _HALF_TOLERANCE)
+            _warn(f'Weights stay in float32 and are cast to {dtype} in each call ({reason}).')
+        except Exception as error:
+            self.dtype = torch.float32
+            _warn(f'Predictions are made in float32 instead of {dtype} ({one_line(error)}).')
+
+    @torch.no_grad()
+    def _check(self, images: torch.Tensor, expected: torch.Tensor, tolerance: float) -> None:
+        """Raises an exception if logits ``(N, L)`` are not those expected."""
+        difference = (self.logits(images) - expected).abs().mean() / expected.abs().mean()
+        # Comparisons with NaN are false.
+        if not difference <= tolerance:
+            raise ArithmeticError(f'logits would differ by {difference:.1%}')
+
+
+def _warn(message: str) -> None:
+    print_log(message, 'current', logging.WARNING)
 
 
 def optimize_for_inference(
-    model: ImageClassifier, dtype: torch.dtype = torch.bfloat16, compile: bool = False
+    model: ImageClassifier,
+    dtype: torch.dtype = torch.bfloat16,
+    compile: bool = False,
+    images: Optional[torch.Tensor] = None,
 ) -> AttributePredictor:
     """Converts a model to the fastest form for predictions.
 
@@ -59,8 +186,9 @@ def optimize_for_inference(
             dominates for a single image.
         compile: Compile it at the first call, which takes a minute; on a GPU a call is then one CUDA graph. Worth it
             for many calls with batches of one size.
+        images: Some to check the predictions on, see :class:`AttributePredictor`.
     """
-    predictor = AttributePredictor(model, dtype)
+    predictor = AttributePredictor(model, dtype, images)
     if compile:
         predictor.compile(mode='reduce-overhead')
     return predictor

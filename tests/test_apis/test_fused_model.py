@@ -1,11 +1,15 @@
+import re
+
 import pytest
 import torch
+from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import nn
 
-from imcnn_plugin.apis import optimize_for_inference
+from imcnn_plugin.apis import fused_model, optimize_for_inference
 from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
+from imcnn_plugin.models import GroupedMultiLabelHead
 
 IMCNN = dict(
     backbone=dict(type='IMCNN', width=1 / 16),
@@ -36,10 +40,57 @@ RESNET = dict(
 )
 
 
-def trained(config):
+@MODELS.register_module()
+class Backwards(BaseBackbone):
+    """Convolution, ReLU, normalization; then a convolution whose output is read again; then one to be merged."""
+
+    def __init__(self, inplace):
+        super().__init__()
+        layers = [(nn.Conv2d(channels, 16, 3, padding=1), nn.BatchNorm2d(16)) for channels in (3, 16, 16)]
+        self.layers = nn.ModuleList(layer for pair in layers for layer in pair)
+        self.relu = nn.ReLU(inplace)
+
+    def forward(self, x):
+        conv1, norm1, conv2, norm2, conv3, norm3 = self.layers
+        y = conv2(norm1(self.relu(conv1(x))))
+        return (self.relu(norm3(conv3(y + norm2(y)))),)
+
+
+@MODELS.register_module()
+class LinearScale(BaseBackbone):
+    """Reads the weights of a linear layer otherwise than in a product, which half precision does not allow."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 16, 3), nn.Linear(16, 1)
+
+    def forward(self, x):
+        x = self.conv(x).mean((2, 3)).float()
+        return (nn.functional.layer_norm(x, (16,), self.fc.weight[0]),)
+
+
+@MODELS.register_module()
+class NoHalf(LinearScale):
+    def forward(self, x):
+        # NumPy has no bfloat16.
+        return (torch.from_numpy(self.conv(x).mean((2, 3)).numpy(force=True)),)
+
+
+@MODELS.register_module()
+class OneSize(LinearScale):
+    def __init__(self, side):
+        super().__init__()
+        self.side = side
+
+    def forward(self, x):
+        assert x.size(2) == self.side
+        return (self.conv(x).mean((2, 3)),)
+
+
+def trained(config, crop_size=32):
     """A model whose batch normalization and calibration are not what they start with."""
     torch.manual_seed(0)
-    preprocessor = dict(type='FacePreprocessor', mean=(120, 110, 100), std=(60, 61, 62), crop_size=32)
+    preprocessor = dict(type='FacePreprocessor', mean=(120, 110, 100), std=(60, 61, 62), crop_size=crop_size)
     model = MODELS.build(dict(type='mmpretrain.ImageClassifier', data_preprocessor=preprocessor, **config))
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -47,7 +98,7 @@ def trained(config):
             nn.init.uniform_(module.running_var, 0.5, 2)
             nn.init.uniform_(module.weight, 0.5, 2)
             nn.init.uniform_(module.bias, -0.5, 0.5)
-        if hasattr(module, 'temperature'):
+        if isinstance(module, GroupedMultiLabelHead):
             nn.init.uniform_(module.temperature, 0.5, 2)
     model.eval()
     return model
@@ -84,3 +135,99 @@ def test_batch_normalization_that_stays_runs_in_half_precision():
     images = torch.randint(256, (3, 3, 64, 64), dtype=torch.uint8)
     found, expected = (optimize_for_inference(model, dtype)(images) for dtype in (torch.bfloat16, torch.float32))
     torch.testing.assert_close(found, expected, rtol=0, atol=0.05)
+
+
+@torch.no_grad()
+def spread(model, images):
+    """Gives an untrained network the statistics, and logits that vary as much between images, as a trained one has."""
+    norms = [module for module in model.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    for norm in norms:
+        norm.momentum = None
+    x = model.data_preprocessor(dict(inputs=images))['inputs']
+    model.train()(x)
+    for norm in norms:
+        norm.running_var.mul_(torch.empty_like(norm.running_var).uniform_(0.7, 1.4)).clamp_(min=1e-3)
+    [fc], logits = [bank.fc for bank in model.head.banks if len(model.head.banks) == 1], model.eval()(x)
+    scale = 2 / logits.std(0)
+    fc.weight.mul_(scale[:, None])
+    fc.bias.copy_((fc.bias - logits.mean(0)) * scale)
+    return model
+
+
+def small(channels, pooled=True, **backbone):
+    """A config of a backbone with that many channels."""
+    head = dict(RESNET['head'], in_channels=channels, groups=[dict(name='all', labels=['a', 'b', 'c'])])
+    return dict(backbone=backbone, head=head, **(dict(neck=RESNET['neck']) if pooled else {}))
+
+
+_STANDARDIZED = small(
+    16, type='ResNet', depth=18, stem_channels=4, base_channels=2, conv_cfg=dict(type='mmpretrain.ConvWS')
+)
+_ONE_SIZE = small(16, pooled=False, type='OneSize', side=100)
+_FORMER = dict(layers=[1] * 4, embed_dims=[16, 16, 16, 32], downsamples=[False, True, True, True], vit_num=1)
+_VIT = dict(embed_dims=64, num_layers=2, num_heads=2, feedforward_channels=64)
+_SWIN = dict(embed_dims=32, depths=[1] * 4, num_heads=[1, 2, 4, 8])
+_REP_MLP = dict(channels=[16, 32], depths=[1, 1], sharesets_nums=[1, 4])
+# Backbones of each kind: the side of their images, and the number of batch normalizations that cannot be merged.
+BACKBONES = [
+    (small(16, type='Backwards', inplace=True), 64, 2),
+    (small(16, type='Backwards', inplace=False), 64, 2),
+    (small(32, type='ConvMixer', arch=dict(embed_dims=32, depth=2, patch_size=4, kernel_size=5)), 64, 5),
+    (small(168, pooled=False, type='EdgeNeXt', arch='xxsmall'), 64, 0),
+    (small(32, type='EfficientFormer', arch=_FORMER, reshape_last_feat=True), 224, 0),
+    (small(102, type='IMCNNDense', growth_rate=4, num_slices=1), 64, 0),
+    (small(180, type='MCNN', width=0.1, conv1_stride=1), 64, 0),
+    (small(32, type='RepMLPNet', arch=_REP_MLP, img_size=64, out_indices=(1,)), 64, 7),
+    (small(256, type='SwinTransformer', arch=_SWIN, pad_small_map=True), 64, 0),
+    (small(64, pooled=False, type='VisionTransformer', arch=_VIT, img_size=64), 64, 0),
+    (small(64, pooled=False, type='XCiT', patch_size=16, embed_dims=64, depth=1, num_heads=2, img_size=64), 64, 1),
+]
+
+
+@pytest.mark.parametrize(
+    'config, side, norms', BACKBONES, ids=[config['backbone']['type'] for config, *_ in BACKBONES]
+)
+def test_any_backbone_keeps_its_predictions(config, side, norms, monkeypatch):
+    monkeypatch.setattr(fused_model, '_warn', pytest.fail)
+    torch.manual_seed(0)
+    images = nn.functional.interpolate(torch.rand(8, 3, 8, 8), (side, side), mode='bilinear').mul(255).byte()
+    model = spread(trained(config, side), images)
+    with torch.inference_mode():
+        expected = torch.stack([sample.pred_score for sample in model.test_step(dict(inputs=images))])
+        assert expected.std() > 0.2
+        predictor = optimize_for_inference(model, torch.float32)
+        torch.testing.assert_close(predictor(images), expected, atol=1e-4, rtol=0)
+        assert sum(isinstance(module, nn.BatchNorm2d) for module in predictor.modules()) == norms
+        half = optimize_for_inference(model)(images)
+    assert (half - expected).abs().mean() < 0.03
+
+
+@pytest.mark.parametrize(
+    'config, dtype, warning',
+    [
+        # Its weights are standardized before each use, which undoes a merge.
+        (_STANDARDIZED, torch.float32, 'Batch normalization is not merged into convolutions'),
+        (small(16, pooled=False, type='LinearScale'), torch.bfloat16, 'Weights stay in float32 and are cast to'),
+        (small(16, pooled=False, type='NoHalf'), torch.bfloat16, 'Predictions are made in float32 instead of'),
+        (_ONE_SIZE, torch.bfloat16, r'Predictions are made as in training.*: give images\.'),
+    ],
+    ids=['merging', 'casting', 'half_precision', 'images'],
+)
+def test_what_fails_is_undone_with_one_warning(config, dtype, warning, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(fused_model, 'print_log', lambda message, *args, **kwargs: warnings.append(message))
+    model = trained(config, crop_size=None)
+    images = torch.randint(256, (4, 3, 100, 100), dtype=torch.uint8)
+    with torch.inference_mode():
+        expected = torch.stack([sample.pred_score for sample in model.test_step(dict(inputs=images))])
+        predictor = optimize_for_inference(model, dtype)
+        torch.testing.assert_close(predictor(images), expected, atol=1e-2, rtol=0)
+    [found] = warnings
+    assert re.match(warning, found) and '\n' not in found
+
+
+def test_images_to_check_on_may_be_given(monkeypatch):
+    monkeypatch.setattr(fused_model, '_warn', pytest.fail)
+    model = trained(_ONE_SIZE, crop_size=None)
+    images = torch.randint(256, (4, 3, 100, 100), dtype=torch.uint8)
+    assert optimize_for_inference(model, images=images).dtype == torch.bfloat16
