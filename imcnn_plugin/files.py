@@ -20,7 +20,7 @@ __all__ = ['decode_text', 'lock', 'read_csv', 'read_paths', 'read_text', 'replac
 
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # All control characters but tabs, line ends and form feeds.
-NO_TEXT = re.compile(rb'[\0-\x08\x0e-\x1f\x7f]')
+NO_TEXT = re.compile(r'[\0-\x08\x0e-\x1f\x7f]')
 
 # What a file system says that cannot flush or lock files, such as some network shares.
 _UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK)
@@ -109,8 +109,8 @@ def decode_text(content: bytes, errors: str = 'strict') -> str:
     if content.startswith(UTF16_MARKS):
         content = content.decode('utf-16').encode()
     content = content.removeprefix(codecs.BOM_UTF8)
-    if found := NO_TEXT.search(content):
-        raise UnicodeDecodeError('utf-8', content, *found.span(), 'a control character, not text')
+    if (null := content.find(b'\0')) >= 0:
+        raise UnicodeDecodeError('utf-8', content, null, null + 1, 'a null byte')
     return content.decode(errors=errors).replace('\r\n', '\n').replace('\r', '\n')
 
 
@@ -183,7 +183,12 @@ def _read(path: Union[str, Path], advice: str) -> bytes:
 
 def _decode(content: bytes, path: Union[str, Path], errors: str) -> str:
     try:
-        return decode_text(content, errors)
+        text = decode_text(content, errors)
     except UnicodeDecodeError as error:
-        line = len(error.object[: error.start + 1].splitlines())
-        raise DataError(f'{path}, line {line}: this is not UTF-8 ({error.reason}): save it as UTF-8') from error
+        line, reason = len(error.object[: error.start + 1].splitlines()), error.reason
+    else:
+        found = NO_TEXT.search(text)
+        if not found:
+            return text
+        line, reason = text.count('\n', 0, found.start()) + 1, 'a control character'
+    raise DataError(f'{path}, line {line}: this is not UTF-8 text ({reason}): save it as UTF-8')

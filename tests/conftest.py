@@ -47,6 +47,27 @@ def faces(tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
+def kaggle(faces, tmp_path_factory):
+    """The same faces as Kaggle has CelebA: lists as CSV files, none of identities, and the images two folders down."""
+    folder = tmp_path_factory.mktemp('kaggle')
+    (folder / 'img_align_celeba').mkdir()
+    (folder / 'img_align_celeba' / 'img_align_celeba').symlink_to(faces / 'img_align_celeba')
+    tables = {
+        name: [line.split() for line in (faces / f'{name}.txt').read_text().splitlines()]
+        for name in ('list_attr_celeba', 'list_eval_partition')
+    }
+    _, names, *labels = tables['list_attr_celeba']
+    tables.update(
+        list_attr_celeba=[['image_id', *names], *labels],
+        list_eval_partition=[['image_id', 'partition'], *tables['list_eval_partition']],
+        list_bbox_celeba=[['image_id', 'x_1', 'y_1', 'width', 'height'], [labels[0][0], '95', '71', '226', '313']],
+    )
+    for name, rows in tables.items():
+        (folder / f'{name}.csv').write_text('\n'.join(','.join(row) for row in rows) + '\n')
+    return folder
+
+
+@pytest.fixture(scope='session')
 def trained(faces, tmp_path_factory):
     """The work folder of a small IMCNN after one epoch on drawn faces, with averaged weights."""
     folder = tmp_path_factory.mktemp('trained')

@@ -95,14 +95,16 @@ def test_lists_of_paths_may_come_from_find_and_have_any_names(tmp_path):
 def test_what_is_not_text_is_named_with_its_line(content, line, tmp_path):
     (tmp_path / 'file').write_bytes(content)
     for read in (read_text, lambda path: list(read_csv(path))):
-        with pytest.raises(DataError, match=f'file, line {line}: this is not UTF-8 .*: save it as UTF-8') as error:
+        with pytest.raises(
+            DataError, match=f'file, line {line}: this is not UTF-8 text .*: save it as UTF-8'
+        ) as error:
             read(tmp_path / 'file')
         assert '\n' not in str(error.value)
 
 
 def test_a_photo_is_no_list_of_photos(tmp_path):
     (tmp_path / 'photo.png').write_bytes(b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0')
-    with pytest.raises(DataError, match='photo.png, line 2: this is not UTF-8'):
+    with pytest.raises(DataError, match='photo.png, line 2: this is not UTF-8 text'):
         read_paths(tmp_path / 'photo.png')
     with pytest.raises(DataError, match=r'none cannot be read \(No such file or directory\): correct its path'):
         read_paths(tmp_path / 'none')

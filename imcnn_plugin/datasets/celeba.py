@@ -8,7 +8,7 @@ from .celeba_lists import Annotations, _lists_checksum, read_annotations
 from .face_dataset import FaceDataset, FaceRecords
 from .image_folder import DATA_PREFIX, find_images, missing_image_issues
 from .issues import _reject
-from .list_file import ATTRIBUTE_LIST, PARTITION_LIST, _find_list
+from .list_file import ATTRIBUTE_LIST, CSV, PARTITION_LIST, _find_list
 from .protocols import Splits, _check_disjoint, _kfold_splits, _official_splits, _paper_splits
 
 
@@ -17,7 +17,8 @@ class CelebAIdentity(FaceDataset):
     """CelebA with its 40 attributes and its identities, from the dataset's own files.
 
     ``data_root`` holds ``list_attr_celeba.txt``, ``identity_CelebA.txt``, ``list_eval_partition.txt`` and the image
-    folder, side by side or in the download's ``Anno``, ``Eval`` and ``Img``. Images may be .jpg or .png.
+    folder, side by side or in the download's ``Anno``, ``Eval`` and ``Img``. Images may be .jpg or .png, and the lists
+    .csv as on Kaggle. Without ``identity_CelebA.txt`` all identities are unknown.
 
     Args:
         data_root: CelebA's folder.
@@ -69,8 +70,9 @@ class CelebAIdentity(FaceDataset):
         inside = Path(self.img_prefix).is_relative_to(self.data_root)
         prefix = os.path.relpath(self.img_prefix, self.data_root) if inside else os.path.abspath(self.img_prefix)
         folder, names, missing = find_images(self.data_root, prefix, annotations.names[rows])
-        attributes = str(_find_list(self.data_root, ATTRIBUTE_LIST))
-        _reject(missing_image_issues(attributes, rows[missing] + 3, folder, names[missing]))
+        attributes = _find_list(self.data_root, ATTRIBUTE_LIST)
+        first_line = 2 if attributes.suffix == CSV else 3
+        _reject(missing_image_issues(str(attributes), rows[missing] + first_line, folder, names[missing]))
         labels = self._select_attributes(annotations.labels[rows])
         return FaceRecords(folder, names, labels, gt_identity, annotations.identity[rows])
 

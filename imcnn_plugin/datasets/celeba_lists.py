@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
+from mmengine.logging import print_log
 
 from ..attributes import ATTRIBUTES
 from .issues import Issue, IssueHandler, IssueKind, _reject, quote
-from .list_file import ATTRIBUTE_LIST, FOLDERS, IDENTITY_LIST, PARTITION_LIST, _add_name, _find_list, _read_lines
+from .list_file import ATTRIBUTE_LIST, CSV, FOLDERS, IDENTITY_LIST, PARTITION_LIST, _add_name, _find_list, _read_lines
 
 # One digit more than the largest number in a list.
 LONGEST_NUMBER = 11
@@ -67,12 +68,12 @@ class NumberList:
 
 
 def read_annotations(root: Union[str, Path]) -> Annotations:
-    """Reads CelebA's lists as downloaded.
+    """Reads CelebA's lists as downloaded; without that of the identities, they are unknown, which the log says.
 
     Raises:
         DataError: Names the file and line that cannot be read, or the image that a list lacks.
     """
-    lists = [_find_list(root, name) for name in FOLDERS]
+    lists = [path for name in FOLDERS if (path := _find_list(root, name))]
     return _read_annotations(root, tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in lists))
 
 
@@ -80,16 +81,23 @@ def read_annotations(root: Union[str, Path]) -> Annotations:
 def _read_annotations(root: Union[str, Path], lists: tuple) -> Annotations:
     """The splits of a config share what was read, unless a file has changed in between."""
     attributes, identities, partition = read_attribute_list(root), read_identity_list(root), read_partition_list(root)
+    if identities is None:
+        print_log(f'{root}: no {IDENTITY_LIST}, so all identities are unknown.', 'current')
+        identity = np.full(len(attributes.names), -1, np.int32)
+    else:
+        identity = identities.values[match_rows(attributes, identities)].astype(np.int32)
     return Annotations(
         names=attributes.names,
         labels=attributes.labels,
-        identity=identities.values[match_rows(attributes, identities)].astype(np.int32),
+        identity=identity,
         partition=partition.values[match_rows(attributes, partition)].astype(np.int8),
     )
 
 
 def read_attribute_list(root: Union[str, Path], report: IssueHandler = _reject) -> Optional[AttributeList]:
     """Reads ``list_attr_celeba.txt``: a number of images, the attributes, then a name and 40 labels per line.
+
+    As a CSV file it has a column of names first, and no number of images.
 
     Returns:
         None if the file cannot be read at all.
@@ -114,14 +122,16 @@ def read_attribute_list(root: Union[str, Path], report: IssueHandler = _reject) 
 
 def _read_header(path: str, lines: Sequence[bytes], report: IssueHandler) -> Tuple[Optional[Tuple[str, ...]], int]:
     """The 40 names of the columns, None if they are not 40 different ones; and the number of lines above the rows."""
+    is_csv = path.endswith(CSV)
     announced = lines[0].strip()
     has_count = announced.isdigit() and len(announced) <= LONGEST_NUMBER
-    if not has_count:
+    if not has_count and not is_csv:
         report([Issue(COUNT, path, 1, f'expected the number of images, found {quote(announced)}')])
     # Without the number, line 1 may hold the attributes; without the attributes, line 2 is a row.
     above = 0 if not has_count and len(announced.split()) > 1 else 1
     header = lines[above] if above < len(lines) else b''
-    classes = tuple(name.decode(errors='replace') for name in header.split())
+    # In a CSV file the names of the images have a column, too.
+    classes = tuple(name.decode(errors='replace') for name in header.split())[1 if is_csv else 0 :]
     if len(classes) < 2 or classes[1] in ('1', '-1', '0'):
         report([Issue(HEADER, path, above + 1, f'expected attribute names, found {quote(header)}')])
     else:
@@ -175,7 +185,7 @@ def _check_labels(attributes: AttributeList, lines: Sequence[bytes], report: Iss
 
 
 def read_identity_list(root: Union[str, Path], report: IssueHandler = _reject) -> Optional[NumberList]:
-    """Reads ``identity_CelebA.txt``; -1 is unknown. Returns None if the file cannot be read at all."""
+    """Reads ``identity_CelebA.txt``; -1 is unknown. Returns None if it is missing or cannot be read at all."""
     return _read_number_list(root, IDENTITY_LIST, -1, 2**31 - 1, report)
 
 
@@ -192,9 +202,10 @@ def _read_number_list(
     if lines is None:
         return None
     values, line_of, issues = [], {}, []
+    has_header = path.endswith(CSV) and not lines[0].strip()[-1:].isdigit()
     for number, line in enumerate(lines, 1):
         fields = line.split()
-        if not fields:
+        if not fields or (has_header and number == 1):
             continue
         name, value = fields[0], fields[-1]
         is_number = value == b'-1' or (value.isdigit() and len(value) <= LONGEST_NUMBER)
@@ -229,5 +240,5 @@ def _checksum(lines: Iterable[bytes]) -> str:
 
 
 def _lists_checksum(root: Union[str, Path]) -> str:
-    """SHA-256 of CelebA's three lists."""
-    return _checksum(_find_list(root, name).read_bytes() for name in FOLDERS)
+    """SHA-256 of CelebA's lists."""
+    return _checksum(path.read_bytes() for name in FOLDERS if (path := _find_list(root, name)))

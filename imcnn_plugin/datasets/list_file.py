@@ -12,12 +12,22 @@ IDENTITY_LIST = 'identity_CelebA.txt'
 PARTITION_LIST = 'list_eval_partition.txt'
 # The folders of CelebA's own download, beside the flat layout.
 FOLDERS = {ATTRIBUTE_LIST: 'Anno', IDENTITY_LIST: 'Anno', PARTITION_LIST: 'Eval'}
+# As Kaggle has them: with a header, and without a count.
+CSV = '.csv'
+# To bytes that are split at spaces.
+SPACES = bytes.maketrans(b',;', b'  ')
 # The limit of file systems for a name, in bytes.
 LONGEST_NAME = 255
 
 NO_LIST = IssueKind(
     'lists that are missing',
     'set the data root (CELEBA_ROOT or --data-root) to the folder that holds CelebA, or download the list',
+)
+NO_IDENTITIES = IssueKind(
+    'no list of identities',
+    "all identities are unknown, which is enough to train attributes alone by protocol 'official', such as with "
+    'attr_net_celeba.py; an identity head needs them: put the list there',
+    is_error=False,
 )
 NOT_TEXT = IssueKind('lists that are not plain text', 'download the list again, or save it as UTF-8')
 NAME = IssueKind(
@@ -28,11 +38,16 @@ DUPLICATE = IssueKind('images that a list has twice', 'remove one of the two lin
 
 
 def _find_list(root: Union[str, Path], name: str, report: IssueHandler = _reject) -> Optional[Path]:
-    """The path of one of CelebA's lists, in the flat layout or in that of the download."""
-    candidates = [Path(root, name), Path(root, FOLDERS[name], name)]
+    """The path of one of CelebA's lists or of its CSV file, in the flat layout or in that of the download.
+
+    Only that of the identities may be missing.
+    """
+    candidates = [Path(root, sub, name) for sub in ('', FOLDERS[name])]
+    candidates += [path.with_suffix(CSV) for path in candidates]
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
-        report([Issue(NO_LIST, str(candidates[0]), None, f'not found, nor {candidates[1]}')])
+        kind = NO_IDENTITIES if name == IDENTITY_LIST else NO_LIST
+        report([Issue(kind, str(candidates[0]), None, f'not found, nor {candidates[1]}, nor either as {CSV}')])
     return path
 
 
@@ -48,8 +63,10 @@ def _read_lines(root: Union[str, Path], name: str, report: IssueHandler) -> Tupl
             kind, found = foreign[0], f'is {foreign[1]}, not a list'
         else:
             # Names of files need not be UTF-8.
-            text = decode_text(content, 'surrogateescape')
-            return str(path), text.encode(errors='surrogateescape').rstrip().split(b'\n')
+            content = decode_text(content, 'surrogateescape').encode(errors='surrogateescape')
+            if path.suffix == CSV:
+                content = content.translate(SPACES, b'"')
+            return str(path), content.rstrip().split(b'\n')
     except OSError as error:
         kind, found = NO_LIST, f'cannot be read ({error.strerror})'
     except UnicodeDecodeError as error:

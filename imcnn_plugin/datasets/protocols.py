@@ -48,7 +48,9 @@ def _kfold_splits(identity: np.ndarray, fold: int, num_folds: int = 5, seed: int
 def _shuffle_identities(identity: np.ndarray, seed: int) -> np.ndarray:
     unknown = int((identity < 0).sum())
     if unknown:
-        raise DataError(f"{unknown} images have no known identity, which only protocol 'official' allows")
+        raise DataError(
+            f"{unknown} images have no known identity, which only protocol 'official' allows: set it, or name them"
+        )
     return np.random.default_rng(seed).permutation(np.unique(identity))
 
 

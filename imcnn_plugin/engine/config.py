@@ -214,8 +214,8 @@ def resolve_num_identities(cfg: Config) -> None:
     found = DATASETS.build(settings).metainfo.get('num_identities')
     if not found:
         raise ConfigError(
-            "num_identities='auto': the training set has no identities: write model.head.id_head=None, or name them "
-            'in the dataset'
+            "num_identities='auto', but the training set has no identities (those of CelebA are in "
+            'identity_CelebA.txt): name them in the dataset, or write model.head.id_head=None'
         )
     for head in heads:
         head['num_identities'] = found

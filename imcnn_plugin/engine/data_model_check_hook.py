@@ -102,6 +102,11 @@ def _match_classes(model: nn.Module, dataset: Dataset, evaluator: Optional[Evalu
 def _check_identities(model: nn.Module, meta: dict) -> None:
     for key, number in _modules_with(model, 'num_identities'):
         found = meta.get('num_identities', number)
+        if not found:
+            raise ConfigError(
+                f'{key} is {number}, but the training set has no identities (those of CelebA are in '
+                'identity_CelebA.txt): name them in the dataset, or write model.head.id_head=None'
+            )
         if number != found:
             raise ConfigError(
                 f'{key} is {number}, but the training set has {found} identities: pass --cfg-options {key}={found}, '

@@ -207,14 +207,6 @@ def zip_in_place_of_folder(copy):
     return f'{IMAGES}.zip'
 
 
-@plant('no image folder')
-def folder_in_folder(copy):
-    copy.images.rename(copy.root / 'inner')
-    copy.images.mkdir()
-    (copy.root / 'inner').rename(copy.images / IMAGES)
-    return IMAGES
-
-
 @plant('images that are not on disk')
 def missing_image(copy):
     split = dict(copy.partition)
@@ -362,3 +354,12 @@ def test_datasets_reject_the_first_error(faces, tmp_path, name):
         with pytest.raises(DataError) as rejected:
             CelebAIdentity(str(tmp_path), protocol='kfold', num_folds=2)
         assert str(rejected.value).startswith(f'{errors[0].where}: {errors[0].found}')
+
+
+def test_kaggles_files_lack_the_identities_only(kaggle, faces):
+    result, expected = check_celeba(kaggle), check_celeba(faces)
+    assert (result.images, result.splits) == (expected.images, expected.splits)
+    assert result.not_checked == ['identities'] and result.count(is_error=True) == 0
+    assert [issue.path for issue in result.issues if issue.kind.name == 'no list of identities'] == [
+        f'{kaggle}/{IDENTITY_LIST}'
+    ]

@@ -295,7 +295,7 @@ def test_works_with_wrappers_and_workers_and_lazily(root):
         (edited(6, 'e.png', r'one\..\..\e.png'), "line 6: column 'image' is .*, expected a path in the image folder"),
         (edited(6, 'e.png', r'C:\e.png'), r"line 6: column 'image' is .*, expected a path in the image folder"),
         (edited(6, 'e.png', 'http://a.b/e.png'), "line 6: column 'image' is 'http://a.b/e.png', expected a path"),
-        (edited(6, 'e.png', 'e\0.png'), r'line 6: this is not UTF-8 \(a control character, not text\)'),
+        (edited(6, 'e.png', 'e\0.png'), r'line 6: this is not UTF-8 text \(a null byte\)'),
         (edited(4, 'two/c', 'two/x'), r'line 4: two/x\.png is not in .* \(1 of 4 images .*: put them there'),
         (edited(5, ',,val', ',Ann,val'), r'identity .* is in both train \(one/b\.png\) and val \(two/d\.png\)'),
         ([line for line in LINES if 'train' not in line], "no image is in split 'train'"),
@@ -311,7 +311,7 @@ def test_bad_files_are_rejected(root, lines, message):
 def test_other_encodings_and_missing_files_are_named(root):
     options = dict(ann_file='labels.csv', data_root=str(root), **WITH_IDENTITIES)
     write(root, encoding='latin-1')
-    with pytest.raises(DataError, match=r'labels\.csv, line 2: this is not UTF-8 \(.*\): save it as UTF-8'):
+    with pytest.raises(DataError, match=r'labels\.csv, line 2: this is not UTF-8 text \(.*\): save it as UTF-8'):
         AttributeCSV(**options)
     (root / 'labels.csv').unlink()
     with pytest.raises(DataError, match=r'labels\.csv cannot be read \(No such file or directory\): set ann_file'):

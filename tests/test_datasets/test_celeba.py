@@ -191,7 +191,8 @@ def test_missing_files_are_named(root):
     shutil.rmtree(root / 'img_align_celeba')
     with pytest.raises(DataError, match='img_align_celeba: not found'):
         CelebAIdentity(str(root), split='test')
-    for name in LISTS[::-1]:
+    # The list of identities may be missing.
+    for name in LISTS[::-2]:
         (root / name).unlink()
         with pytest.raises(DataError, match=f'{name}: not found, nor .* set the data root'):
             CelebAIdentity(str(root))
@@ -288,5 +289,49 @@ def test_lists_of_any_editor_are_the_same(root, encoding, end):
 
 def test_the_line_of_a_list_that_is_not_text_is_named(root):
     edit(root / LISTS[1], 3, 'c.jpg 90\0')
-    with pytest.raises(DataError, match=rf'{LISTS[1]}, line 3: has a control character, not text: download the list'):
+    with pytest.raises(DataError, match=rf'{LISTS[1]}, line 3: has a null byte: download the list'):
         CelebAIdentity(str(root))
+
+
+@pytest.mark.parametrize('split', ['train', 'val', 'test', 'trainval'])
+def test_kaggles_files_are_those_of_celeba_without_identities(faces, kaggle, split):
+    expected, dataset = CelebAIdentity(str(faces), split=split), CelebAIdentity(str(kaggle), split=split)
+    assert len(dataset) == len(expected) > 0
+    for one, other in zip(dataset, expected):
+        assert os.path.realpath(one['img_path']) == os.path.realpath(other['img_path'])
+        assert one['gt_score'].tolist() == other['gt_score'].tolist()
+        assert (one['identity'], one['gt_identity']) == (-1, -1)
+    assert dataset.metainfo['num_identities'] == 0
+    assert dataset.metainfo['checksums']['images'] == expected.metainfo['checksums']['images']
+
+
+def test_kaggles_files_with_a_list_of_identities(faces, kaggle, tmp_path):
+    for path in kaggle.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    shutil.copy(faces / LISTS[1], tmp_path)
+    found, expected = CelebAIdentity(str(tmp_path)).data_list, CelebAIdentity(str(faces)).data_list
+    assert np.array_equal(found.identity, expected.identity)
+    assert np.array_equal(found.gt_identity, expected.gt_identity)
+
+
+def test_errors_in_kaggles_files_name_the_line(kaggle, tmp_path):
+    shutil.copytree(kaggle, tmp_path, symlinks=True, dirs_exist_ok=True)
+    edit(tmp_path / 'list_eval_partition.csv', 4, lambda line: line + '7')
+    with pytest.raises(DataError, match=r'list_eval_partition\.csv, line 4: expected a file name and an integer'):
+        CelebAIdentity(str(tmp_path))
+    shutil.copy(kaggle / 'list_eval_partition.csv', tmp_path)
+    edit(tmp_path / 'list_attr_celeba.csv', 1, lambda line: line.replace('Bald', 'bald'))
+    with pytest.raises(DataError, match=r'list_attr_celeba\.csv, line 1: column 5 is bald'):
+        CelebAIdentity(str(tmp_path))
+    shutil.copy(kaggle / 'list_attr_celeba.csv', tmp_path)
+    edit(tmp_path / 'list_attr_celeba.csv', 5, lambda line: line.replace('.jpg', 'x.jpg'))
+    shutil.copy(kaggle / 'list_eval_partition.csv', tmp_path)
+    edit(tmp_path / 'list_eval_partition.csv', 5, lambda line: line.replace('.jpg', 'x.jpg'))
+    with pytest.raises(DataError, match=r"list_attr_celeba\.csv, line 5: '.*x\.jpg' is not in"):
+        CelebAIdentity(str(tmp_path), split='trainval')
+
+
+@pytest.mark.parametrize('protocol', ['paper', 'kfold'])
+def test_protocols_of_identities_need_their_list(kaggle, protocol):
+    with pytest.raises(DataError, match='images have no known identity, which only .*official.* allows: set it'):
+        CelebAIdentity(str(kaggle), protocol=protocol)

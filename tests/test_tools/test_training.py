@@ -293,3 +293,14 @@ def test_other_protocols_train_and_test(faces, tmp_path, name, about):
     run('tools/train.py', f'configs/imcnn_celeba_mini_{name}.py', '--work-dir', tmp_path, '--data-root', faces,
         '--cfg-options', *options, FOLD='3')  # fmt: skip
     assert report(tmp_path).items() >= about.items()
+
+
+def test_kaggles_celeba_trains_attributes_and_says_what_identities_need(kaggle, tmp_path):
+    options = ['--work-dir', tmp_path, '--cfg-options', *TINY, 'train_cfg.max_epochs=1']
+    without = [option for option in options if 'id_head' not in str(option)]
+    output = run('tools/train.py', CONFIG, *without, 'model.head.id_head=None', CELEBA_ROOT=str(kaggle))
+    assert f'{kaggle}: no identity_CelebA.txt, so all identities are unknown.' in output
+    result = report(tmp_path)
+    assert (result['num_images'], result['num_identities'], len(result['attributes'])) == (16, 0, 40)
+    output = run('tools/train.py', CONFIG, *options, CELEBA_ROOT=str(kaggle), ok=False)
+    assert 'the training set has no identities (those of CelebA are in identity_CelebA.txt)' in output.splitlines()[-1]
