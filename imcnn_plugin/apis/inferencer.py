@@ -1,3 +1,5 @@
+import os
+from functools import cache
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -62,11 +64,7 @@ class FaceAttributeInferencer:
     ):
         if precision not in ('fp32', 'bf16'):
             raise ConfigError(f"there is no precision '{precision}', only 'fp32' and 'bf16'")
-        try:
-            self.device = torch.empty(0, device=device or get_device()).device
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).split('\n')[0]
-            raise ConfigError(f"device '{device}' cannot be used ({reason})") from error
+        self.device = _open_device(device or get_device())
         self.trained = load_model(checkpoint, self.device)
         self.model, self.head = self.trained.model, self.trained.head
         self.classes = self.head.classes
@@ -167,6 +165,7 @@ class FaceAttributeInferencer:
     @torch.inference_mode()
     def predict_logits(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """Logits ``(N, L)`` on the CPU, before calibration, of aligned faces uint8 BGR ``(H, W, 3)``."""
+        _open_device(self.device)
         prepared = [self.pipeline(dict(img=x, img_shape=x.shape[:2], ori_shape=x.shape[:2])) for x in crops]
         batch = self.model.data_preprocessor(pseudo_collate(prepared))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bf16'):
@@ -198,6 +197,28 @@ class FaceAttributeInferencer:
     def visualize(self, photo: PhotoType, result: dict) -> np.ndarray:
         """Draws a photo with its faces and their most probable attributes, uint8 BGR, as ``cv2.imwrite`` takes it."""
         return draw_faces(read_photo(photo), result['faces'])
+
+
+@cache
+def _first_process() -> int:
+    """The process that was the first to make an inferencer: this one, or one that this was forked from."""
+    return os.getpid()
+
+
+def _open_device(device: Union[str, torch.device]) -> torch.device:
+    """Checks that this process can use a device.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if os.getpid() != _first_process():
+        # A forked process has none of its parent's threads, and PyTorch would wait for them.
+        torch.set_num_threads(1)
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split('\n')[0]
+        raise ConfigError(f"device '{device}' cannot be used ({reason})") from error
 
 
 def _batches(results: Iterable[dict], size: int) -> Iterator[List[dict]]:

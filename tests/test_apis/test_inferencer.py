@@ -1,3 +1,7 @@
+import copy
+import multiprocessing
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -158,6 +162,39 @@ def test_a_broken_photo_stops_a_call_but_not_a_stream(inferencer, photos, tmp_pa
         inferencer([photos[0], broken])
     with pytest.raises(DataError, match='none.jpg not found'):
         inferencer(tmp_path / 'none.jpg')
+
+
+def test_several_threads_predict_as_one(inferencer, photos, group):
+    inputs = [*photos, group]
+    expected = [inferencer(photo) for photo in inputs]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(inferencer, inputs * 8)) == expected * 8
+        # Four streams, each between two of its results while others go on.
+        streams = [inferencer.stream(photos, batch_size=1) for _ in range(4)]
+        assert [list(threads.map(next, streams)) for _ in photos] == [result * 4 for result in expected[:-1]]
+
+
+@pytest.mark.parametrize('copied', [copy.deepcopy, lambda used: pickle.loads(pickle.dumps(used))])
+def test_a_used_inferencer_can_be_copied(inferencer, photos, copied):
+    expected = inferencer(photos[0])
+    assert copied(inferencer)(photos[0]) == expected
+
+
+def test_a_forked_process_predicts_as_its_parent(inferencer, photos):
+    """In which PyTorch has used several threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        context = multiprocessing.get_context('fork')
+        expected, answers = inferencer(photos), context.SimpleQueue()
+        process = context.Process(target=lambda: answers.put(inferencer(photos)))
+        process.start()
+        process.join(60)
+        process.kill()
+        assert not answers.empty(), 'the process has not answered'
+        assert probabilities(answers.get()) == near(probabilities(expected))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_half_precision_is_near_and_not_the_same(best, photos):

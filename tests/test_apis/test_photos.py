@@ -1,7 +1,9 @@
 import os
 import struct
+import warnings
 import zlib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -181,6 +183,15 @@ def test_large_photos_are_read_without_a_warning(tmp_path, monkeypatch, recwarn)
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
     with pytest.raises(DataError, match='too many pixels'):
         read_photo(tmp_path / 'a.png')
+
+
+def test_threads_that_read_leave_the_filters_of_warnings(tmp_path, monkeypatch, recwarn):
+    path = save(tmp_path / 'a.png', Image.fromarray(PICTURE))
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 200)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as threads:
+        assert len(list(threads.map(read_photo, [path] * 2000))) == 2000
+    assert warnings.filters == before and not recwarn.list
 
 
 @pytest.mark.parametrize('pixels', [np.full((8, 8), 0.5, np.float32), np.full((8, 8), 70000, np.int32)])
