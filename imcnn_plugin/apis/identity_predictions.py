@@ -4,6 +4,7 @@ import numpy as np
 from mmengine.config import Config
 
 from ..checkpoints.load_model import TrainedModel
+from ..datasets import check_unseen, identify_split, read_split
 from ..engine.config import build_image_split
 from ..errors import ConfigError, DataError
 from .photos import read_rgb
@@ -35,10 +36,13 @@ def predict_identity(
         decision thresholds ``(models, )``; the identity.
 
     Raises:
-        ConfigError: The attribute does not exist, or the images are in a pack.
+        ConfigError: The attribute does not exist, the images are in a pack, or a model was trained on identities of
+            the split, by another split.
         DataError: The identity has no image, or there is none to choose.
     """
     dataset = build_image_split(networks[0][1], split)
+    for trained, _ in networks:
+        check_unseen(read_split(trained.meta), identify_split(dataset))
     records, classes = dataset.data_list, list(dataset.metainfo['classes'])
     if attribute not in classes:
         raise ConfigError(f"there is no attribute '{attribute}', only {', '.join(classes)}")

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from ..checkpoints.load_model import TrainedModel, load_model
 from ..checkpoints.read_checkpoint import Checkpoint
+from ..datasets import check_unseen, identify_split, read_split
 from ..engine.config import build_image_split, load_config, localize_data
 from ..errors import ConfigError, DataError, translate_errors
 from ..models.batch_fields import batch_identity, batch_labels
@@ -83,7 +84,9 @@ def predict_logits(trained: TrainedModel, loader: DataLoader) -> Tuple[np.ndarra
 
     Raises:
         DataError: An image cannot be read.
+        ConfigError: The model was trained on their identities, by another split.
     """
+    check_unseen(read_split(trained.meta), identify_split(loader.dataset))
     model, fields = trained.model, []
     with translate_errors():
         for batch in track(loader, f'Predicting {len(loader.dataset)} images'):
@@ -132,9 +135,10 @@ def predict_samples(
         targets ``(num, L)``; the L names of the labels.
 
     Raises:
-        ConfigError: The images are in a pack.
+        ConfigError: The images are in a pack, or the model was trained on their identities, by another split.
     """
     dataset = build_image_split(cfg)
+    check_unseen(read_split(trained.meta), identify_split(dataset))
     rows = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).astype(int)
     records = [dataset.data_list[row] for row in rows]
     images = [read_rgb(record['img_path']) for record in records]

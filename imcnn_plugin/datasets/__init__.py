@@ -32,12 +32,14 @@ from .pack_verification import verify_pack
 from .packed_faces import PackedFaces, packed_collate
 from .packing import write_pack
 from .resumable_sampler import ResumableSampler
+from .split_identity import check_resumable, check_unseen, identify_split, merge_splits, read_split
 
 __all__ = [
     'Annotations', 'AttributeCSV', 'AttributeList', 'CelebAIdentity', 'DATA_PREFIX', 'FaceDataset', 'FaceRecords',
     'HTML_PAGE', 'IMAGES_PER_PROCESS', 'IMAGES_PER_TASK', 'Issue', 'IssueKind', 'LFWA', 'LoadFaceFromFile',
     'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedFaces', 'ResumableSampler', 'UnreadableImage',
-    'find_corruption', 'find_image_folder', 'find_images', 'identify_foreign_file', 'list_files', 'match_rows',
-    'missing_image_issues', 'open_pack', 'packed_collate', 'quote', 'read_annotations', 'read_attribute_list',
-    'read_identity_list', 'read_image', 'read_partition_list', 'scan_png', 'verify_pack', 'write_pack'
+    'check_resumable', 'check_unseen', 'find_corruption', 'find_image_folder', 'find_images',
+    'identify_foreign_file', 'identify_split', 'list_files', 'match_rows', 'merge_splits', 'missing_image_issues',
+    'open_pack', 'packed_collate', 'quote', 'read_annotations', 'read_attribute_list', 'read_identity_list',
+    'read_image', 'read_partition_list', 'read_split', 'scan_png', 'verify_pack', 'write_pack'
 ]  # fmt: skip

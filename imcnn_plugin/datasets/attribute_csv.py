@@ -79,6 +79,11 @@ class AttributeCSV(CelebAIdentity):
             return {'train': ~whole, self.split: whole}
         return super()._make_splits(annotations, source)
 
+    def _identity_name(self, annotations: Annotations) -> str:
+        # The numbers mean nothing in another file; other labels of the same images do not matter.
+        checksum = _checksum([*annotations.names.tolist(), annotations.identity.tobytes()])
+        return f'identities of {Path(self.ann_file).name} ({checksum[:12]})'
+
     def get_cat_ids(self, idx: int) -> List[int]:
         """Returns an image's positive labels, for mmengine's ``ClassBalancedDataset``."""
         return np.flatnonzero(self.get_data_info(idx)['gt_score'] == 1).tolist()

@@ -1,6 +1,8 @@
 import os
 from pathlib import Path
+from typing import Dict, List
 
+import numpy as np
 from mmpretrain.registry import DATASETS
 
 from ..errors import ConfigError
@@ -89,3 +91,16 @@ class CelebAIdentity(FaceDataset):
             raise ConfigError(f"there is no protocol '{self.protocol}', only 'official', 'paper' and 'kfold'")
         _check_disjoint(splits, identity, annotations.names, source)
         return splits
+
+    def _rule(self) -> Dict[str, int]:
+        return dict(
+            paper=dict(num_train_identities=self.num_train_identities, seed=self.seed),
+            kfold=dict(fold=self.fold, num_folds=self.num_folds, seed=self.seed),
+        ).get(self.protocol, {})
+
+    def _members(self, annotations: Annotations, rows: np.ndarray) -> Dict[str, List[int]]:
+        found = np.unique(annotations.identity[rows])
+        return {self._identity_name(annotations): found[found >= 0].tolist()}
+
+    def _identity_name(self, annotations: Annotations) -> str:
+        return 'identities of CelebA'

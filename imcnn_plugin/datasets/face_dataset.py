@@ -1,7 +1,7 @@
 import os
 from collections import abc
 from dataclasses import dataclass, fields, replace
-from typing import List, Sequence, Tuple, Union
+from typing import Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 from mmpretrain.datasets import BaseDataset
@@ -54,7 +54,8 @@ class FaceDataset(BaseDataset):
         **kwargs: Options of mmpretrain's ``BaseDataset``.
 
     ``metainfo`` has ``classes``, ``num_identities`` (K, of the training split), ``protocol``, ``split``, and
-    ``checksums`` of the annotations and of the split's list of images.
+    ``checksums`` of the annotations and of the split's list of images. ``split_identity`` is the split's own, see
+    :func:`~imcnn_plugin.datasets.identify_split`.
     """
 
     METAINFO = dict(classes=ATTRIBUTES)
@@ -100,7 +101,25 @@ class FaceDataset(BaseDataset):
             split=self.split,
             checksums=dict(annotations=checksum, images=_checksum(names[rows].tolist())),
         )
+        self.split_identity = dict(
+            protocol=self.protocol,
+            split=self.split,
+            lists=checksum,
+            **self._rule(),
+            members=self._members(annotations, rows),
+        )
         return rows, gt_identity[rows]
+
+    def _rule(self) -> Dict[str, int]:
+        """The settings of the protocol that decide which identities are in a split."""
+        return {}
+
+    def _members(self, annotations: Annotations, rows: np.ndarray) -> Dict[str, List[int]]:
+        """What the images in some rows ``(n, )`` must not share with a training split: numbers by what they count.
+
+        The same number under the same name is the same identity, in whatever dataset.
+        """
+        return {}
 
     def _select_attributes(self, labels: np.ndarray) -> np.ndarray:
         """The columns of ``classes`` ``(N, L)`` of CelebA's 40 attributes ``(N, 40)``."""

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Tuple, Union
+from typing import Dict, List, Tuple, Union
 
 import numpy as np
 from mmpretrain.registry import DATASETS
@@ -68,6 +68,10 @@ class LFWA(FaceDataset):
     def _make_splits(self, annotations: Annotations, source: str) -> Splits:
         partition = annotations.partition
         return dict(all=np.full(len(partition), True), train=partition == 0, test=partition == 2)
+
+    def _members(self, annotations: Annotations, rows: np.ndarray) -> Dict[str, List[int]]:
+        # Its splits share identities, but no images.
+        return {'images of LFWA': rows.tolist()}
 
 
 def _find_file(root: Union[str, Path], name: str) -> Path:

@@ -13,7 +13,7 @@ from ..checkpoints.read_checkpoint import read_checkpoint, save_checkpoint
 from ..engine.attribute_report_hook import VERSIONS
 
 # What meta says of how the weights were made and are to be used.
-_KEPT = ('epoch', 'iter', 'seed', 'time', 'experiment_name', 'dataset_meta', 'calibration')
+_KEPT = ('epoch', 'iter', 'seed', 'time', 'experiment_name', 'dataset_meta', 'trained_on', 'calibration')
 # What the config says of where a run had its files and how it was started.
 _DROPPED = ('work_dir', 'load_from', 'resume', 'launcher')
 

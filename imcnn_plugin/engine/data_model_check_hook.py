@@ -9,7 +9,8 @@ from mmpretrain.utils import get_ori_model
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from ..datasets import FaceDataset
+from .. import framework
+from ..datasets import FaceDataset, check_resumable, check_unseen, identify_split, merge_splits, read_split
 from ..errors import ConfigError, DataError
 
 
@@ -17,16 +18,27 @@ from ..errors import ConfigError, DataError
 class DataModelCheckHook(Hook):
     """Checks before the first step that model and data match, and logs the global batch and the learning rate.
 
+    Checkpoints hold, as ``trained_on``, the identity of the training split and of all that the weights saw before it.
+
     Raises:
-        ConfigError: The head's classes or its number of identities are not the dataset's, or an evaluation would leave
-            out images; says what to write.
+        ConfigError: The head's classes or its number of identities are not the dataset's, an evaluation would leave
+            out images, or it would be on identities that a loaded checkpoint was trained on; says what to write.
         DataError: No weight of a checkpoint fits the model.
     """
 
     priority = 'VERY_HIGH'
 
+    def __init__(self):
+        # The identities of the training splits of the loaded checkpoint and of this run.
+        self.loaded, self.own = {}, {}
+
     def before_train(self, runner: Runner) -> None:
         loader = runner.train_dataloader
+        self.own = identify_split(loader.dataset)
+        # An evaluation is checked now rather than after the first epoch, or after the last.
+        for loop in (runner.val_loop, runner.test_loop) if self.loaded else ():
+            if loop is not None:
+                check_unseen(self.loaded, identify_split(loop.dataloader.dataset), self.own)
         _match_classes(runner.model, loader.dataset)
         _check_identities(runner.model, loader.dataset.metainfo)
         batch, world = loader.batch_sampler.batch_size, get_world_size()
@@ -50,7 +62,11 @@ class DataModelCheckHook(Hook):
             for prefix in ('', 'module.')
         ):
             raise DataError(f'{runner.cfg.get("load_from")}: none of its weights fits the model by name and shape')
-        trained = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+        meta = checkpoint.get('meta') or {}
+        self.loaded = read_split(meta)
+        if framework.is_resuming(runner):
+            check_resumable(self.loaded, identify_split(runner.train_dataloader.dataset))
+        trained = (meta.get('dataset_meta') or {}).get('classes')
         for key, classes in _modules_with(runner.model, 'classes'):
             if trained is not None and list(classes) != list(trained):
                 raise ConfigError(
@@ -59,13 +75,18 @@ class DataModelCheckHook(Hook):
                     'not in load_from'
                 )
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        checkpoint['meta']['trained_on'] = merge_splits(self.own, self.loaded)
+
     def before_val(self, runner: Runner) -> None:
         _match_classes(runner.model, runner.val_dataloader.dataset, runner.val_evaluator)
         _check_whole(runner.val_dataloader, 'val_dataloader')
+        check_unseen(self.loaded, identify_split(runner.val_dataloader.dataset), self.own)
 
     def before_test(self, runner: Runner) -> None:
         _match_classes(runner.model, runner.test_dataloader.dataset, runner.test_evaluator)
         _check_whole(runner.test_dataloader, 'test_dataloader')
+        check_unseen(self.loaded, identify_split(runner.test_dataloader.dataset), self.own)
 
 
 def _check_whole(loader: DataLoader, name: str) -> None:

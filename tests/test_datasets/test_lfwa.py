@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.datasets import LFWA
+from imcnn_plugin.datasets import LFWA, check_unseen, identify_split, split_identity
 from imcnn_plugin.errors import ConfigError, DataError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -127,6 +127,17 @@ def test_splits(root):
     assert train.metainfo['checksums']['annotations'] == test.metainfo['checksums']['annotations']
     assert train.metainfo['checksums']['images'] != test.metainfo['checksums']['images']
     assert test.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=3, protocol='lfwa', split='test').items()
+
+
+def test_what_the_training_split_is_part_of_is_no_test(root, monkeypatch):
+    said = []
+    monkeypatch.setattr(split_identity, 'print_log', lambda message, *args: said.append(message))
+    train, test, whole = (identify_split(LFWA(str(root), split=split)) for split in ('train', 'test', 'all'))
+    # Their images differ, though not their identities.
+    check_unseen(train, test)
+    assert not said
+    check_unseen(train, whole)
+    assert 'the model was trained on 4 of 6 images of LFWA in split all of protocol lfwa' in said[0]
 
 
 def test_rare_identities_can_be_made_unknown(root):

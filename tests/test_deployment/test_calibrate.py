@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from imcnn_plugin.apis import open_loader, predict_logits
+from imcnn_plugin.apis import open_loader, open_trained, predict_identity, predict_logits, predict_samples
 from imcnn_plugin.checkpoints import save_checkpoint
 from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.deployment import calibrate
@@ -84,6 +84,20 @@ def test_refuses_to_fit_on_the_test_part(best):
 def test_refuses_a_config_without_a_validation_part(best):
     with pytest.raises(ConfigError, match='has no val_dataloader'):
         calibrate(best, cfg_options={'val_dataloader': None})
+
+
+@pytest.mark.parametrize(
+    'predict',
+    [
+        lambda trained, cfg: predict_logits(trained, open_loader(cfg, 'test_dataloader')),
+        lambda trained, cfg: predict_samples(trained, cfg, 2),
+        lambda trained, cfg: predict_identity([(trained, cfg)], 'Male'),
+    ],
+)
+def test_identities_of_the_training_are_not_evaluated(best, faces, predict):
+    trained, cfg = open_trained(best, str(faces), cfg_options={'test_dataloader.dataset.protocol': 'kfold'})
+    with pytest.raises(ConfigError, match='was trained on 3 of 4 identities of CelebA in split test of .*kfold'):
+        predict(trained, cfg)
 
 
 def test_data_root_is_the_option_then_the_variable_then_the_checkpoints_own(best, monkeypatch):

@@ -34,7 +34,7 @@ def test_only_what_predictions_need_is_in_it(published, trained):
     before, after = torch.load(trained / 'epoch_1.pth'), torch.load(published.path)
     assert set(after) == {'meta', 'state_dict'}
     assert set(after['meta']) == {
-        *('cfg', 'dataset_meta', 'epoch', 'experiment_name', 'iter', 'seed', 'time', 'versions')
+        *('cfg', 'dataset_meta', 'epoch', 'experiment_name', 'iter', 'seed', 'time', 'trained_on', 'versions')
     }
     assert not [key for key in after['state_dict'] if 'id_head' in key]
     assert set(before) - set(after) <= set(published.dropped)
