@@ -40,14 +40,17 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None, outputs: Optional[dict] = None
     ) -> None:
-        for name, value in outputs.items():
-            self.numbers[name].append(value.detach())
+        for name, value in (outputs or {}).items():
+            self.numbers[name].append(torch.as_tensor(value).detach())
         if (norm := getattr(runner.optim_wrapper, 'grad_norm', None)) is not None:
             self.numbers['grad_norm'].append(norm)
         if not _logs_after_step(runner, batch_idx):
             return
-        means = torch.stack([torch.stack(values).float().mean() for values in self.numbers.values()])
-        for name, mean in zip(self.numbers, means.tolist()):
+        means = [torch.stack(values).float().mean() for values in self.numbers.values()]
+        # One transfer from a GPU, also if a model returns Python numbers beside its tensors.
+        device = next((mean.device for mean in means if mean.device.type != 'cpu'), 'cpu')
+        found = torch.stack([mean.to(device) for mean in means]).tolist() if means else []
+        for name, mean in zip(self.numbers, found):
             runner.message_hub.update_scalar(f'train/{name}', mean)
         for name, rates in runner.optim_wrapper.get_lr().items():
             runner.message_hub.update_scalar(f'train/{name}', rates[0])

@@ -47,7 +47,10 @@ class FiniteLossHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None, outputs: Optional[dict] = None
     ) -> None:
-        loss = torch.as_tensor(outputs['loss']).detach()
+        # mmengine's sum of all losses or, of a model with its own train_step, what it calls losses; maybe numbers.
+        found = outputs or {}
+        losses = [found['loss']] if 'loss' in found else [value for key, value in found.items() if 'loss' in key]
+        loss = torch.as_tensor(sum(losses)).detach()
         norm = getattr(runner.optim_wrapper, 'grad_norm', None)
         self.steps.append(_Step(runner.iter + 1, runner.epoch + 1, batch_idx, loss, norm))
         if _logs_after_step(runner, batch_idx) or not loss.is_cuda and get_world_size() == 1:
@@ -74,9 +77,10 @@ class FiniteLossHook(Hook):
             return None
         before, steps, self.steps = self.unchecked, self.steps, []
         self.unchecked = steps[-1]
-        # One transfer from a GPU.
-        pairs = [(step.loss, step.loss if step.norm is None else step.norm) for step in steps]
-        numbers = torch.stack([number.float() for pair in pairs for number in pair]).view(-1, 2).tolist()
+        # One transfer from a GPU, also if a model returns Python numbers.
+        found = [number for step in steps for number in (step.loss, step.loss if step.norm is None else step.norm)]
+        device = next((number.device for number in found if number.device.type != 'cpu'), 'cpu')
+        numbers = torch.stack([number.float().to(device) for number in found]).view(-1, 2).tolist()
         for step, (loss, norm) in zip(steps, numbers):
             # Comparisons with NaN are false.
             if not abs(loss) < float('inf'):
@@ -134,6 +138,8 @@ def _of_images(runner: Runner, step: _Step) -> str:
     size, batch_idx = loader.batch_sampler.batch_size, step.batch_idx % len(loader)
     # DefaultSampler's own iterator covers the whole epoch, also if the run was resumed within it.
     indices = islice(DefaultSampler.__iter__(loader.sampler), batch_idx * size, (batch_idx + 1) * size)
-    names = [str(loader.dataset.get_data_info(index).get('img_path', f'number {index}')) for index in indices]
+    # Datasets of other frameworks have no records.
+    record = getattr(loader.dataset, 'get_data_info', lambda index: {})
+    names = [str(record(index).get('img_path', f'number {index}')) for index in indices]
     more = f' and {len(names) - _MAX_SHOWN} more' if len(names) > _MAX_SHOWN else ''
     return f'of the images {", ".join(names[:_MAX_SHOWN])}{more}'

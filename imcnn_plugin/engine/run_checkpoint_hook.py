@@ -20,11 +20,16 @@ class RunCheckpointHook(CheckpointHook):
 
     The best checkpoint exists until a better one does. A checkpoint stores the path of the best one of its run: if it
     is resumed into another work directory, the stock hook deletes that file as soon as the new run is better, and this
-    one does not.
+    one does not. With ``backend_args``, or an ``out_dir`` such as ``s3://...``, files are on that storage, whose own
+    writes decide whether they are atomic; ``--resume`` and the final test read what mmengine can load.
     """
 
     def __init__(self, *args, **kwargs):
-        super().__init__(*args, backend_args=dict(backend='atomic'), **kwargs)
+        super().__init__(*args, **kwargs)
+        # The older name of the same argument.
+        self.backend_args, self.file_client_args = self.backend_args or self.file_client_args, None
+        if self.backend_args in (None, dict(backend='local')) and '://' not in str(self.out_dir):
+            self.backend_args = dict(backend='atomic')
         self.file_backend = None
         self.process_state: dict = {}
 
@@ -45,12 +50,11 @@ class RunCheckpointHook(CheckpointHook):
     def after_train(self, runner: Runner) -> None:
         super().after_train(runner)
         # A run that was stopped in its last validation has no regular checkpoint before it that would do this.
-        interrupted = Path(self.out_dir, _INTERRUPTED)
-        if is_main_process() and interrupted.is_file() and self.last_ckpt:
+        if is_main_process() and self.file_backend.isfile(self._interrupted) and self.last_ckpt:
             write_text(Path(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
-            interrupted.unlink()
+            self._remove(self._interrupted)
 
-    def save_interrupted(self, runner: Runner, epoch: int, iter: int) -> Path:
+    def save_interrupted(self, runner: Runner, epoch: int, iter: int) -> str:
         """Saves a run that is about to stop after ``epoch`` whole epochs and ``iter`` iterations; returns the file.
 
         The next regular checkpoint replaces it. Every process must call it.
@@ -59,10 +63,9 @@ class RunCheckpointHook(CheckpointHook):
         runner.save_checkpoint(
             self.out_dir, _INTERRUPTED, meta=dict(epoch=epoch, iter=iter), backend_args=self.backend_args
         )
-        path = Path(self.out_dir, _INTERRUPTED)
         if is_main_process():
-            write_text(Path(runner.work_dir, 'last_checkpoint'), str(path))
-        return path
+            write_text(Path(runner.work_dir, 'last_checkpoint'), self._interrupted)
+        return self._interrupted
 
     def _prepare(self, runner: Runner) -> None:
         """What every process must do before the main one saves."""
@@ -82,8 +85,7 @@ class RunCheckpointHook(CheckpointHook):
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         self._prepare(runner)
         super()._save_checkpoint_with_step(runner, step, meta)
-        if is_main_process():
-            Path(self.out_dir, _INTERRUPTED).unlink(missing_ok=True)
+        self._remove(self._interrupted)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         # The backend is None in a validation without training, which saves nothing.
@@ -98,8 +100,16 @@ class RunCheckpointHook(CheckpointHook):
         after = self._best()
         self._set_best({key: after[key] or before[key] for key in before})
         for key, path in before.items():
-            if path and after[key] and path != after[key] and is_main_process():
-                Path(path).unlink(missing_ok=True)
+            if path and after[key] and path != after[key]:
+                self._remove(path)
+
+    @property
+    def _interrupted(self) -> str:
+        return self.file_backend.join_path(self.out_dir, _INTERRUPTED)
+
+    def _remove(self, path: str) -> None:
+        if is_main_process() and self.file_backend.isfile(path):
+            self.file_backend.remove(path)
 
     def _best(self) -> dict:
         """Paths of the best checkpoints by metric."""

@@ -11,6 +11,10 @@ from mmengine.hooks import Hook
 from imcnn_plugin.engine import build_runner, load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
+OWN_HOOKS = dict(
+    runtime_info=dict(type='mmpretrain.DeferredRuntimeInfoHook'),
+    finite_loss=dict(type='mmpretrain.FiniteLossHook'),
+)
 STOCK = dict(runtime_info=dict(type='RuntimeInfoHook'), timer=dict(type='IterTimerHook'))
 
 
@@ -121,3 +125,24 @@ def test_no_step_reads_a_number_from_the_device(faces, tmp_path, monkeypatch):
     for name in ('item', 'tolist', '__float__', '__bool__', '__int__', 'cpu'):
         monkeypatch.setattr(torch.Tensor, name, refuse)
     runner.train_loop.run_iter(0, batch)
+
+
+@pytest.mark.parametrize('scale', [float, lambda value: value, np.float32])
+def test_numbers_of_a_models_own_train_step_are_logged(toy_run, tmp_path, scale):
+    """A train_step may return Python numbers, NumPy's, tensors, or a mix of them."""
+    returned = iter((1.0, 2.0, 6.0, 4.0, 4.0, 4.0))
+
+    def step(self, data, optim_wrapper):
+        loss = next(returned)
+        optim_wrapper.update_params(self.fc.weight.sum())
+        return dict(loss=torch.tensor(loss), loss_a=scale(loss), images=1)
+
+    runner = toy_run(step, default_hooks=OWN_HOOKS)
+    for name in ('loss', 'loss_a'):
+        assert runner.message_hub.get_scalar(f'train/{name}').data[0].tolist() == [3, 4]
+    assert runner.message_hub.get_scalar('train/images').data[0].tolist() == [1, 1]
+
+
+def test_a_train_step_may_return_nothing(toy_run):
+    runner = toy_run(lambda self, data, optim_wrapper: None, default_hooks=OWN_HOOKS)
+    assert len(runner.message_hub.get_scalar('train/lr').data[0]) == 2

@@ -105,3 +105,13 @@ def test_a_sampler_that_knows_no_epochs_hides_no_loss():
     runner = SimpleNamespace(train_dataloader=loader, epoch=0, iter=2, hooks=[], message_hub=hub, optim_wrapper=None)
     with pytest.raises(TrainingError, match='the loss is nan at iteration 3, epoch 1, of images whose names'):
         hook.after_train_iter(runner, 2, outputs=dict(loss=torch.tensor(float('nan'))))
+
+
+@pytest.mark.parametrize(
+    'outputs',
+    [dict(loss=float('nan')), dict(loss_a=1.0, loss_b=float('inf')), dict(loss_a=torch.tensor(float('nan')))],
+)
+def test_losses_of_a_models_own_train_step_are_checked(toy_run, outputs):
+    hooks = dict(finite_loss=dict(type='mmpretrain.FiniteLossHook'))
+    with pytest.raises(TrainingError, match='the loss is (nan|inf) at iteration 1, epoch 1, of the images number 0'):
+        toy_run(lambda self, data, optim_wrapper: outputs, default_hooks=hooks)

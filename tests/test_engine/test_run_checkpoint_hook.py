@@ -3,7 +3,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from mmengine.fileio import get_file_backend
+from mmengine.evaluator import BaseMetric
+from mmengine.fileio import FileClient, LocalBackend, get_file_backend, register_backend
+from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmpretrain.registry import HOOKS
 
@@ -72,3 +74,64 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ['epoch_1.pth']
     backend.put(b'new content', path)
     assert path.read_bytes() == b'new content'
+
+
+@register_backend('shelf', prefixes='shelf')
+class Shelf(LocalBackend):
+    """A storage whose files no path of the file system names: ``shelf://a/b``."""
+
+    folder = None
+
+    def _on_disk(self, path):
+        prefix, separator, name = str(path).partition('://')
+        assert (prefix, separator) == ('shelf', '://'), f'{path} is not on the shelf'
+        return self.folder / name
+
+    def put(self, obj, filepath):
+        super().put(obj, self._on_disk(filepath))
+
+    def isfile(self, filepath):
+        return super().isfile(self._on_disk(filepath))
+
+    def isdir(self, filepath):
+        return super().isdir(self._on_disk(filepath))
+
+    def remove(self, filepath):
+        self._on_disk(filepath).unlink()
+
+
+class Metric(BaseMetric):
+    """Worse in the second epoch."""
+
+    values = iter(())
+
+    def process(self, data_batch, data_samples):
+        self.results.append(0)
+
+    def compute_metrics(self, results):
+        return dict(a=next(self.values))
+
+
+@pytest.mark.parametrize('options', [dict(backend_args=dict(backend='shelf')), {}])
+def test_files_are_on_the_storage_of_the_config(toy_run, tmp_path, monkeypatch, options):
+    monkeypatch.setattr(Shelf, 'folder', tmp_path / 'shelf')
+    monkeypatch.setattr(Metric, 'values', iter((3, 2)))
+    FileClient.register_backend('shelf', Shelf, force=True, prefixes='shelf')
+    hook = dict(out_dir='shelf://runs', interval=1, max_keep_ckpts=1, save_best='a', rule='greater', **options)
+    runner = toy_run(
+        default_hooks=dict(checkpoint=dict(type='mmpretrain.RunCheckpointHook', **hook)), metric=[Metric(prefix='')]
+    )
+    [checkpoints] = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+    folder = tmp_path / 'shelf' / 'runs' / Path(runner.work_dir).name
+    assert sorted(path.name for path in folder.iterdir()) == ['best_a_epoch_1.pth', 'epoch_2.pth']
+    checkpoints.save_interrupted(runner, 2, 6)
+    last = Path(runner.work_dir, 'last_checkpoint')
+    assert last.read_text() == f'shelf://runs/{folder.name}/interrupted.pth'
+    checkpoints.after_train(runner)
+    assert last.read_text() == f'shelf://runs/{folder.name}/epoch_2.pth' and not (folder / 'interrupted.pth').exists()
+
+
+@pytest.mark.parametrize('name', ['backend_args', 'file_client_args'])
+def test_the_local_backend_writes_atomically(name):
+    hook = HOOKS.build(dict(type='mmpretrain.RunCheckpointHook', **{name: dict(backend='local')}))
+    assert hook.backend_args == dict(backend='atomic') and hook.file_client_args is None
