@@ -19,8 +19,8 @@ from numpy._core.multiarray import _reconstruct, scalar
 from torch import nn
 
 __all__ = [
-    'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'ema_has_started', 'is_compiled', 'is_resuming',
-    'open_mtcnn', 'run_exit_functions', 'set_resuming', 'swap_ema_weights'
+    'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'accumulative_counts', 'ema_has_started', 'is_compiled',
+    'is_resuming', 'open_mtcnn', 'run_exit_functions', 'set_resuming', 'swap_ema_weights'
 ]  # fmt: skip
 
 # What a pickled NumPy array and a pickled NumPy number refer to.
@@ -49,6 +49,11 @@ def is_resuming(runner: Runner) -> bool:
 def set_resuming(runner: Runner, resume: bool) -> None:
     """Sets whether the next checkpoint that a runner loads is resumed."""
     runner._resume = resume
+
+
+def accumulative_counts(wrapper: OptimWrapper) -> int:
+    """The steps whose gradients an optimizer wrapper sums; 1 for a dict of wrappers."""
+    return getattr(wrapper, '_accumulative_counts', 1)
 
 
 def ema_has_started(hook: EMAHook, runner: Runner) -> bool:

@@ -1,17 +1,20 @@
 from typing import Any, Iterator, Optional, Tuple
 
-from mmengine.dist import get_world_size
+import torch
+from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from mmpretrain.utils import get_ori_model
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from .. import framework
 from ..datasets import FaceDataset, check_resumable, check_unseen, identify_split, merge_splits, read_split
 from ..errors import ConfigError, DataError
+from .metric_checks import _check_groups, _check_metric_names
 
 
 @HOOKS.register_module(name=['DataModelCheckHook', 'FitCheckHook'])
@@ -22,8 +25,9 @@ class DataModelCheckHook(Hook):
 
     Raises:
         ConfigError: The head's classes or its number of identities are not the dataset's, an evaluation would leave
-            out images, or it would be on identities that a loaded checkpoint was trained on; says what to write.
-        DataError: No weight of a checkpoint fits the model.
+            out images, does not report a metric that the config names, or would be on identities that a loaded
+            checkpoint was trained on; says what to write.
+        DataError: No weight of a checkpoint fits the model, or processes have loaded different ones.
     """
 
     priority = 'VERY_HIGH'
@@ -35,21 +39,32 @@ class DataModelCheckHook(Hook):
     def before_train(self, runner: Runner) -> None:
         loader = runner.train_dataloader
         self.own = identify_split(loader.dataset)
-        # An evaluation is checked now rather than after the first epoch, or after the last.
-        for loop in (runner.val_loop, runner.test_loop) if self.loaded else ():
-            if loop is not None:
-                check_unseen(self.loaded, identify_split(loop.dataloader.dataset), self.own)
         _match_classes(runner.model, loader.dataset)
         _check_identities(runner.model, loader.dataset.metainfo)
-        batch, world = loader.batch_sampler.batch_size, get_world_size()
+        # An evaluation is checked now rather than after the first epoch, or after the last.
+        if self.loaded and runner.test_loop is not None:
+            check_unseen(self.loaded, identify_split(runner.test_dataloader.dataset), self.own)
+        if runner.val_loop is not None:
+            self.before_val(runner)
+            _check_metric_names(runner)
+        _check_same_start(runner)
+        self._log_batch(runner)
+
+    @staticmethod
+    def _log_batch(runner: Runner) -> None:
+        loader, world, steps = runner.train_dataloader, get_world_size(), framework.accumulative_counts(runner.optim_wrapper)
+        batch = loader.batch_sampler.batch_size
+        total = batch * world * steps
         rates = sorted({group['lr'] for group in runner.optim_wrapper.param_groups})
         scaling = runner.cfg.get('auto_scale_lr') or {}
-        base = scaling.get('base_batch_size', batch * world)
-        note = ''
-        if base != batch * world and not scaling.get('enable'):
-            note = f'; it was set for a batch of {base}, use --auto-scale-lr to scale it'
+        # mmengine scales it by the batch of a step.
+        set_for = batch * world if scaling.get('enable') else scaling.get('base_batch_size', total)
+        note = f'; it was set for a batch of {set_for}' if set_for != total else ''
+        if note and batch * world == total:
+            note += ', use --auto-scale-lr to scale it'
+        accumulated = f', {steps} steps accumulated' if steps > 1 else ''
         runner.logger.info(
-            f'Global batch {batch * world} ({world} x {batch}), {len(loader)} steps per epoch, learning rate '
+            f'Global batch {total} ({world} x {batch}{accumulated}), {len(loader)} steps per epoch, learning rate '
             f'{", ".join(f"{rate:g}" for rate in rates)}{note}.'
         )
 
@@ -80,11 +95,13 @@ class DataModelCheckHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         _match_classes(runner.model, runner.val_dataloader.dataset, runner.val_evaluator)
+        _check_groups(runner.val_evaluator)
         _check_whole(runner.val_dataloader, 'val_dataloader')
         check_unseen(self.loaded, identify_split(runner.val_dataloader.dataset), self.own)
 
     def before_test(self, runner: Runner) -> None:
         _match_classes(runner.model, runner.test_dataloader.dataset, runner.test_evaluator)
+        _check_groups(runner.test_evaluator)
         _check_whole(runner.test_dataloader, 'test_dataloader')
         check_unseen(self.loaded, identify_split(runner.test_dataloader.dataset), self.own)
 
@@ -92,6 +109,24 @@ class DataModelCheckHook(Hook):
 def _check_whole(loader: DataLoader, name: str) -> None:
     if loader.drop_last and len(loader.sampler) % loader.batch_sampler.batch_size:
         raise ConfigError(f'{name}.drop_last=True leaves out the last images of the evaluation: set it to False')
+
+
+def _check_same_start(runner: Runner) -> None:
+    """Raises DataError if processes that train together have loaded different checkpoints."""
+    if get_world_size() == 1 or not isinstance(runner.model, DistributedDataParallel):
+        return
+    weights = [weight.detach().flatten().view(torch.uint8) for weight in runner.model.parameters()]
+    # Exact on any device, in any order.
+    checksums = torch.stack([weight.sum(dtype=torch.int64) for weight in weights]).tolist()
+    starts = all_gather_object((runner.epoch, runner.iter, checksums))
+    for rank, (epoch, iteration, found) in enumerate(starts):
+        if (epoch, iteration, found) != starts[0]:
+            other = '' if found == starts[0][2] else ', with other weights'
+            raise DataError(
+                f'process {rank} starts at epoch {epoch}, iteration {iteration}, process 0 at epoch {starts[0][0]}, '
+                f'iteration {starts[0][1]}{other}: all need the same checkpoint, in a shared folder or as copies; '
+                f'process {get_rank()} has {runner.cfg.get("load_from")}'
+            )
 
 
 def _modules_with(model: nn.Module, attribute: str) -> Iterator[Tuple[str, Any]]:

@@ -6,6 +6,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from ..errors import ConfigError
 from ..files import write_text
 from ..framework import is_resuming
 from .finite_loss_hook import FiniteLossHook
@@ -93,6 +94,12 @@ class RunCheckpointHook(CheckpointHook):
             return
         if self.key_indicators == ['auto']:
             self._init_rule(self.rules, [next(iter(metrics))])
+        for key in self.key_indicators:
+            if key not in metrics:
+                raise ConfigError(
+                    f'save_best is {key!r}, which this validation does not report: write one of {[*metrics]}; a '
+                    'metric without labels is undefined'
+                )
         # The stock hook deletes the best checkpoint that it knows before it writes the better one.
         before = self._best()
         self._set_best(dict.fromkeys(before))

@@ -3,9 +3,10 @@
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import all_reduce, barrier
+from mmengine.dist import all_reduce, barrier, sync_random_seed
 from mmengine.hooks import EMAHook
 from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import Runner
@@ -13,6 +14,7 @@ from mmengine.runner import Runner
 from .. import framework
 from ..errors import ConfigError, DataError, mismatched_weights, translate_build_errors, translate_errors
 from .config import resolve_num_identities
+from .data_model_check_hook import DataModelCheckHook
 from .launch import init_cpu_processes
 
 _STOCK_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
@@ -77,8 +79,16 @@ def train_and_test(runner: Runner) -> None:
         TrainingError: The loss is not finite.
     """
     with translate_errors():
+        random_state = np.random.get_state()
         # Accessing the loop builds it: a test split that cannot be read fails now and not after the training.
         has_test = runner.test_loop is not None
+        # Samplers draw their seeds as they are built: the order of training images is that with a test split, whose
+        # sampler draws one.
+        np.random.set_state(random_state)
+        sync_random_seed()
+        for hook in runner.hooks if has_test else ():
+            if isinstance(hook, DataModelCheckHook):
+                hook.before_test(runner)
         runner.train()
         if not has_test:
             return

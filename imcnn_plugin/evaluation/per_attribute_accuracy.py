@@ -12,6 +12,15 @@ from ..errors import ConfigError
 from ..models.batch_fields import batch_labels
 from .attribute_report import AttributeReport
 
+# By metric, its name in the report.
+_MEANS = dict(
+    mean_accuracy='accuracy',
+    mean_balanced_accuracy='balanced_accuracy',
+    mean_f1='f1',
+    mAP='average_precision',
+    majority_baseline='majority_baseline',
+)
+
 
 @METRICS.register_module()
 class PerAttributeAccuracy(BaseMetric):
@@ -84,6 +93,7 @@ class PerAttributeAccuracy(BaseMetric):
         found = all_gather_object((len(shapes), sum(rows for rows, _ in shapes), {labels for _, labels in shapes}))
         samples, rows, labels = [*zip(*found)]
         self._check_labels(set().union(*labels))
+        self._check_groups()
         images = [rows for rows, _ in shapes]
         # The dataset is padded to the same number of images in each process.
         if sum(samples) < size:
@@ -102,17 +112,34 @@ class PerAttributeAccuracy(BaseMetric):
         return super().evaluate(size)
 
     def _check_labels(self, found: set) -> None:
-        """Raises ConfigError if predictions with these numbers of labels do not fit the dataset and the groups."""
-        classes = (self.dataset_meta or {}).get('classes')
-        if classes is None:
-            raise ConfigError("the dataset's metainfo has no 'classes': add the names of its labels")
+        """Raises ConfigError if predictions with these numbers of labels do not fit the dataset."""
+        classes = self._classes()
         if found != {len(classes)}:
             raise ConfigError(
                 f'the model predicts {" or ".join(map(str, sorted(found))) or "no"} attributes, the dataset has '
                 f"{len(classes)}: build the head with the dataset's classes"
             )
+
+    def metric_names(self) -> List[str]:
+        """What :meth:`evaluate` returns if each metric is defined, by the classes of ``dataset_meta``.
+
+        Raises:
+            ConfigError: The groups have labels that the dataset does not have.
+        """
+        self._check_groups()
+        names = [*_MEANS, *(f'accuracy/{name}' for name in self._classes())]
+        return [f'{self.prefix}/{name}' for name in names]
+
+    def _check_groups(self) -> None:
+        classes = self._classes()
         if unknown := [label for group in self.groups for label in group['labels'] if label not in classes]:
             raise ConfigError(f'the groups of PerAttributeAccuracy have labels missing from the dataset: {unknown}')
+
+    def _classes(self) -> Sequence[str]:
+        classes = (self.dataset_meta or {}).get('classes')
+        if classes is None:
+            raise ConfigError("the dataset's metainfo has no 'classes': add the names of its labels")
+        return classes
 
     def compute_metrics(self, results: List[tuple]) -> dict:
         """Metrics from the scores ``(R, L)``, targets ``(R, L)`` and identities ``(R, )`` of each of N images."""
@@ -125,11 +152,7 @@ class PerAttributeAccuracy(BaseMetric):
         self.report.num_images = len(results)
         means = self.report.means
         metrics = dict(
-            mean_accuracy=means['accuracy'],
-            mean_balanced_accuracy=means['balanced_accuracy'],
-            mean_f1=means['f1'],
-            mAP=means['average_precision'],
-            majority_baseline=means['majority_baseline'],
+            **{name: means[key] for name, key in _MEANS.items()},
             **{f'accuracy/{name}': row['accuracy'] for name, row in self.report.attributes.items()},
         )
         # Undefined values can be neither logged nor plotted.

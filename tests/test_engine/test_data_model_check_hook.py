@@ -1,10 +1,11 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from imcnn_plugin.engine import build_runner, load_config
+from imcnn_plugin.engine import build_runner, load_config, train_and_test
 from imcnn_plugin.engine.data_model_check_hook import _check_identities, _match_classes
 from imcnn_plugin.errors import ConfigError, DataError
 
@@ -65,6 +66,61 @@ def test_loops_that_would_do_nothing_or_never_end(cfg, loader, options, message)
 def test_a_whole_number_of_batches_may_drop_the_last(cfg):
     cfg.val_dataloader.update(batch_size=4, drop_last=True)
     assert 'attr/mean_accuracy' in build_runner(cfg).val()
+
+
+PLATEAU = dict(_delete_=True, type='ReduceOnPlateauLR', monitor='accuracy/top1')
+CHOICES = r"'attr/mean_accuracy', .*'attr/accuracy/Young'$"
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        ({'default_hooks.checkpoint.save_best': 'attr/mean'}, f"save_best is 'attr/mean', which .* {CHOICES}"),
+        ({'default_hooks.checkpoint.save_best': ['attr/mAP', 'mAP']}, f"save_best is 'mAP', which .* {CHOICES}"),
+        (
+            {'custom_hooks': [dict(type='EarlyStoppingHook', monitor='mAP')]},
+            f"EarlyStoppingHook is 'mAP', .*{CHOICES}",
+        ),
+        ({'param_scheduler': PLATEAU}, f"ReduceOnPlateauLR is 'accuracy/top1', which .* {CHOICES}"),
+        ({'val_evaluator.groups': [dict(name='a', labels=['Ears'])]}, r"missing from the dataset: \['Ears'\]"),
+        ({'test_evaluator.groups': [dict(name='a', labels=['Ears'])]}, r"missing from the dataset: \['Ears'\]"),
+    ],
+)
+def test_metrics_that_no_evaluation_reports_are_found_before_the_first_step(cfg, options, message, tmp_path):
+    cfg.merge_from_dict(options)
+    runner = build_runner(cfg)
+    with pytest.raises(ConfigError, match=message):
+        train_and_test(runner)
+    assert not runner.iter and not [*tmp_path.glob('*.pth')]
+
+
+def test_metrics_of_others_may_report_what_begins_with_their_prefix(cfg):
+    cfg.val_evaluator = [cfg.val_evaluator, dict(type='AveragePrecision')]
+    cfg.default_hooks.checkpoint.save_best = ['attr/mAP', 'multi-label/mAP']
+    cfg.train_cfg.max_epochs = 1
+    runner = build_runner(cfg)
+    runner.train()
+    assert runner.message_hub.get_info('best_ckpt_multi-label/mAP')
+    cfg.default_hooks.checkpoint.save_best = 'accuracy/top1'
+    with pytest.raises(ConfigError, match=r"'attr/accuracy/Young', 'multi-label/...'$"):
+        build_runner(cfg).train()
+
+
+@pytest.mark.parametrize('has_test', [True, False])
+def test_the_order_of_images_does_not_depend_on_a_test_split(cfg, has_test):
+    cfg.train_cfg.max_epochs = 1
+    if not has_test:
+        cfg.test_dataloader = cfg.test_evaluator = cfg.test_cfg = None
+    runner = build_runner(cfg)
+    train_and_test(runner)
+    # Of the second draw, as since the first version.
+    assert runner.train_dataloader.sampler.seed == np.random.RandomState(runner.seed).randint(2**31, size=2)[1]
+
+
+def test_accumulated_steps_count_in_the_global_batch(cfg, capfd):
+    cfg.optim_wrapper.accumulative_counts, cfg.train_cfg.max_epochs = 4, 1
+    build_runner(cfg).train()
+    assert 'Global batch 32 (1 x 8, 4 steps accumulated), 7 steps per epoch' in capfd.readouterr().out
 
 
 @pytest.mark.parametrize('weights', [dict(), dict(other=torch.zeros(3)), 'shapes'])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -74,13 +75,19 @@ def wait_for(path, process):
 
 
 @pytest.fixture(scope='module')
-def two(faces, tmp_path_factory):
-    """The weights after 8 epochs in two processes of one machine."""
+def two_dir(faces, tmp_path_factory):
+    """The work directory of 8 epochs in two processes of one machine."""
     folder = tmp_path_factory.mktemp('two')
     process = train(faces, folder, '2', 'train_cfg.max_epochs=8')
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
-    return weights(folder)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def two(two_dir):
+    """The weights in it."""
+    return weights(two_dir)
 
 
 def test_two_machines_train_as_one(two, faces, tmp_path):
@@ -95,6 +102,31 @@ def test_two_machines_train_as_one(two, faces, tmp_path):
         assert process.returncode == 0, output
     for name, value in weights(tmp_path).items():
         assert torch.equal(value, two[name]), name
+
+
+def test_a_machine_without_the_checkpoint_is_named(two_dir, faces, tmp_path):
+    shutil.copytree(two_dir, tmp_path / '0')
+    port = free_port()
+    processes = [
+        train(
+            faces,
+            tmp_path / str(rank),
+            '1',
+            'train_cfg.max_epochs=9',
+            resume=['--resume'],
+            NNODES='2',
+            NODE_RANK=str(rank),
+            PORT=port,
+        )
+        for rank in range(2)
+    ]
+    output = ''.join(process.communicate(timeout=300)[0] for process in processes)
+    assert all(process.returncode for process in processes)
+    found = (
+        'process 1 starts at epoch 0, iteration 0, process 0 at epoch 8, iteration 32, with other weights: all need'
+    )
+    assert found in output
+    assert not (tmp_path / '0' / 'epoch_9.pth').exists()
 
 
 def test_processes_start_anew_after_one_is_killed(two, faces, tmp_path):
