@@ -4,6 +4,7 @@ import argparse
 import ast
 import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 from typing import Callable, List, Sequence, Tuple
@@ -11,6 +12,7 @@ from typing import Callable, List, Sequence, Tuple
 from mmengine.config import DictAction
 
 from .errors import ConfigError, IMCNNError
+from .signals import install_handlers, restore_handlers
 
 __all__ = ['add_inferencer_arguments', 'add_runner_arguments', 'main', 'make_inferencer', 'run_tool', 'split_named']
 
@@ -47,26 +49,36 @@ def _summary(script: Path) -> str:
 
 
 def run_tool(main: Callable[[], None], error_status: int = 1, interrupted: str = 'stopped') -> None:
-    """Runs the main function of a script; an error of this package, or Ctrl-C, ends it with one line.
+    """Runs the main function of a script; an error of this package, Ctrl-C or SIGTERM ends it with one line.
 
-    The exit status is ``error_status`` then, and ``interrupted`` is the line after Ctrl-C.
+    The exit status is ``error_status`` then, but 143 after SIGTERM; ``interrupted`` is the line after both signals.
     """
     sys.argv[0] = _program or sys.argv[0]
+    # A shell starts what runs in the background of a script with SIGINT ignored.
+    before = install_handlers(_interrupt, signal.SIGINT, signal.SIGTERM)
     try:
         main()
         return
     except IMCNNError as error:
         message = f'error: {error}'
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         message = f'\n{interrupted}'
+        if signal.SIGTERM in error.args:
+            error_status = 128 + signal.SIGTERM
     except BrokenPipeError:
         # Whoever reads the output has seen enough, as "head" does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
+    finally:
+        restore_handlers(before)
     if error_status == 1:
         sys.exit(message)
     print(message, file=sys.stderr)
     sys.exit(error_status)
+
+
+def _interrupt(number: int, frame) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def split_named(arguments: Sequence[str], form: str) -> List[Tuple[str, str]]:

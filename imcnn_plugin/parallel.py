@@ -2,8 +2,6 @@
 
 import multiprocessing
 import os
-import signal
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Callable, Iterable, Iterator
@@ -11,6 +9,7 @@ from typing import Callable, Iterable, Iterator
 import cv2
 
 from .errors import ConfigError, DataError
+from .signals import follow_parent
 
 __all__ = ['default_jobs', 'map_in_processes', 'usable_cores']
 
@@ -53,11 +52,4 @@ def map_in_processes(function: Callable, tasks: Iterable, jobs: int) -> Iterator
 
 def _start_process() -> None:
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-
-
-def _exit_with_parent() -> None:
-    """Ends this process, which would wait for tasks forever, after its parent was killed."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    follow_parent()

@@ -16,6 +16,7 @@ ROOMS = (
     'errors',
     'files',
     'framework',
+    'signals',
     'parallel',
     'progress',
     'tables',

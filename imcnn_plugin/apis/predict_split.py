@@ -20,6 +20,7 @@ from ..engine.config import build_image_split, load_config, localize_data
 from ..errors import ConfigError, DataError, translate_errors
 from ..models.batch_fields import batch_identity, batch_labels
 from ..progress import track
+from ..signals import let_workers_follow
 from .photos import read_rgb
 
 
@@ -57,7 +58,7 @@ def open_loader(cfg: Config, name: str) -> DataLoader:
         raise ConfigError(f'the config has no {name}')
     settings = dict(cfg[name], pin_memory=torch.cuda.is_available(), persistent_workers=False)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-        return Runner.build_dataloader(settings, seed=0)
+        return let_workers_follow(Runner.build_dataloader(settings, seed=0))
 
 
 def open_fitting_loaders(cfg: Config) -> Tuple[DataLoader, DataLoader]:

@@ -4,6 +4,7 @@ from mmpretrain.registry import LOOPS
 from mmpretrain.utils import get_ori_model
 from torch.utils.data import DataLoader
 
+from ..signals import let_workers_follow
 from .config import build_split
 from .feature_svms import _extract_split, _fit_attributes
 
@@ -27,7 +28,7 @@ class FeatureSVMLoop(TestLoop):
             loader = self.dataloader
             if split != 'test':
                 options = {key: getattr(loader, key) for key in ('batch_size', 'num_workers', 'collate_fn')}
-                loader = DataLoader(build_split(runner.cfg, split), **options)
+                loader = let_workers_follow(DataLoader(build_split(runner.cfg, split), **options))
             features[split], targets[split], identity = _extract_split(model, loader, split)
         scores, layers = _fit_attributes(features, targets)
         fields = dict(pred_score=scores, gt_score=targets['test'], identity=identity)

@@ -1,66 +1,114 @@
 import signal
-from typing import Optional
+import time
+from typing import Callable, Dict, Optional
 
 import torch
 from mmengine.dist import all_reduce, barrier, get_world_size
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from ..framework import swap_ema_weights
+from ..signals import install_handlers, let_workers_follow, restore_handlers
 from .run_checkpoint_hook import RunCheckpointHook
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Processes ask each other every this many steps whether one of them was asked to stop.
-_INTERVAL = 10
+# Processes ask each other this often, in seconds, whether one of them was asked to stop: torchrun waits 30 s for all.
+_INTERVAL = 1
+# But after this many steps at the latest, since steps may become slower.
+_MAX_STEPS = 100
 
 
 @HOOKS.register_module()
 class InterruptHook(Hook):
-    """Saves a checkpoint and ends the run when the process is asked to stop.
+    """Saves a checkpoint and ends the run when the process is asked to stop, also in a validation.
 
     Slurm and cloud machines send SIGTERM some time before they kill a process; Ctrl-C sends SIGINT. A second signal
-    ends the process at once. A signal during validation takes effect after it. The exit status is 128 plus the
-    signal's number.
+    ends the process at once. The exit status is 128 plus the signal's number. Several processes ask each other about
+    once a second. Workers of the data loaders ignore both signals, which launchers send to them as well, and end with
+    their process. A run in another thread than the main one is not interrupted: Python handles signals in that one.
     """
 
     priority = 'LOWEST'
+    # runner.val() installs no handlers, and training may fail before it does.
+    signal: Optional[int] = None
+    handlers: Dict[int, Callable] = {}
 
     def before_train(self, runner: Runner) -> None:
         self.signal = 0
-        self.handlers = {number: signal.signal(number, self._remember) for number in _SIGNALS}
+        self.handlers = install_handlers(self._remember, *_SIGNALS)
+        if not self.handlers:
+            runner.logger.warning('Not in the main thread: SIGTERM and Ctrl-C save no checkpoint of this run.')
 
     def after_train(self, runner: Runner) -> None:
-        for number, handler in self.handlers.items():
-            signal.signal(number, handler)
+        restore_handlers(self.handlers)
+
+    def after_failure(self, runner: Runner) -> None:
+        """Called by :class:`ResumableTrainLoop` when a run raises an exception."""
+        self.after_train(runner)
 
     def _remember(self, number: int, frame) -> None:
         self.signal = number
-        signal.signal(number, self.handlers[number])
+        restore_handlers({number: self.handlers[number]})
+
+    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        let_workers_follow(getattr(runner, f'{mode}_dataloader'))
+        # Batches of an evaluation are slower or faster than steps.
+        self._ask_next()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None, outputs: Optional[dict] = None
     ) -> None:
-        self._stop_if_asked(runner, epoch=runner.epoch, iter=runner.iter + 1)
+        if number := self._ask():
+            self._stop(runner, number, runner.iter + 1)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        super().before_val_epoch(runner)
+        # A process may have a batch more than another.
+        shared = torch.tensor(len(runner.val_dataloader))
+        all_reduce(shared, 'min')
+        self.num_shared = int(shared)
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None, outputs: Optional[dict] = None
+    ) -> None:
+        if self.signal is None or batch_idx >= self.num_shared or not (number := self._ask()):
+            return
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                swap_ema_weights(hook)
+        # The run resumes with this validation.
+        runner.message_hub.update_info('validated_epoch', runner.epoch - 1)
+        self._stop(runner, number, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[dict] = None) -> None:
-        # runner.val() installs no handlers.
-        if hasattr(self, 'signal'):
-            self._stop_if_asked(runner, epoch=runner.epoch, iter=runner.iter)
+        self._ask_next()
+        if self.signal is not None and (number := self._ask()):
+            self._stop(runner, number, runner.iter)
 
-    def _stop_if_asked(self, runner: Runner, epoch: int, iter: int) -> None:
-        number = self.signal
-        if get_world_size() > 1:
-            if iter % _INTERVAL:
-                return
-            asked = torch.tensor(number)
-            all_reduce(asked, 'max')
-            number = int(asked)
-        if not number:
-            return
+    def _ask_next(self) -> None:
+        """Makes the processes ask each other after the next step or batch."""
+        self.interval, self.steps, self.asked_at = 1, 0, time.perf_counter()
+
+    def _ask(self) -> int:
+        """The signal by which a process was asked to stop, or 0; all call this equally often, and get the same."""
+        if get_world_size() == 1:
+            return self.signal
+        self.steps += 1
+        if self.steps < self.interval:
+            return 0
+        found = torch.tensor([self.signal, (time.perf_counter() - self.asked_at) / self.steps])
+        all_reduce(found, 'max')
+        number, seconds = found.tolist()
+        self._ask_next()
+        self.interval = max(1, int(_INTERVAL / max(seconds, _INTERVAL / _MAX_STEPS)))
+        return int(number)
+
+    def _stop(self, runner: Runner, number: int, iter: int) -> None:
         name = signal.Signals(number).name
         for hook in runner.hooks:
             if isinstance(hook, RunCheckpointHook):
-                path = hook.save_interrupted(runner, epoch, iter)
+                path = hook.save_interrupted(runner, runner.epoch, iter)
                 runner.logger.warning(f'{name} at iteration {iter}: saved {path}; --resume continues from there.')
         # The first process writes, and a launcher ends all as soon as one of the others has exited.
         barrier()

@@ -35,6 +35,15 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             )
 
     def run(self) -> torch.nn.Module:
+        try:
+            self._run()
+        except BaseException:
+            # mmengine does not tell its hooks, of which one has changed the process.
+            self.runner.call_hook('after_failure')
+            raise
+        return self.runner.model
+
+    def _run(self) -> None:
         self.runner.call_hook('before_train')
         self.first_step = self._steps_done()
         sampler = self.dataloader.sampler
@@ -48,7 +57,6 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             self.run_epoch()
             self._validate_if_due()
         self.runner.call_hook('after_train')
-        return self.runner.model
 
     def run_epoch(self) -> None:
         self.runner.call_hook('before_train_epoch')

@@ -17,6 +17,7 @@ from ..evaluation import REPORT_FILE, AttributeReport
 from ..files import lock
 from ..parallel import usable_cores
 from ..progress import progress_bar
+from ..signals import install_handlers, restore_handlers
 from .job import Job, _folder_name
 from .results_file import KEY, _append_row, _make_row, read_rows
 from .variant import Variant
@@ -75,7 +76,7 @@ class Sweep:
         print(f'{len(self.jobs)} runs, {len(self.jobs) - len(todo)} of them already in {self.results}', flush=True)
         failed = {}
         # Ending this process must end its runs, or the next sweep would find them running.
-        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        before = install_handlers(lambda *_: sys.exit(143), signal.SIGTERM)
         pool = ThreadPoolExecutor(self.at_once)
         try:
             with progress_bar('Runs', len(todo)) as advance:
@@ -92,7 +93,7 @@ class Sweep:
         finally:
             self._stop()
             pool.shutdown(cancel_futures=True)
-            signal.signal(signal.SIGTERM, before)
+            restore_handlers(before)
         return failed
 
     def _stop(self) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import uuid
 from pathlib import Path
 
@@ -150,7 +151,11 @@ def test_ends_as_if_it_had_not_been_stopped(uninterrupted, faces, tmp_path, hand
     if number is not None:
         assert Path(cfg.load_from).name == 'interrupted.pth'
         expected = stop.get('step', STEPS * stop.get('validation', 0))
-        assert state(tmp_path, 'interrupted.pth')['meta']['iter'] == expected
+        stopped = state(tmp_path, 'interrupted.pth')
+        assert stopped['meta']['iter'] == expected
+        # A validation is not completed first.
+        validated = stopped['message_hub']['runtime_info'].get('validated_epoch', 0)
+        assert validated == (expected - 1) // STEPS
     train(cfg)
 
     names = sorted(path.name for path in Path(whole).glob('*.pth'))
@@ -159,6 +164,26 @@ def test_ends_as_if_it_had_not_been_stopped(uninterrupted, faces, tmp_path, hand
     for name in names:
         assert_same(state(whole, name), state(tmp_path, name))
     assert Path((tmp_path / 'last_checkpoint').read_text()).name == f'epoch_{EPOCHS}.pth'
+
+
+class Fail(Hook):
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        raise OSError('of a step')
+
+
+def test_a_run_that_fails_restores_the_handlers_of_signals(faces, tmp_path, handlers):
+    with pytest.raises(OSError, match='of a step'):
+        train(config(faces, tmp_path, 'plain'), Fail())
+    assert {number: signal.getsignal(number) for number in handlers} == handlers
+
+
+def test_trains_in_another_thread(uninterrupted, faces, tmp_path):
+    kind, whole = uninterrupted
+    thread = threading.Thread(target=train, args=(config(faces, tmp_path, kind),))
+    thread.start()
+    thread.join()
+    name = f'epoch_{EPOCHS}.pth'
+    assert_same(state(whole, name), state(tmp_path, name))
 
 
 def test_a_sampler_that_cannot_leave_out_what_was_seen_is_refused(faces, tmp_path):

@@ -27,6 +27,33 @@ class Poison(Hook):
 """
 
 
+# Asks the second process alone to stop, before the fifth step or in the validation after the eighth.
+STOP_ONE = """
+import os
+import signal
+
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+
+
+class StopOne(Hook):
+    def __init__(self, validation):
+        self.validation = validation
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if not self.validation and runner.iter == 4:
+            self.stop()
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if self.validation and runner.iter == 8:
+            self.stop()
+
+    def stop(self):
+        if get_rank() == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
 def train(faces, work_dir, processes, *options, resume=(), config=CONFIG, **environment):
     """Starts training on 14 identities of 4 images, 4 steps per epoch in 2 processes.
 
@@ -54,17 +81,28 @@ def weights(work_dir, name='epoch_8.pth'):
     return torch.load(work_dir / name, weights_only=True)['state_dict']
 
 
-def worker(work_dir, rank):
-    """The number of the process of this rank."""
+def processes_of(work_dir):
+    """Numbers and environments of the processes of a run."""
     for folder in Path('/proc').glob('[0-9]*'):
         try:
             words = (folder / 'cmdline').read_bytes().split(b'\0')
             variables = (folder / 'environ').read_bytes().split(b'\0')
         except OSError:
             continue
-        if str(work_dir).encode() in words and f'RANK={rank}'.encode() in variables:
-            return int(folder.name)
-    raise AssertionError(f'no process of rank {rank}')
+        if str(work_dir).encode() in words:
+            yield int(folder.name), variables
+
+
+def worker(work_dir, rank):
+    """The number of the process of this rank."""
+    return next(number for number, variables in processes_of(work_dir) if f'RANK={rank}'.encode() in variables)
+
+
+def wait_until_gone(work_dir):
+    deadline = time.monotonic() + 60
+    while left := [number for number, _ in processes_of(work_dir)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
 
 
 def wait_for(path, process):
@@ -140,15 +178,37 @@ def test_processes_start_anew_after_one_is_killed(two, faces, tmp_path):
         assert torch.equal(value, two[name]), name
 
 
-def test_processes_that_were_asked_to_stop_end_as_if_they_had_not(two, faces, tmp_path):
-    """Gradients and, on CPUs, running statistics differ between processes within an epoch."""
-    process = train(faces, tmp_path, '2', 'train_cfg.max_epochs=8')
-    wait_for(tmp_path / 'epoch_1.pth', process)
-    os.kill(worker(tmp_path, 1), signal.SIGTERM)
+def test_a_launcher_that_is_asked_to_stop_lets_its_processes_save(faces, tmp_path):
+    """torchrun signals all processes of each rank's group, workers of the data loader included."""
+    process = train(faces, tmp_path, '2', 'train_cfg.max_epochs=800', 'train_dataloader.num_workers=2')
+    wait_for(tmp_path / 'epoch_2.pth', process)
+    process.terminate()
     output, _ = process.communicate(timeout=300)
-    state = torch.load(tmp_path / 'interrupted.pth', weights_only=True)['process_state']
-    assert state['gradients'] and state['buffers'], output
-    process = train(faces, tmp_path, '2', 'train_cfg.max_epochs=8', resume=['--resume'])
+    assert process.returncode and 'interrupted.pth; --resume continues from there' in output, output
+    assert (tmp_path / 'interrupted.pth').is_file() and (tmp_path / 'last_checkpoint').is_file()
+    wait_until_gone(tmp_path)
+
+
+@pytest.mark.parametrize('validation', [False, True])
+def test_processes_of_which_one_was_asked_to_stop_end_as_if_it_had_not(two, faces, tmp_path, validation):
+    """Gradients and, on CPUs, running statistics differ between processes within an epoch."""
+    (tmp_path / 'stop_one.py').write_text(STOP_ONE)
+    # Of seven images, one process has a batch more than the other.
+    options = ['train_cfg.max_epochs=8', 'val_dataloader.batch_size=1', 'val_dataloader.dataset.indices=7']
+    output, _ = train(
+        faces,
+        tmp_path,
+        '2',
+        *options,
+        'default_hooks.stop_one.type=stop_one.StopOne',
+        f'default_hooks.stop_one.validation={validation}',
+        PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')]),
+    ).communicate(timeout=300)
+    assert f'SIGTERM at iteration {8 if validation else 5}: saved' in output, output
+    stopped = torch.load(tmp_path / 'interrupted.pth', weights_only=True)
+    assert stopped['process_state']['gradients'] and bool(stopped['process_state']['buffers']) != validation
+    assert stopped['message_hub']['runtime_info']['validated_epoch'] == 1
+    process = train(faces, tmp_path, '2', *options, resume=['--resume'])
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0 and 'gradient of some iterations is lost' not in output, output
     for name, value in weights(tmp_path).items():

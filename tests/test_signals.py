@@ -1,0 +1,88 @@
+"""Processes that work for others, and signals to them; each test has real ones."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+# Two processes that work for this one, whose numbers it prints: forked ones of a data loader, of which each waits to
+# hand over a batch that does not fit into a pipe; forked ones of a pool, as for MATLAB files; spawned ones of a pool.
+STARTS = dict(
+    loader="""
+import torch
+from torch.utils.data import DataLoader
+from imcnn_plugin.signals import let_workers_follow
+
+class Large(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1000
+
+    def __getitem__(self, index):
+        return index, 100000 * 'a'
+
+loader = let_workers_follow(DataLoader(Large(), num_workers=2, prefetch_factor=4))
+batches = iter(loader)
+next(batches)
+""",
+    forked="""
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from imcnn_plugin.signals import follow_parent
+
+pool = ProcessPoolExecutor(2, multiprocessing.get_context('fork'), follow_parent)
+pool.submit(os.getpid).result()
+""",
+    spawned="""
+from imcnn_plugin.parallel import map_in_processes
+
+results = map_in_processes(abs, range(1000), 2)
+next(results)
+""",
+)
+END = """
+import time
+print(*[process.pid for process in multiprocessing.active_children()], flush=True)
+time.sleep(1000)
+"""
+
+
+def is_running(number):
+    try:
+        return Path(f'/proc/{number}/stat').read_text().split()[2] != 'Z'
+    except OSError:
+        return False
+
+
+def wait_until_gone(numbers):
+    deadline = time.monotonic() + 60
+    while left := [number for number in numbers if is_running(number)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+@pytest.fixture(params=STARTS)
+def family(request, tmp_path):
+    """A process, and the numbers of those that work for it."""
+    script = tmp_path / 'parent.py'
+    text = (STARTS[request.param] + END).replace('\n', '\n    ')
+    script.write_text(f"import multiprocessing\n\nif __name__ == '__main__':\n    {text}\n")
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        yield parent, [int(number) for number in parent.stdout.readline().split()]
+        parent.kill()
+
+
+def test_no_process_outlives_the_one_that_it_works_for(family):
+    parent, children = family
+    assert len(children) == 2
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for child in children:
+            os.kill(child, number)
+    time.sleep(1.5)
+    assert all(map(is_running, children))
+    parent.kill()
+    wait_until_gone(children)
