@@ -25,8 +25,8 @@ def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
     )
     pointer = work_dir / 'last_checkpoint'
     if pointer.is_file() and (named := pointer.read_text().strip()):
-        # A work directory that was moved still names its old location.
-        place = Path(named) if Path(named).exists() else work_dir / Path(named).name
+        # A work directory that was moved or copied still names its old location. CheckpointHook's out_dir is another.
+        place = work_dir / Path(named).name if found else Path(named)
         found = [place, *(path for path in found if path.resolve() != place.resolve())]
     for path in found:
         if reason := _find_damage(path):

@@ -60,6 +60,9 @@ def load_config(
         cfg = Config(cfg.to_dict(), cfg_text=checkpoint.meta['cfg'], filename=f'{name}.py')
     else:
         cfg, name = _read_config(path), Path(path).stem
+        if Path(path).with_name('last_checkpoint').is_file():
+            # A run left this config in its work directory, which may have been moved or copied since.
+            cfg.work_dir = str(Path(path).parent)
     _replace_data_root(cfg, data_root)
     for key, value in (cfg_options or {}).items():
         _set_option(cfg, path, key, value)

@@ -82,6 +82,7 @@ class RunCheckpointHook(CheckpointHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if is_resuming(runner):
             _restore_state(runner.model, checkpoint)
+            _relocate(checkpoint.get('message_hub', {}).get('runtime_info', {}), runner.cfg.get('load_from'))
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         self._prepare(runner)
@@ -132,3 +133,12 @@ class RunCheckpointHook(CheckpointHook):
 
     def _is_own(self, path: Optional[str]) -> bool:
         return bool(path) and Path(path).resolve().parent == Path(self.out_dir).resolve()
+
+
+def _relocate(runtime_info: dict, source: Optional[str]) -> None:
+    """Finds what a checkpoint names beside the checkpoint itself: its work directory may be a copy, or was moved."""
+    for key, path in runtime_info.items():
+        if source and path and (key == 'last_ckpt' or key.startswith('best_ckpt')):
+            beside = Path(source).absolute().with_name(Path(path).name)
+            if beside.is_file():
+                runtime_info[key] = str(beside)

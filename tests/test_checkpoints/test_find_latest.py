@@ -1,4 +1,5 @@
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -41,6 +42,17 @@ def test_takes_the_newest_where_none_is_named(work_dir, pointer):
 def test_finds_it_in_a_folder_that_was_moved(work_dir, tmp_path_factory):
     (work_dir / 'last_checkpoint').write_text('/elsewhere/epoch_2.pth')
     assert find_latest(work_dir) == str(work_dir / 'epoch_2.pth')
+
+
+def test_a_copy_has_its_own_checkpoint(work_dir, tmp_path_factory):
+    copy = shutil.copytree(work_dir, tmp_path_factory.mktemp('copy') / 'run')
+    assert find_latest(copy) == str(copy / 'epoch_3.pth')
+    (copy / 'epoch_3.pth').unlink()
+    assert find_latest(copy) == str(copy / 'epoch_2.pth')
+    # Only a run that has its checkpoints elsewhere names those.
+    for path in copy.glob('epoch_*.pth'):
+        path.unlink()
+    assert find_latest(copy) == str(work_dir / 'epoch_3.pth')
 
 
 def damage(path, how):
