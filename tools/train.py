@@ -7,6 +7,8 @@ from imcnn_plugin.cli import add_runner_arguments, run_tool
 from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed, train_and_test
 from imcnn_plugin.errors import ConfigError
 
+EVALUATION = ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_dataloader', 'test_cfg', 'test_evaluator')
+
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -43,10 +45,14 @@ def main():
         cfg.optim_wrapper.type = 'BF16OptimWrapper'
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
+    evaluation = {}
     if args.no_validate:
-        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-        cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
-    train_and_test(build_runner(cfg, strict=bool(cfg.get('resume'))))
+        evaluation = {key: cfg.get(key) for key in EVALUATION}
+        cfg.update(dict.fromkeys(EVALUATION))
+    runner = build_runner(cfg, strict=bool(cfg.get('resume')))
+    # Checkpoints say how the model can be evaluated later.
+    runner.cfg.update(evaluation)
+    train_and_test(runner)
     shutdown_distributed()
 
 

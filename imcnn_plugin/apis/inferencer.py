@@ -9,6 +9,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 
 from ..checkpoints.load_model import load_model
+from ..engine.evaluation_data import evaluation_pipeline
 from ..errors import ConfigError, DataError, one_line
 from ..visualization.face_overlay import draw_faces
 from .album import Album
@@ -69,7 +70,7 @@ class FaceAttributeInferencer:
         self.model, self.head = self.trained.model, self.trained.head
         self.classes = self.head.classes
         try:
-            self.pipeline = pipeline_after_loading(self.trained.cfg.test_dataloader.dataset.pipeline)
+            self.pipeline = pipeline_after_loading(evaluation_pipeline(self.trained.cfg, self.trained.meta))
         # What a transform raises for settings that do not fit is up to it.
         except Exception as error:
             raise DataError(

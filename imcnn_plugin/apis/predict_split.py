@@ -17,6 +17,7 @@ from ..checkpoints.load_model import TrainedModel, load_model
 from ..checkpoints.read_checkpoint import Checkpoint
 from ..datasets import check_unseen, identify_split, read_split
 from ..engine.config import build_image_split, load_config, localize_data
+from ..engine.evaluation_data import evaluation_loader, evaluation_pipeline
 from ..errors import ConfigError, DataError, translate_errors
 from ..models.batch_fields import batch_identity, batch_labels
 from ..progress import track
@@ -54,9 +55,7 @@ def open_loader(cfg: Config, name: str) -> DataLoader:
     Raises:
         ConfigError: The config has none.
     """
-    if not cfg.get(name):
-        raise ConfigError(f'the config has no {name}')
-    settings = dict(cfg[name], pin_memory=torch.cuda.is_available(), persistent_workers=False)
+    settings = dict(evaluation_loader(cfg, name), pin_memory=torch.cuda.is_available(), persistent_workers=False)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
         return let_workers_follow(Runner.build_dataloader(settings, seed=0))
 
@@ -117,7 +116,7 @@ def choose_record(cfg: Config, image: Optional[str], index: int) -> dict:
 
 def prepare_batch(cfg: Config, records: Iterable[dict]) -> dict:
     """Applies the config's test pipeline to records with at least ``img_path``; a batch for ``model.test_step``."""
-    pipeline = Compose([TRANSFORMS.build(transform) for transform in cfg.test_dataloader.dataset.pipeline])
+    pipeline = Compose([TRANSFORMS.build(transform) for transform in evaluation_pipeline(cfg)])
     return pseudo_collate([pipeline(dict(record)) for record in records])
 
 

@@ -69,6 +69,9 @@ def load_model(source: Union[str, Path, Checkpoint], device: Union[str, torch.de
     checkpoint = source if isinstance(source, Checkpoint) else read_checkpoint(source)
     path, cfg = checkpoint.path, copy.deepcopy(checkpoint.cfg)
     drop_identity_head(cfg)
+    if not cfg.get('test_dataloader'):
+        # mmpretrain would take None for one.
+        cfg.pop('test_dataloader', None)
     try:
         model = get_model(cfg)
     except IMCNNError as error:

@@ -102,7 +102,8 @@ class PackedFaces(CelebAIdentity):
         **kwargs: Options of :class:`CelebAIdentity` except ``data_prefix``. A ``pipeline`` that reads files, such as
             that of :class:`CelebAIdentity`, is not run, but must read and resize as the pack was made. It is optional.
 
-    ``metainfo`` is that of :class:`CelebAIdentity` for the files from which the pack was made. If the pack skipped
+    ``metainfo`` is that of :class:`CelebAIdentity` for the files from which the pack was made, with their
+    ``image_size``, height and width: a checkpoint says so how to prepare other images. If the pack skipped
     images (``--skip-bad``), splits and identities are still those of the whole lists.
 
     Raises:
@@ -132,6 +133,7 @@ class PackedFaces(CelebAIdentity):
         pack = open_pack(self.data_root)
         self._check_pipeline(pack)
         self.images = _PackedImages(pack.path / IMAGES)
+        self._metainfo.update(image_size=tuple(pack.header['size']))
         annotations, checksum = pack.annotations, pack.header['annotations_checksum']
         rows, gt_identity = self._select(annotations, str(pack.path), checksum, pack.present)
         return _PackedRecords(

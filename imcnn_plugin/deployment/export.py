@@ -5,7 +5,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional, Tuple, Union
+from typing import Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from ..apis.photos import pipeline_after_loading
 from ..checkpoints.load_model import TrainedModel, load_model
 from ..datasets import CelebAIdentity
 from ..engine.config import build_split, localize_data
+from ..engine.evaluation_data import evaluation_pipeline
 from ..errors import ConfigError, IMCNNError
 from ..files import replacing
 from ..synthetic.write_faces import write_faces
@@ -75,10 +76,11 @@ def export_onnx(
         IMCNNError: A probability differs by more than 1e-4; no file is written then.
     """
     trained = load_model(path)
-    size = _input_size(trained.cfg)
+    steps = evaluation_pipeline(trained.cfg, trained.meta)
+    size = _input_size(trained.cfg, steps)
     exported = _ImagesToLabels(trained.model).eval()
     program = _to_onnx(exported, *size, _metadata(trained, size))
-    images = _test_images(trained.cfg, data_root, num_images)
+    images = _test_images(trained.cfg, steps, data_root, num_images)
     with replacing(out) as temporary:
         program.save(temporary)
         try:
@@ -94,11 +96,8 @@ def export_onnx(
     return found
 
 
-def _input_size(cfg: Config) -> Tuple[int, int]:
-    """Height and width of the images that a config's test pipeline returns."""
-    steps = (cfg.get('test_dataloader') or {}).get('dataset', {}).get('pipeline')
-    if not steps:
-        raise ConfigError('the config has no test_dataloader.dataset.pipeline, which resizes the images')
+def _input_size(cfg: Config, steps: Sequence[dict]) -> Tuple[int, int]:
+    """Height and width of the images that a pipeline returns."""
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
         pipeline = pipeline_after_loading(steps)
     sizes = {
@@ -162,7 +161,7 @@ def _to_onnx(exported: _ImagesToLabels, height: int, width: int, about: dict) ->
     return program
 
 
-def _test_images(cfg: Config, data_root: Optional[str], num_images: int) -> torch.Tensor:
+def _test_images(cfg: Config, steps: Sequence[dict], data_root: Optional[str], num_images: int) -> torch.Tensor:
     """Images ``(N, 3, H, W)`` as the model takes them, BGR, of the test split or drawn."""
     with tempfile.TemporaryDirectory() as folder:
         if data_root:
@@ -170,7 +169,7 @@ def _test_images(cfg: Config, data_root: Optional[str], num_images: int) -> torc
         else:
             # Seven in ten of these identities are in the training split.
             write_faces(folder, identities=-(-num_images // 2), images=4)
-            dataset = CelebAIdentity(folder, split='train', pipeline=cfg.test_dataloader.dataset.pipeline)
+            dataset = CelebAIdentity(folder, split='train', pipeline=steps)
         rows = np.linspace(0, len(dataset) - 1, min(num_images, len(dataset))).astype(int)
         return torch.stack([dataset[int(row)]['inputs'] for row in rows])
 

@@ -16,6 +16,7 @@ from ..checkpoints.read_checkpoint import read_checkpoint
 from ..datasets import FaceDataset, PackedFaces
 from ..errors import ConfigError, one_line
 from ..evaluation import PerAttributeAccuracy
+from .evaluation_data import evaluation_loader
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # The environment variable that names the folder of a dataset in the configs.
@@ -192,7 +193,7 @@ def localize_data(cfg: Config, data_root: Optional[str], cfg_options: Optional[d
             the checkpoint's own.
         cfg_options: Values by dotted keys.
     """
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset', {})
+    dataset = (cfg.get('test_dataloader') or cfg.get('train_dataloader') or {}).get('dataset', {})
     data_root = data_root or os.environ.get(_DATA_ROOTS.get(dataset.get('type', '').split('.')[-1], ''))
     _replace_data_root(cfg, data_root)
     if cfg_options:
@@ -226,7 +227,8 @@ def resolve_num_identities(cfg: Config) -> None:
 
 def build_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
     """Builds the dataset of a config's test split, or of another split of the same data and protocol."""
-    return DATASETS.build(dict(cfg.test_dataloader.dataset, **(dict(split=split) if split else {})))
+    dataset = evaluation_loader(cfg, 'test_dataloader')['dataset']
+    return DATASETS.build(dict(dataset, **(dict(split=split) if split else {})))
 
 
 def build_image_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:

@@ -18,6 +18,7 @@ from imcnn_plugin.errors import ConfigError, DataError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 FIELDS = ('gt_score', 'gt_identity', 'identity')
+SIZE = (112, 112)
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
 
 
@@ -72,7 +73,8 @@ def test_configs_differ_in_the_reader_alone(name):
 def test_batches_are_those_of_the_files(faces, pack, monkeypatch, split, workers):
     stock = loader(stock_config(faces, monkeypatch), split, num_workers=0)
     packed = loader(packed_config(pack, monkeypatch), split, num_workers=workers)
-    assert len(stock) == len(packed) and stock.dataset.metainfo == packed.dataset.metainfo
+    assert len(stock) == len(packed)
+    assert packed.dataset.metainfo == dict(stock.dataset.metainfo, image_size=SIZE)
     for epoch in range(2):
         stock.sampler.set_epoch(epoch)
         packed.sampler.set_epoch(epoch)
@@ -98,7 +100,7 @@ def test_batches_are_those_of_the_files(faces, pack, monkeypatch, split, workers
 )
 def test_splits_are_those_of_the_files(faces, pack, options):
     stock, packed = CelebAIdentity(str(faces), **options), PackedFaces(pack, **options)
-    assert packed.metainfo == stock.metainfo and len(packed) == len(stock)
+    assert packed.metainfo == dict(stock.metainfo, image_size=SIZE) and len(packed) == len(stock)
     images = np.load(Path(pack, 'images.npy'))
     for i in range(len(stock)):
         one, other = stock.get_data_info(i), packed.get_data_info(i)

@@ -83,7 +83,7 @@ def test_refuses_to_fit_on_the_test_part(best):
 
 def test_refuses_a_config_without_a_validation_part(best):
     with pytest.raises(ConfigError, match='has no val_dataloader'):
-        calibrate(best, cfg_options={'val_dataloader': None})
+        calibrate(best, cfg_options={'val_dataloader': None, 'train_dataloader': None})
 
 
 @pytest.mark.parametrize(

@@ -98,14 +98,9 @@ def test_a_file_that_does_not_agree_is_not_left(best, tmp_path, monkeypatch):
 )
 def test_input_size_is_what_the_pipeline_gives(steps, expected):
     pipeline = [dict(type='LoadImageFromFile'), *steps, dict(type='PackInputs')]
-    cfg = Config(dict(test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+    cfg = Config(dict())
     if expected:
-        assert _input_size(cfg) == expected
+        assert _input_size(cfg, pipeline) == expected
     else:
         with pytest.raises(ConfigError, match='images of the test pipeline vary in size'):
-            _input_size(cfg)
-
-
-def test_input_size_needs_a_pipeline():
-    with pytest.raises(ConfigError, match='has no test_dataloader.dataset.pipeline'):
-        _input_size(Config(dict(test_dataloader=None)))
+            _input_size(cfg, pipeline)

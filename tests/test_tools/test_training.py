@@ -7,6 +7,8 @@ import pytest
 import torch
 from commands import CONFIG, TINY, run
 
+from imcnn_plugin.checkpoints import read_checkpoint
+
 # Two does not divide it.
 ODD_TEST_PART = 'test_dataloader.dataset.indices=15'
 
@@ -207,7 +209,10 @@ def test_attr_net_trains_where_no_identity_count_is_given(faces, tmp_path):
         'train_cfg.max_epochs=1',
     )
     assert 'loss_id' not in output and 'learning rate 0.0025.' in output
-    assert not (tmp_path / 'per_attribute.json').exists()
+    assert 'Epoch(val)' not in output and not (tmp_path / 'per_attribute.json').exists()
+    # The checkpoint says on what it can be calibrated and tested.
+    cfg = read_checkpoint(tmp_path / 'epoch_1.pth').cfg
+    assert cfg.val_dataloader.dataset.split == 'val' and cfg.test_evaluator.type == 'PerAttributeAccuracy'
 
 
 def test_data_root_of_cfg_options_reaches_the_data_loaders(tmp_path):

@@ -1,0 +1,93 @@
+"""What evaluates a model, from a config that may have nothing but training data."""
+
+from typing import Any, List, Optional
+
+from mmengine.config import Config
+
+from ..datasets import PackedFaces, open_pack
+from ..errors import ConfigError
+
+# What the names of augmentations start with, whose result is of the size of their input.
+_AUGMENTATIONS = ('Rand', 'AutoAugment', 'ColorJitter', 'Lighting', 'Albumentations', 'GaussianBlur')
+
+
+def evaluation_loader(cfg: Config, name: str) -> dict:
+    """The settings of ``val_dataloader`` or ``test_dataloader`` of a config.
+
+    Where it has none, as in runs with ``--no-validate`` and of older versions, they are those of the training data,
+    for the other split and without augmentation.
+
+    Raises:
+        ConfigError: There is no such loader, and the training data has no splits.
+    """
+    if cfg.get(name):
+        return cfg[name]
+    loader = cfg.get('train_dataloader') or {}
+    dataset = dict(loader.get('dataset') or {})
+    if 'split' not in dataset:
+        raise ConfigError(f'the config has no {name}')
+    dataset['split'] = name.removesuffix('_dataloader')
+    if dataset.get('pipeline'):
+        dataset['pipeline'] = _without_augmentation(dataset['pipeline'])
+    kept = {key: loader[key] for key in ('batch_size', 'num_workers', 'collate_fn') if key in loader}
+    return dict(kept, dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=False))
+
+
+def evaluation_pipeline(cfg: Config, meta: Optional[dict] = None) -> List[dict]:
+    """The transforms that prepare an image file for a prediction.
+
+    They are those of the test data, else of the validation data, else of the training data without augmentation. Where
+    all of it is packed and has none, they are what the pack was made with.
+
+    Args:
+        cfg: The config of a checkpoint.
+        meta: Its ``meta``, which names the size of the images of a pack.
+
+    Raises:
+        ConfigError: The config has no pipeline.
+        DataError: The size is only in the pack, which cannot be read.
+    """
+    for name in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
+        if steps := _find(cfg.get(name), 'pipeline'):
+            return _without_augmentation(steps) if name == 'train_dataloader' else steps
+    size = ((meta or {}).get('dataset_meta') or {}).get('image_size')
+    dataset = (cfg.get('test_dataloader') or cfg.get('train_dataloader') or {}).get('dataset') or {}
+    if not size and str(dataset.get('type')).endswith(PackedFaces.__name__):
+        size = open_pack(dataset['data_root']).header['size']
+    if not size:
+        raise ConfigError('the config has no dataset with a pipeline, which resizes the images')
+    height, width = size
+    return [
+        dict(type='LoadFaceFromFile'),
+        dict(type='Resize', scale=(width, height), interpolation='area'),
+        dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
+    ]
+
+
+def _find(node: Any, key: str) -> Any:
+    """The first value of this key in a part of a config that is not empty, or None."""
+    if isinstance(node, dict):
+        if node.get(key):
+            return node[key]
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        return next(filter(None, (_find(value, key) for value in node)), None)
+    return None
+
+
+def _without_augmentation(steps: List[dict]) -> List[dict]:
+    """A training pipeline without chance: crops are those of the whole image or of its center."""
+    kept = []
+    for step in steps:
+        kind = step['type'].split('.')[-1]
+        if kind == 'RandomCrop':
+            step = dict(type='CenterCrop', crop_size=step['crop_size'])
+        elif kind == 'RandomResizedCrop':
+            # Height and width, and the opposite.
+            scale = step['scale']
+            options = {key: step[key] for key in ('interpolation', 'backend') if key in step}
+            step = dict(type='Resize', scale=(scale, scale) if isinstance(scale, int) else scale[::-1], **options)
+        elif kind.startswith(_AUGMENTATIONS):
+            continue
+        kept.append(step)
+    return kept
