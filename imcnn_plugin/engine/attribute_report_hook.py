@@ -25,7 +25,9 @@ class AttributeReportHook(Hook):
     """
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
-        self._report(runner, runner.val_evaluator, show=runner.epoch >= runner.max_epochs)
+        # Loops of iterations count no epochs.
+        number, end = (runner.epoch, runner.max_epochs) if runner.epoch else (runner.iter, runner.max_iters)
+        self._report(runner, runner.val_evaluator, show=number >= end)
 
     def after_test_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
         self._report(runner, runner.test_evaluator, show=True)

@@ -52,8 +52,8 @@ class DataModelCheckHook(Hook):
 
     @staticmethod
     def _log_batch(runner: Runner) -> None:
-        loader, world, steps = runner.train_dataloader, get_world_size(), framework.accumulative_counts(runner.optim_wrapper)
-        batch = loader.batch_sampler.batch_size
+        loader, world = runner.train_dataloader, get_world_size()
+        batch, steps = loader.batch_sampler.batch_size, framework.accumulative_counts(runner.optim_wrapper)
         total = batch * world * steps
         rates = sorted({group['lr'] for group in runner.optim_wrapper.param_groups})
         scaling = runner.cfg.get('auto_scale_lr') or {}

@@ -65,24 +65,38 @@ class DeferredIterTimerHook(IterTimerHook):
     not: the line that ends the interval waits for the device.
     """
 
+    def __init__(self):
+        super().__init__()
+        # When the last step and the last line were done.
+        self.done_at = self.logged_at = 0.0
+
     def before_train_epoch(self, runner: Runner) -> None:
         self.waited, self.num_steps = 0.0, 0
-        self.t = self.logged_at = time.perf_counter()
+        self.done_at = self.logged_at = time.perf_counter()
+
+    def before_val(self, runner: Runner) -> None:
+        self.val_from = time.perf_counter()
+
+    def after_val(self, runner: Runner) -> None:
+        # Loops of iterations validate between two steps.
+        validated = time.perf_counter() - self.val_from
+        self.done_at += validated
+        self.logged_at += validated
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None) -> None:
-        self.waited += time.perf_counter() - self.t
+        self.waited += time.perf_counter() - self.done_at
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None, outputs: Optional[dict] = None
     ) -> None:
         self.num_steps += 1
-        self.t = time.perf_counter()
+        self.done_at = time.perf_counter()
         if not _logs_after_step(runner, batch_idx):
             return
-        elapsed = self.t - self.logged_at
+        elapsed = self.done_at - self.logged_at
         runner.message_hub.update_scalar('train/data_time', self.waited / self.num_steps)
         runner.message_hub.update_scalar('train/time', elapsed / self.num_steps)
         self.time_sec_tot += elapsed
         mean = self.time_sec_tot / (runner.iter - self.start_iter + 1)
         runner.message_hub.update_info('eta', mean * (runner.max_iters - runner.iter - 1))
-        self.waited, self.num_steps, self.logged_at = 0.0, 0, self.t
+        self.waited, self.num_steps, self.logged_at = 0.0, 0, self.done_at

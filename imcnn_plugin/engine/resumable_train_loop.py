@@ -10,6 +10,9 @@ from mmpretrain.registry import LOOPS
 from ..datasets.resumable_sampler import ResumableSampler
 from ..errors import ConfigError
 
+# The last epoch that was validated, in checkpoints.
+_VALIDATED = 'last_validated_epoch'
+
 
 @LOOPS.register_module()
 class ResumableTrainLoop(EpochBasedTrainLoop):
@@ -89,13 +92,15 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     def _validate_if_due(self) -> None:
         hub = self.runner.message_hub
+        # Older checkpoints have it by a name that loggers take for a metric of 'val'.
+        validated = hub.runtime_info.get(_VALIDATED, hub.pop_info('validated_epoch', None))
         self._decide_current_val_interval()
         due = self._epoch >= self.val_begin and (
             self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
         )
         # The checkpoint of an epoch's end is written before this, and those of the validation itself after it.
-        if due and self.runner.val_loop is not None and hub.runtime_info.get('validated_epoch') != self._epoch:
-            hub.update_info('validated_epoch', self._epoch)
+        if due and self.runner.val_loop is not None and validated != self._epoch:
+            hub.update_info(_VALIDATED, self._epoch)
             self.runner.val_loop.run()
 
     def _steps_done(self) -> int:

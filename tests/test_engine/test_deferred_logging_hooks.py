@@ -146,3 +146,20 @@ def test_numbers_of_a_models_own_train_step_are_logged(toy_run, tmp_path, scale)
 def test_a_train_step_may_return_nothing(toy_run):
     runner = toy_run(lambda self, data, optim_wrapper: None, default_hooks=OWN_HOOKS)
     assert len(runner.message_hub.get_scalar('train/lr').data[0]) == 2
+
+
+def test_a_loop_of_iterations_validates_between_two_steps(faces, tmp_path, capfd):
+    cfg = small_config(faces, tmp_path, interval=1)
+    base = load_config(CONFIGS / 'imcnn_demo.py', data_root=str(faces))
+    cfg.val_dataloader, cfg.val_evaluator, cfg.val_cfg = base.val_dataloader, base.val_evaluator, {}
+    cfg.val_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.train_dataloader.sampler.type = 'InfiniteSampler'
+    cfg.train_cfg = dict(by_epoch=False, max_iters=4, val_interval=2)
+    cfg.param_scheduler, cfg.log_processor.by_epoch = None, False
+    build_runner(cfg).train()
+    lines = logged_lines(tmp_path)
+    steps = [line for line in lines if 'loss' in line]
+    assert len(steps) == 4 and len(lines) == 6
+    assert all(0 <= line['data_time'] <= line['time'] for line in steps)
+    # The table of the last validation.
+    assert capfd.readouterr().out.count('Within-identity agreement') == 1

@@ -112,6 +112,9 @@ def uninterrupted(request, faces, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp(f'whole_{request.param}')
     runner = train(config(faces, work_dir, request.param))
     assert len(runner.train_dataloader) == STEPS
+    # What loggers get is numbers of the run alone.
+    [log] = work_dir.glob('*/vis_data/scalars.json')
+    assert 'validated' not in log.read_text()
     return request.param, work_dir
 
 
@@ -194,6 +197,21 @@ def test_a_sampler_that_cannot_leave_out_what_was_seen_is_refused(faces, tmp_pat
     cfg.load_from, cfg.resume = find_latest(tmp_path), True
     with pytest.raises(ConfigError, match='write sampler='):
         train(cfg)
+
+
+def test_an_older_checkpoint_is_not_validated_again(faces, tmp_path):
+    with pytest.raises(SystemExit):
+        train(config(faces, tmp_path, 'plain'), StopAfter(validation=1))
+    checkpoint = state(tmp_path, 'interrupted.pth')
+    info = checkpoint['message_hub']['runtime_info']
+    info['validated_epoch'] = info.pop('last_validated_epoch')
+    checkpoint['message_hub']['resumed_keys']['validated_epoch'] = True
+    torch.save(checkpoint, tmp_path / 'old.pth')
+    cfg = config(faces, tmp_path, 'plain')
+    cfg.load_from, cfg.resume = str(tmp_path / 'old.pth'), True
+    runner = train(cfg)
+    assert len(runner.message_hub.get_scalar('val/attr/mean_accuracy').data[0]) == EPOCHS
+    assert 'validated_epoch' not in runner.message_hub.runtime_info
 
 
 def test_another_batch_size_begins_the_epoch_anew(faces, tmp_path, caplog):
