@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,29 @@ def test_status_and_words_are_the_tool_s(capsys):
     with pytest.raises(SystemExit) as end:
         cli.run_tool(tool, error_status=2, interrupted='stopped; nothing is lost')
     assert end.value.code == 2 and capsys.readouterr().err == '\nstopped; nothing is lost\n'
+
+
+@pytest.mark.parametrize('number, status', [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_tool_in_order_also_in_the_background_of_a_script(number, status, tmp_path):
+    script = tmp_path / 'tool.py'
+    script.write_text(f"""
+import os, time
+from imcnn_plugin.cli import run_tool
+from imcnn_plugin.files import replacing
+
+def main():
+    with replacing({str(tmp_path / 'out')!r}) as temporary:
+        temporary.write_text('half')
+        os.kill(os.getpid(), {number})
+        time.sleep(60)
+
+run_tool(main, interrupted='stopped: nothing was written')
+""")
+    # Without job control a shell starts it with SIGINT ignored.
+    command = f"'{sys.executable}' '{script}' & wait $!"
+    process = subprocess.run(['bash', '-c', command], capture_output=True, text=True, cwd=REPOSITORY)
+    assert process.returncode == status and process.stderr.endswith('\nstopped: nothing was written\n')
+    assert [*tmp_path.iterdir()] == [script]
 
 
 def test_a_fault_of_our_own_keeps_its_traceback():

@@ -1,3 +1,4 @@
+from collections import deque
 from pathlib import Path
 from typing import Optional
 
@@ -19,10 +20,11 @@ _INTERRUPTED = 'interrupted.pth'
 class RunCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook`` with atomic writes; another run's best checkpoint is never deleted.
 
-    The best checkpoint exists until a better one does. A checkpoint stores the path of the best one of its run: if it
-    is resumed into another work directory, the stock hook deletes that file as soon as the new run is better, and this
-    one does not. With ``backend_args``, or an ``out_dir`` such as ``s3://...``, files are on that storage, whose own
-    writes decide whether they are atomic; ``--resume`` and the final test read what mmengine can load.
+    The best checkpoint exists until a better one does, and the oldest until the newest one does. A checkpoint stores
+    the path of the best one of its run: if it is resumed into another work directory, the stock hook deletes that file
+    as soon as the new run is better, and this one does not. With ``backend_args``, or an ``out_dir`` such as
+    ``s3://...``, files are on that storage, whose own writes decide whether they are atomic; ``--resume`` and the
+    final test read what mmengine can load.
     """
 
     def __init__(self, *args, **kwargs):
@@ -39,6 +41,9 @@ class RunCheckpointHook(CheckpointHook):
         # The stock hook forgets it, and then does not add the result of a validation after resuming to it.
         last = runner.message_hub.runtime_info.get('last_ckpt')
         self.last_ckpt = last if self._is_own(last) else None
+        if self.max_keep_ckpts > 0:
+            # One more while a checkpoint is written.
+            self.keep_ckpt_ids = deque(self.keep_ckpt_ids)
         if self.save_best is None:
             return
         best = self._best()
@@ -86,8 +91,15 @@ class RunCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         self._prepare(runner)
+        # The stock hook removes the oldest checkpoint before it writes this one: there may be no other.
+        limited = self.max_keep_ckpts > 0
+        self.max_keep_ckpts += limited
         super()._save_checkpoint_with_step(runner, step, meta)
+        self.max_keep_ckpts -= limited
         self._remove(self._interrupted)
+        while limited and len(self.keep_ckpt_ids) > self.max_keep_ckpts:
+            name = self.filename_tmpl.format(self.keep_ckpt_ids.popleft())
+            self._remove(self.file_backend.join_path(self.out_dir, name))
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         # The backend is None in a validation without training, which saves nothing.

@@ -8,6 +8,7 @@ from mmengine.fileio import FileClient, LocalBackend, get_file_backend, register
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmpretrain.registry import HOOKS
+from torch import nn
 
 from imcnn_plugin.errors import DataError
 
@@ -54,6 +55,36 @@ def test_the_best_checkpoint_is_there_until_a_better_one_is(tmp_path, better, sa
     assert seen == [True] * better
     assert new.exists() == better and old.exists() != better
     assert hook.best_ckpt_path == str(new if better else old)
+
+
+def test_the_oldest_checkpoint_is_there_until_the_newest_is(tmp_path):
+    hook = HOOKS.build(dict(type='mmpretrain.RunCheckpointHook', max_keep_ckpts=1, interval=1))
+    info, seen = {}, []
+
+    def save_checkpoint(out_dir, filename, *args, **kwargs):
+        seen.append(sorted(path.name for path in tmp_path.glob('*.pth')))
+        Path(out_dir, filename).touch()
+
+    hub = SimpleNamespace(runtime_info=info, get_info=info.get, update_info=info.__setitem__)
+    runner = SimpleNamespace(
+        work_dir=str(tmp_path),
+        message_hub=hub,
+        logger=MMLogger.get_instance('test'),
+        save_checkpoint=save_checkpoint,
+        model=nn.Linear(1, 1),
+        hooks=[hook],
+        max_epochs=9,
+        iter=10,
+    )
+    hook.before_train(runner)
+    for runner.epoch in range(3):
+        hook.after_train_epoch(runner)
+    assert seen == [[], ['epoch_1.pth'], ['epoch_2.pth']]
+    assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_3.pth']
+    # Killed before the oldest was removed: the resumed run does that.
+    (tmp_path / 'epoch_2.pth').touch()
+    hook.before_train(runner)
+    assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_3.pth']
 
 
 def test_a_disk_that_is_full_leaves_the_old_file(tmp_path, monkeypatch):
