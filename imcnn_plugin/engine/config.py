@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.registry import Registry
+from mmpretrain.engine import VisualizationHook
 from mmpretrain.registry import DATASETS, HOOKS, METRICS
 
 from ..attributes import ATTRIBUTES
@@ -69,6 +70,7 @@ def load_config(
         _set_option(cfg, path, key, value)
     _check_sections(cfg, path)
     _share_labels(cfg)
+    _unbatch_packs(cfg)
     _drop_repeated_hooks(cfg)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', name))
@@ -152,6 +154,22 @@ def _share_labels(cfg: Config) -> None:
             for metric in _dicts(cfg.get(name)):
                 if _registered(METRICS, metric) is PerAttributeAccuracy:
                     metric.setdefault('groups', groups)
+
+
+def _unbatch_packs(cfg: Config) -> None:
+    """Lets packs give single images to metrics, and to a hook that draws, that know no stacked samples."""
+    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
+    drawn = any(
+        isinstance(hook, dict) and hook.get('enable') and _registered(HOOKS, hook) is VisualizationHook
+        for hook in hooks
+    )
+    for name in ('val', 'test'):
+        loader, metrics = cfg.get(f'{name}_dataloader'), cfg.get(f'{name}_evaluator') or []
+        metrics = metrics if isinstance(metrics, list) else [metrics]
+        others = any(_registered(METRICS, metric) is not PerAttributeAccuracy for metric in metrics)
+        if loader and (drawn or others) and _registered(DATASETS, loader.dataset) is PackedFaces:
+            loader.dataset.setdefault('batched', False)
+            loader.collate_fn = dict(type='default_collate')
 
 
 def _drop_repeated_hooks(cfg: Config) -> None:

@@ -205,8 +205,9 @@ class GroupedMultiLabelHead(BaseModule):
     ) -> List[DataSample]:
         """Sets ``pred_score``, the labels' probabilities, and ``thresholds``, their decision thresholds.
 
-        Single samples also get ``pred_label``, the indices of the predicted labels. One sample with stacked fields
-        gets ``pred_score`` ``(N, number of classes)`` and is returned as a list of one.
+        Single samples also get ``pred_label``, the indices of the predicted labels, and from ``gt_score`` also
+        ``gt_label``, those of the known positive ones, which mmpretrain draws. One sample with stacked fields gets
+        ``pred_score`` ``(N, number of classes)`` and is returned as a list of one.
         """
         scores = self.probabilities(self(feats))
         thresholds = self.thresholds.float()
@@ -219,6 +220,8 @@ class GroupedMultiLabelHead(BaseModule):
         for sample, score in zip(data_samples, scores):
             sample.set_pred_score(score).set_pred_label(torch.where(score >= thresholds)[0])
             sample.thresholds = thresholds
+            if 'gt_score' in sample and 'gt_label' not in sample:
+                sample.set_gt_label(torch.where(sample.gt_score == 1)[0])
         return data_samples
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:

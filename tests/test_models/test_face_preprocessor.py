@@ -1,7 +1,7 @@
 import pytest
 import torch
 from mmpretrain.models import ClsDataPreprocessor
-from mmpretrain.registry import MODELS
+from mmpretrain.registry import MODELS, TRANSFORMS
 
 from imcnn_plugin.errors import ConfigError
 
@@ -49,6 +49,16 @@ def test_crops_the_center_at_test_time_and_randomly_in_training():
     for crop in crops:
         top, left = int(crop[0, 0, 0]), int(crop[1, 0, 0])
         assert torch.equal(crop, image[0, :, top : top + 6, left : left + 6].float())
+
+
+def test_a_pipeline_may_crop_instead():
+    """As docs/figures.md says, for tools that draw on the image of the pipeline."""
+    image = torch.randint(0, 256, (3, 72, 72), dtype=torch.uint8)
+    crop = TRANSFORMS.build(dict(type='mmpretrain.CenterCrop', crop_size=64))
+    cropped = torch.from_numpy(crop(dict(img=image.permute(1, 2, 0).numpy()))['img']).permute(2, 0, 1)
+    preprocessor = build(crop_size=64)
+    found, expected = (preprocessor(dict(inputs=[x]))['inputs'] for x in (cropped, image))
+    assert cropped.shape == (3, 64, 64) and torch.equal(found, expected)
 
 
 def test_keeps_everything_else(images):
