@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Iterator, Optional, Union
+from typing import Any, Iterator, List, Optional, Union
 
 import torch
 from mmengine.config import Config
@@ -43,7 +43,8 @@ def load_config(
         path: A config file, the name of a config of this package such as ``imcnn_celeba.py``, or a checkpoint
             (``.pth``), whose own config is taken then.
         data_root: Replaces ``data_root`` wherever the config has it. So does ``data_root`` in ``cfg_options``.
-        work_dir: Where results go; defaults to that in a config file, then to ``work_dirs/<name of the config>``.
+        work_dir: Where results go; defaults to that in a config file, then to ``work_dirs/<name of the config>``, and
+            in it to ``fold<k>`` for a fold of a cross-validation.
         cfg_options: Values by dotted keys.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
 
@@ -73,7 +74,7 @@ def load_config(
     _unbatch_packs(cfg)
     _drop_repeated_hooks(cfg)
     cfg.launcher = launcher
-    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', name))
+    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', name, *_fold_folder(cfg)))
     for name in LOADERS:
         if loader := cfg.get(name):
             if not loader.get('num_workers'):
@@ -82,6 +83,12 @@ def load_config(
             # Images that are on the device already cannot be pinned.
             loader.setdefault('pin_memory', torch.cuda.is_available() and not loader.dataset.get('device'))
     return cfg
+
+
+def _fold_folder(cfg: Config) -> List[str]:
+    """The folder of a fold of a cross-validation, if the config has one: each is a run of its own."""
+    datasets = (node for name in LOADERS for node in _dicts(cfg.get(name)))
+    return [f'fold{node.get("fold", 0)}' for node in datasets if node.get('protocol') == 'kfold'][:1]
 
 
 def _read_config(path: Union[str, Path]) -> Config:
@@ -173,10 +180,14 @@ def _unbatch_packs(cfg: Config) -> None:
 
 
 def _drop_repeated_hooks(cfg: Config) -> None:
-    """Removes from ``custom_hooks`` what ``default_hooks`` has: configs for older versions list our hooks there."""
-    default = {_registered(HOOKS, hook) for hook in (cfg.get('default_hooks') or {}).values()} - {None}
+    """Moves from ``custom_hooks`` what ``default_hooks`` has: configs for older versions list our hooks there."""
+    names = {_registered(HOOKS, hook): name for name, hook in (cfg.get('default_hooks') or {}).items()}
+    names.pop(None, None)
+    for hook in cfg.get('custom_hooks') or []:
+        if name := names.get(_registered(HOOKS, hook)):
+            cfg.default_hooks[name] = hook
     if hooks := cfg.get('custom_hooks'):
-        cfg.custom_hooks = [hook for hook in hooks if _registered(HOOKS, hook) not in default]
+        cfg.custom_hooks = [hook for hook in hooks if _registered(HOOKS, hook) not in names]
 
 
 def _registered(registry: Registry, node: Any) -> Optional[type]:

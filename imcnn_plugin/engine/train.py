@@ -39,7 +39,10 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
         # mmengine asks for a GPU when it starts processes itself and when it wraps the model, and torch has
         # synchronized batch normalization for GPUs alone.
         init_cpu_processes(cfg.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
-        cfg.model_wrapper_cfg = ConfigDict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+        wrapper = cfg.get('model_wrapper_cfg') or dict(
+            broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False)
+        )
+        cfg.model_wrapper_cfg = ConfigDict(wrapper, device_ids=None)
         cfg.sync_bn = None
     # mmengine removes only its own hooks where a config says None.
     for name in [name for name, hook in (cfg.get('default_hooks') or {}).items() if hook is None]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import free_port
 from mmpretrain.engine.hooks import EMAHook
 from mmpretrain.registry import MODELS
 from torch.utils.data import DataLoader, Dataset
@@ -231,9 +232,52 @@ def test_a_hook_of_ones_own_keeps_all_others(tmp_path, faces):
 def test_hooks_may_be_classes_or_objects(tmp_path, faces):
     cfg = small_training(CONFIG, faces, tmp_path)
     cfg.default_hooks.finite_loss.type = FiniteLossHook
-    cfg.custom_hooks = [dict(type=FiniteLossHook), EMAHook(), FiniteLossHook()]
+    own = FiniteLossHook()
+    cfg.custom_hooks = [dict(type=FiniteLossHook), EMAHook(), own]
     _drop_repeated_hooks(cfg)
-    assert [type(hook) for hook in cfg.custom_hooks] == [EMAHook]
+    assert [type(hook) for hook in cfg.custom_hooks] == [EMAHook] and cfg.default_hooks.finite_loss is own
+
+
+def test_each_fold_has_a_work_directory(monkeypatch, tmp_path):
+    config = CONFIG.with_name('imcnn_celeba_mini_kfold.py')
+    monkeypatch.setenv('FOLD', '3')
+    assert load_config(config).work_dir == 'work_dirs/imcnn_celeba_mini_kfold/fold3'
+    options = {'train_dataloader.dataset.fold': 1}
+    assert load_config(config, cfg_options=options).work_dir == 'work_dirs/imcnn_celeba_mini_kfold/fold1'
+    assert load_config(config, work_dir=str(tmp_path)).work_dir == str(tmp_path)
+    assert load_config(CONFIG).work_dir == 'work_dirs/imcnn_demo'
+
+
+def test_options_of_a_hook_that_is_listed_twice_are_kept(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = {str(CONFIG)!r}\ncustom_hooks = [dict(type='ModelSpeedHook', channels_last=True)]")
+    cfg = load_config(path)
+    assert cfg.custom_hooks == [] and cfg.default_hooks.speed == dict(type='ModelSpeedHook', channels_last=True)
+
+
+@pytest.mark.parametrize(
+    'options, expected',
+    [
+        ({}, (False, False)),
+        (dict(find_unused_parameters=True), (True, False)),
+        (dict(model_wrapper_cfg=dict(find_unused_parameters=True, broadcast_buffers=True)), (True, True)),
+    ],
+)
+def test_processes_on_cpus_take_the_settings_of_their_wrapper(tmp_path, faces, monkeypatch, options, expected):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    names = dict(RANK='0', WORLD_SIZE='1', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port())
+    # mmengine would set these for good.
+    names.update(MKL_NUM_THREADS='1', OMP_NUM_THREADS='1')
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    cfg = small_training(CONFIG, faces, tmp_path)
+    cfg.launcher = 'pytorch'
+    cfg.merge_from_dict(options)
+    try:
+        model = build_runner(cfg).model
+        assert (model.find_unused_parameters, model.broadcast_buffers) == expected
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize('epochs', [2, 3])
