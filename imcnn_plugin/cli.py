@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import difflib
 import os
 import runpy
 import signal
@@ -11,10 +12,12 @@ from typing import Callable, List, Sequence, Tuple
 
 from mmengine.config import DictAction
 
-from .errors import ConfigError, IMCNNError
+from .errors import ConfigError, IMCNNError, describe_os_error
 from .signals import install_handlers, restore_handlers
 
-__all__ = ['add_inferencer_arguments', 'add_runner_arguments', 'main', 'make_inferencer', 'run_tool', 'split_named']
+__all__ = [
+    'add_inferencer_arguments', 'add_runner_arguments', 'between', 'main', 'make_inferencer', 'run_tool', 'split_named'
+]  # fmt: skip
 
 _PACKAGE = Path(__file__).parent
 # In a wheel, and in a checkout.
@@ -34,9 +37,10 @@ def main() -> None:
         lines = [f'  {command:<{width}}  {_summary(script)}' for command, script in sorted(commands.items())]
         text = '\n'.join(['usage: imcnn COMMAND ... (--help after a command explains it)', '', *lines])
         if name in ('-h', '--help'):
-            print(text)
+            run_tool(lambda: print(text))
             return
-        sys.exit(f"{text}\n\nerror: there is no command '{sys.argv[1]}'")
+        near = difflib.get_close_matches(name, commands, 1)
+        sys.exit(f"{text}\n\nerror: there is no command '{sys.argv[1]}'" + (f": try '{near[0]}'" if near else ''))
     del sys.argv[1]
     global _program
     _program = f'imcnn {name}'
@@ -49,15 +53,22 @@ def _summary(script: Path) -> str:
 
 
 def run_tool(main: Callable[[], None], error_status: int = 1, interrupted: str = 'stopped') -> None:
-    """Runs the main function of a script; an error of this package, Ctrl-C or SIGTERM ends it with one line.
+    """Runs the main function of a script; an error of this package or of the system, Ctrl-C or SIGTERM is one line.
 
     The exit status is ``error_status`` then, but 143 after SIGTERM; ``interrupted`` is the line after both signals.
     """
     sys.argv[0] = _program or sys.argv[0]
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal may lack characters of a file name or a table.
+        stream.reconfigure(errors='backslashreplace')
     # A shell starts what runs in the background of a script with SIGINT ignored.
     before = install_handlers(_interrupt, signal.SIGINT, signal.SIGTERM)
     try:
-        main()
+        try:
+            main()
+        finally:
+            # A reader that has gone is found here, and not when Python ends.
+            sys.stdout.flush()
         return
     except IMCNNError as error:
         message = f'error: {error}'
@@ -69,6 +80,8 @@ def run_tool(main: Callable[[], None], error_status: int = 1, interrupted: str =
         # Whoever reads the output has seen enough, as "head" does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
+    except OSError as error:
+        message = f'error: {describe_os_error(error)}'
     finally:
         restore_handlers(before)
     if error_status == 1:
@@ -79,6 +92,20 @@ def run_tool(main: Callable[[], None], error_status: int = 1, interrupted: str =
 
 def _interrupt(number: int, frame) -> None:
     raise KeyboardInterrupt(number)
+
+
+def between(least: float, most: float = 2**31 - 1, kind: type = int) -> Callable[[str], float]:
+    """A ``type`` for argparse: a number of a kind, int or float, in a range."""
+
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f'expected a number from {least} to {most}, found {text}')
+        return value
+
+    # argparse names the type if the text is no number.
+    parse.__name__ = kind.__name__
+    return parse
 
 
 def split_named(arguments: Sequence[str], form: str) -> List[Tuple[str, str]]:
@@ -115,7 +142,7 @@ def add_inferencer_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--amp', action='store_true', help='predict in bfloat16')
     parser.add_argument(
         '--detect-pixels',
-        type=int,
+        type=between(1),
         default=640 * 480,
         help='photos are shrunk to this many pixels for the detection of faces of 20 pixels and more (default '
         '%(default)s)',

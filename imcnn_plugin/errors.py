@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Iterator, Union
 
 __all__ = [
-    'ConfigError', 'DataError', 'IMCNNError', 'TrainingError', 'mismatched_weights', 'one_line',
+    'ConfigError', 'DataError', 'IMCNNError', 'TrainingError', 'describe_os_error', 'mismatched_weights', 'one_line',
     'translate_build_errors', 'translate_errors'
 ]  # fmt: skip
 
@@ -31,6 +31,15 @@ def one_line(error: Exception) -> str:
     return f'{type(error).__name__}: {" ".join(str(error).split())[:300]}'
 
 
+def describe_os_error(error: OSError) -> str:
+    """A file and why it cannot be used, on one line; of another error of the system, its message."""
+    if error.filename and error.strerror:
+        return f'{error.filename} cannot be used ({error.strerror})'
+    message = str(error).rstrip() or type(error).__name__
+    # torch puts the traceback of a worker's process before the message.
+    return message.split('\n')[-1] if 'Traceback' in message else ' '.join(message.split())
+
+
 def mismatched_weights(path: Union[str, Path], error: Exception) -> DataError:
     """The error to raise if the weights of a checkpoint do not fit the model."""
     return DataError(f'{path}: its weights are not those of the model in the config ({one_line(error)})')
@@ -38,10 +47,10 @@ def mismatched_weights(path: Union[str, Path], error: Exception) -> DataError:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turns errors of data loader workers and of missing files into one-line errors of this package.
+    """Turns errors of data loader workers and of the system into one-line errors of this package.
 
     Raises:
-        DataError: A file does not exist.
+        DataError: A file does not exist, a folder is read-only, a server cannot be reached, ...
         IMCNNError: What a worker raised, without the traceback of its process.
     """
     try:
@@ -52,8 +61,8 @@ def translate_errors() -> Iterator[None]:
         if message == str(error):
             raise
         raise type(error)(message.partition(': ')[2]) from error
-    except FileNotFoundError as error:
-        raise DataError(str(error).rstrip().split('\n')[-1]) from error
+    except OSError as error:
+        raise DataError(describe_os_error(error)) from error
 
 
 @contextmanager
@@ -65,7 +74,7 @@ def translate_build_errors(source: str) -> Iterator[None]:
     """
     try:
         yield
-    except (IMCNNError, FileNotFoundError):
+    except (IMCNNError, OSError):
         raise
     except Exception as error:
         raise ConfigError(f'{source}: a component cannot be built ({one_line(error)})') from error

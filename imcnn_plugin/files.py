@@ -16,7 +16,9 @@ from mmengine.logging import print_log
 
 from .errors import DataError
 
-__all__ = ['decode_text', 'lock', 'read_csv', 'read_paths', 'read_text', 'replacing', 'sync', 'write_text']
+__all__ = [
+    'decode_text', 'lock', 'read_csv', 'read_paths', 'read_text', 'replacing', 'sync', 'writable', 'write_text'
+]  # fmt: skip
 
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # All control characters but tabs, line ends and form feeds.
@@ -35,13 +37,35 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
     Raises:
         DataError: The file cannot be written.
     """
-    temporary = Path(f'{path}.tmp')
-    try:
-        temporary.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(path) as temporary:
         yield temporary
         sync(temporary)
         os.replace(temporary, path)
         sync(temporary.parent)
+
+
+def writable(path: Union[str, Path]) -> Union[str, Path]:
+    """Returns a path that :func:`replacing` can write to, for a check before long work; creates its folder.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    with _writing(path) as temporary, suppress(FileExistsError):
+        # Another process may be writing the same file.
+        temporary.touch(exist_ok=False)
+        temporary.unlink()
+    return path
+
+
+@contextmanager
+def _writing(path: Union[str, Path]) -> Iterator[Path]:
+    temporary = Path(f'{path}.tmp')
+    try:
+        if Path(path).exists() and not Path(path).is_file():
+            # A device such as /dev/null would be replaced, too.
+            raise OSError(errno.EINVAL, 'it exists and is not a file')
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
     except BaseException as error:
         # What is wrong with the file may also keep it from being removed.
         with suppress(OSError):

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def test_runs_a_script_under_its_own_name(monkeypatch, capsys, name):
 
 
 def test_an_unknown_command_is_one_line_below_the_list(monkeypatch):
-    with pytest.raises(SystemExit, match="(?s)^usage: .*\n\nerror: there is no command 'trian'$"):
+    with pytest.raises(SystemExit, match="(?s)^usage: .*\n\nerror: there is no command 'trian': try 'train'$"):
         imcnn(monkeypatch, 'trian')
 
 
@@ -110,3 +111,44 @@ def test_a_reader_that_has_seen_enough_is_no_error():
         cwd=REPOSITORY,
     )
     assert process.stderr == ''
+
+
+@pytest.mark.parametrize(
+    'error, line',
+    [
+        (PermissionError(13, 'Permission denied', 'a.txt'), 'a.txt cannot be used (Permission denied)'),
+        (OSError('two\nlines'), 'two lines'),
+        (ConnectionResetError(), 'ConnectionResetError'),
+    ],
+)
+def test_an_error_of_the_system_is_one_line(error, line):
+    def tool():
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        cli.run_tool(tool)
+    assert end.value.code == f'error: {line}'
+
+
+@pytest.mark.parametrize('arguments', [[], ['compare-to-paper'], ['train', '--help']])
+def test_output_that_nobody_reads_is_no_error(arguments):
+    command = [sys.executable, '-W', 'ignore', '-m', 'imcnn_plugin', *arguments]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        process = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    finally:
+        os.close(write)
+    assert (process.returncode, process.stderr) == (0, '')
+
+
+def test_a_terminal_without_the_characters_of_a_name(tmp_path):
+    # A name that is not UTF-8 has no characters in any terminal.
+    for name, encoding in (('é.csv', 'ascii'), (os.fsdecode(b'\xff.csv'), 'utf-8')):
+        process = subprocess.run(
+            [sys.executable, '-W', 'ignore', '-m', 'imcnn_plugin', 'compare-to-paper', '--out', str(tmp_path / name)],
+            capture_output=True,
+            cwd=REPOSITORY,
+            env={**os.environ, 'PYTHONIOENCODING': encoding},
+        )
+        assert process.returncode == 0 and process.stdout.startswith(b'written to '), process.stderr

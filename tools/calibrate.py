@@ -8,12 +8,13 @@ from imcnn_plugin.checkpoints import save_checkpoint
 from imcnn_plugin.cli import run_tool
 from imcnn_plugin.deployment import calibrate
 from imcnn_plugin.evaluation import CRITERIA
+from imcnn_plugin.files import writable
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='checkpoint file; it contains the config')
-    parser.add_argument('--out', required=True, metavar='FILE', help='the calibrated checkpoint')
+    parser.add_argument('--out', required=True, type=writable, metavar='FILE', help='the calibrated checkpoint')
     parser.add_argument(
         '--criterion', choices=CRITERIA, default='accuracy', help='what thresholds optimize (default %(default)s)'
     )

@@ -6,7 +6,7 @@ It has no authentication: by default it listens on this machine only.
 import argparse
 from pathlib import Path
 
-from imcnn_plugin.cli import add_inferencer_arguments, make_inferencer, run_tool
+from imcnn_plugin.cli import add_inferencer_arguments, between, make_inferencer, run_tool
 from imcnn_plugin.deployment import WebPage
 from imcnn_plugin.errors import ConfigError
 
@@ -15,15 +15,13 @@ def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_inferencer_arguments(parser)
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default %(default)s)')
-    parser.add_argument('--port', type=int, default=7860, help='port to listen on (default %(default)s)')
-    parser.add_argument('--max-mb', type=float, default=20, help='largest accepted file (default %(default)s)')
+    parser.add_argument('--port', type=between(1, 65535), default=7860, help='port to listen on (default %(default)s)')
+    size = between(0.001, 1e6, float)
+    parser.add_argument('--max-mb', type=size, default=20, help='largest accepted file (default %(default)s)')
     parser.add_argument(
-        '--max-megapixels', type=float, default=50, help='largest photo that is decoded (default %(default)s)'
+        '--max-megapixels', type=size, default=50, help='largest photo that is decoded (default %(default)s)'
     )
-    args = parser.parse_args()
-    if min(args.max_mb, args.max_megapixels, args.detect_pixels) <= 0:
-        parser.error('--max-mb, --max-megapixels and --detect-pixels must be above 0')
-    return args
+    return parser.parse_args()
 
 
 def main():

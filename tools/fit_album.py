@@ -4,12 +4,13 @@ import argparse
 
 from imcnn_plugin.apis import fit_album
 from imcnn_plugin.cli import run_tool
+from imcnn_plugin.files import writable
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='checkpoint file; its config names the dataset')
-    parser.add_argument('--out', default='album.json', help='the album (default %(default)s)')
+    parser.add_argument('--out', type=writable, default='album.json', help='the album (default %(default)s)')
     parser.add_argument('--data-root', help="folder of the dataset, instead of the config's")
     return parser.parse_args()
 

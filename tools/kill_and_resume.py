@@ -22,7 +22,7 @@ import torch
 from mmengine.config import Config
 
 from imcnn_plugin.checkpoints import find_latest
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.engine import build_runner, load_config
 from imcnn_plugin.progress import track
 from imcnn_plugin.synthetic import write_faces
@@ -172,7 +172,7 @@ def _equal(one, other) -> bool:
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--kills', type=int, default=5, help='number of kills; default %(default)s')
+    parser.add_argument('--kills', type=between(0), default=5, help='number of kills; default %(default)s')
     parser.add_argument('--seed', type=int, default=0, help='seed of the moments; default %(default)s')
     parser.add_argument('--out', help='folder of the work directories; default a temporary one')
     return parser.parse_args()

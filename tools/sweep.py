@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.experiments import (
     Sweep,
     SweepTable,
@@ -14,8 +14,8 @@ from imcnn_plugin.experiments import (
     parse_variant,
     read_rows,
 )
-from imcnn_plugin.files import write_text
-from imcnn_plugin.visualization import plot_variant_differences, save_figure
+from imcnn_plugin.files import writable, write_text
+from imcnn_plugin.visualization import plot_variant_differences, save_figure, writable_figure
 
 
 def parse_args():
@@ -30,7 +30,9 @@ def parse_args():
         '--results', required=True, metavar='FILE', help='results file, one row per line; rows are appended'
     )
     parser.add_argument('--out', default='work_dirs/sweep', help='folder of the work directories; default %(default)s')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='seeds of each variant; default 0')
+    parser.add_argument(
+        '--seeds', nargs='+', type=between(0, 2**32 - 1), default=[0], help='seeds of each variant; default 0'
+    )
     parser.add_argument(
         '--lambdas', nargs='+', default=[], metavar='X', help='variants of --config; 0: no identity branch'
     )
@@ -40,11 +42,18 @@ def parse_args():
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='options of all variants')
     parser.add_argument('--data-root', help="folder of the dataset, instead of the configs'")
     parser.add_argument('--amp', action='store_true', help='train in bfloat16, on a GPU or a CPU')
-    parser.add_argument('--jobs', type=int, default=1, help='runs at once, which share the cores; default 1')
+    parser.add_argument(
+        '--jobs', type=between(1, 1024), default=1, help='runs at once, which share the cores; default 1'
+    )
     parser.add_argument('--baseline', metavar='NAME', help='what the others are compared with; default the first')
     parser.add_argument('--table-only', action='store_true', help='train nothing; without variants, show all rows')
-    parser.add_argument('--markdown', metavar='FILE', help='also write the table to this file')
-    parser.add_argument('--picture', metavar='FILE', help='draw the differences to this file, such as differences.png')
+    parser.add_argument('--markdown', type=writable, metavar='FILE', help='also write the table to this file')
+    parser.add_argument(
+        '--picture',
+        type=writable_figure,
+        metavar='FILE',
+        help='draw the differences to this file, such as differences.png',
+    )
     args = parser.parse_intermixed_args()
     if not args.variants and not args.lambdas and not args.table_only:
         parser.error('no variants; after an option of several values, put -- before them')

@@ -6,7 +6,7 @@ import sys
 from mmengine.dist import is_main_process
 
 from imcnn_plugin.checkpoints import drop_identity_head
-from imcnn_plugin.cli import add_runner_arguments, run_tool
+from imcnn_plugin.cli import add_runner_arguments, between, run_tool
 from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed
 from imcnn_plugin.errors import ConfigError, translate_errors
 from imcnn_plugin.evaluation import AttributeReport
@@ -19,7 +19,10 @@ def parse_args():
     add_runner_arguments(parser)
     parser.add_argument('--expect', metavar='JSON', help='fail if the accuracies differ from this per_attribute.json')
     parser.add_argument(
-        '--tolerance', type=float, default=0.1, help='allowed difference in percentage points (default %(default)s)'
+        '--tolerance',
+        type=between(0, 100, float),
+        default=0.1,
+        help='allowed difference in percentage points (default %(default)s)',
     )
     parser.add_argument('--tta', action='store_true', help='average the predictions of each image and its flip')
     return parser.parse_args()

@@ -18,7 +18,7 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from ..errors import DataError
+from ..errors import DataError, describe_os_error
 from ..framework import NUMPY_RECONSTRUCT, NUMPY_SCALAR
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
@@ -41,12 +41,17 @@ def load_file(path: Union[str, os.PathLike], map_location: Any = None, mmap: Opt
     """
     damaged = None
     try:
-        if zipfile.is_zipfile(path):
+        if is_zip := zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as file:
                 # torch does not verify the checksums that it writes.
                 damaged = file.testzip()
+        else:
+            # Before torch 1.6, and by mmpretrain's publish_model.py, files are pickles, which cannot be memory-mapped.
+            with open(path, 'rb') as file:
+                if file.read(1) != pickle.PROTO:
+                    raise ValueError('neither a zip archive nor a pickle')
         if damaged is None:
-            return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
+            return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap and is_zip)
     except OSError as error:
         raise DataError(f'{path} cannot be read ({error.strerror}): give the file of a checkpoint') from error
     except pickle.UnpicklingError as error:
@@ -92,7 +97,11 @@ def _load_from_local(path: str, map_location: Any = None) -> Any:
 
 
 def _load_from_http(url: str, map_location: Any = None) -> Any:
-    """Replaces mmengine's loader of URLs; the main process downloads, the others read its file."""
+    """Replaces mmengine's loader of URLs; the main process downloads, the others read its file.
+
+    Raises:
+        DataError: It cannot be downloaded, or holds anything that a checkpoint does not.
+    """
     if not is_main_process():
         barrier()
     try:
@@ -101,6 +110,11 @@ def _load_from_http(url: str, map_location: Any = None) -> Any:
         )
     except pickle.UnpicklingError as error:
         raise _not_trusted(url) from error
+    except OSError as error:
+        raise DataError(
+            f'{url} cannot be downloaded ({describe_os_error(error)}): download it elsewhere and give its path, such '
+            'as --cfg-options model.backbone.init_cfg.checkpoint=FILE, or load_from=FILE'
+        ) from error
     finally:
         if is_main_process():
             barrier()

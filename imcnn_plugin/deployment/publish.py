@@ -11,6 +11,7 @@ from .. import __version__
 from ..checkpoints.load_model import load_model
 from ..checkpoints.read_checkpoint import read_checkpoint, save_checkpoint
 from ..engine.attribute_report_hook import VERSIONS
+from ..files import writable
 
 # What meta says of how the weights were made and are to be used.
 _KEPT = ('epoch', 'iter', 'seed', 'time', 'experiment_name', 'dataset_meta', 'trained_on', 'calibration')
@@ -51,6 +52,10 @@ def publish(path: Union[str, Path], out: Union[str, Path]) -> Published:
         DataError: The checkpoint cannot be read, or the other cannot be written.
     """
     checkpoint = read_checkpoint(path)
+    folder, stem = Path(out), checkpoint.name
+    if folder.suffix == '.pth':
+        folder, stem = folder.parent, folder.stem
+    unnamed = writable(folder / f'{stem}.unnamed.pth')
     trained = load_model(checkpoint)
     weights = trained.model.state_dict()
     cfg = trained.cfg.to_dict()
@@ -67,10 +72,6 @@ def publish(path: Union[str, Path], out: Union[str, Path]) -> Published:
     )
     meta['dataset_meta'] = _without_folders(meta.get('dataset_meta', {}), paths)
 
-    folder, stem = Path(out), checkpoint.name
-    if folder.suffix == '.pth':
-        folder, stem = folder.parent, folder.stem
-    unnamed = folder / f'{stem}.unnamed.pth'
     save_checkpoint(dict(meta=meta, state_dict=weights), unnamed)
     with unnamed.open('rb') as file:
         digest = hashlib.file_digest(file, 'sha256').hexdigest()

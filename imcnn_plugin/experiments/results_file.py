@@ -119,19 +119,23 @@ def _make_row(job: Job, report: AttributeReport, val_accuracy: Optional[float], 
 
 def _append_row(path: Union[str, Path], row: dict) -> None:
     """Atomically appends a row; raises DataError if the file cannot be written."""
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        _append(path, json.dumps(row, separators=(',', ':')).encode() + b'\n')
-    except OSError as error:
-        raise DataError(f'{path} cannot be written ({error.strerror})') from error
+    _append(path, json.dumps(row, separators=(',', ':')).encode() + b'\n')
 
 
 def _append(path: Union[str, Path], text: bytes) -> None:
-    """Appends in a single write and syncs, so that neither a crash nor another sweep splits a line."""
-    with open(path, 'ab', buffering=0) as file:
-        if file.write(text) < len(text):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    sync(Path(path))
+    """Appends in a single write and syncs, so that neither a crash nor another sweep splits a line.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with open(path, 'ab', buffering=0) as file:
+            if file.write(text) < len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(Path(path))
+    except OSError as error:
+        raise DataError(f'{path} cannot be written ({error.strerror})') from error
 
 
 def _pack_counts(by_identity: Dict[str, dict]) -> Dict[str, object]:

@@ -19,7 +19,7 @@ from ..parallel import usable_cores
 from ..progress import progress_bar
 from ..signals import install_handlers, restore_handlers
 from .job import Job, _folder_name
-from .results_file import KEY, _append_row, _make_row, read_rows
+from .results_file import KEY, _append, _append_row, _make_row, read_rows
 from .variant import Variant
 
 
@@ -67,12 +67,14 @@ class Sweep:
 
         Raises:
             ConfigError: A work directory has checkpoints of another config.
-            DataError: The results file cannot be read.
+            DataError: The results file cannot be read or written.
         """
         done = {tuple(row[key] for key in KEY) for row in read_rows(self.results, repair=True)}
         todo = [job for job in self.jobs if (job.variant.name, job.variant.config_hash, job.seed) not in done]
         for job in todo:
             job.check_folder()
+        # A file that cannot be written is found before the first run.
+        _append(self.results, b'')
         print(f'{len(self.jobs)} runs, {len(self.jobs) - len(todo)} of them already in {self.results}', flush=True)
         failed = {}
         # Ending this process must end its runs, or the next sweep would find them running.

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import math
 import re
 import shlex
 from dataclasses import dataclass
@@ -52,14 +53,17 @@ def lambda_variants(values: Sequence[str], config: str, common: Sequence[str] = 
     """A variant for each weight of the identity loss. At 0 there is no identity branch.
 
     Raises:
-        ConfigError: A value is not a number, or the config cannot be read with the options.
+        ConfigError: A value is not a finite number of at least 0, or the config cannot be read with the options.
     """
     variants = []
     for value in values:
         try:
-            option = f'model.head.loss.id_weight={value}' if float(value) else 'model.head.id_head=None'
+            weight = float(value)
         except ValueError as error:
             raise ConfigError(f"lambda '{value}' is not a number") from error
+        if not 0 <= weight < math.inf:
+            raise ConfigError(f'lambda {value} is the weight of a loss: give a finite number of at least 0')
+        option = f'model.head.loss.id_weight={value}' if weight else 'model.head.id_head=None'
         variants.append(parse_variant(f'lambda {value}={shlex.quote(config)} {option}', common))
     return variants
 

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from ..errors import ConfigError, DataError, IMCNNError
-from ..files import write_text
+from ..files import writable, write_text
 from ..label_conflicts import count_label_conflicts
 from ..templates import render_template
 from ..visualization import plot_training_curves, svg_uri
@@ -50,6 +50,7 @@ def write_report(
             page has a line instead.
     """
     run = read_work_dir(work_dir, checkpoint)
+    path = writable(Path(out or run.path / 'report.html'))
     predictions = None
     try:
         if run.checkpoint is None:
@@ -61,7 +62,6 @@ def write_report(
         if data_root or checkpoint:
             raise
         run.notes.append(f'The test split was not predicted: {error}.')
-    path = Path(out or run.path / 'report.html')
     notes = [*run.notes, *_find_mismatches(run, predictions)]
     write_text(path, _render_page(run, predictions, notes, pictures))
     return path, notes

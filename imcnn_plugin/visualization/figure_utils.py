@@ -5,13 +5,27 @@ from pathlib import Path
 from typing import Union
 
 from ..errors import DataError
-from ..files import replacing
+from ..files import replacing, writable
 from ..templates import data_uri
 
 # Okabe & Ito's palette, which readers with color vision deficiency can tell apart, without yellow, which is too faint
 # on white: blue, orange, green, purple, sky blue, vermilion, black.
 COLORS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#000000')
 RIGHT, WRONG, UNKNOWN = COLORS[0], COLORS[5], '#8C959F'
+
+
+def writable_figure(path: Union[str, Path]) -> Union[str, Path]:
+    """Returns a path that :func:`save_figure` can write to, for a check before long work; creates its folder.
+
+    Raises:
+        DataError: The format is unknown, or the file cannot be written.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    suffix, formats = Path(path).suffix[1:].lower(), FigureCanvasBase.get_supported_filetypes()
+    if suffix not in formats:
+        raise DataError(f"{path}: unknown image format '{suffix}', use one of {', '.join(sorted(formats))}")
+    return writable(path)
 
 
 def save_figure(figure, path: Union[str, Path], dpi: int = 150) -> None:
@@ -24,12 +38,8 @@ def save_figure(figure, path: Union[str, Path], dpi: int = 150) -> None:
     Raises:
         DataError: The format is unknown, or the file cannot be written.
     """
-    path = Path(path)
-    suffix, formats = path.suffix[1:].lower(), figure.canvas.get_supported_filetypes()
-    if suffix not in formats:
-        raise DataError(f"{path}: unknown image format '{suffix}', use one of {', '.join(sorted(formats))}")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=dpi, format=suffix)
+    with replacing(writable_figure(path)) as temporary:
+        figure.savefig(temporary, dpi=dpi, format=Path(path).suffix[1:].lower())
 
 
 def svg_uri(figure) -> str:

@@ -60,7 +60,7 @@ def test_infer_speed(run):
 def test_the_number_of_rounds_must_be_positive(run, capsys, name):
     with pytest.raises(SystemExit) as ended:
         run(name, '--rounds', '0')
-    assert ended.value.code == 2 and "expected a positive integer, found '0'" in capsys.readouterr().err
+    assert ended.value.code == 2 and 'expected a number from 1 to 2147483647, found 0' in capsys.readouterr().err
 
 
 def test_scaling(run):

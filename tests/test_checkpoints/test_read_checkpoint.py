@@ -31,13 +31,30 @@ def test_refuses_what_is_no_checkpoint(contents, message, tmp_path, capfd):
     assert 'ran' not in capfd.readouterr().out
 
 
+def test_reads_the_format_before_torch_1_6_in_which_mmpretrain_publishes(tmp_path, best):
+    content = torch.load(best, weights_only=True)
+    torch.save(content, tmp_path / 'a.pth', _use_new_zipfile_serialization=False)
+    found = read_checkpoint(tmp_path / 'a.pth')
+    assert all(torch.equal(found.state_dict[name], value) for name, value in content['state_dict'].items())
+
+
 def test_names_a_module_that_is_missing(tmp_path):
     torch.save(dict(meta=dict(cfg="custom_imports = dict(imports=['no_such'])"), state_dict={}), tmp_path / 'a.pth')
     with pytest.raises(ConfigError, match='a.pth needs a module that is missing .*no_such'):
         read_checkpoint(tmp_path / 'a.pth')
 
 
-@pytest.mark.parametrize('contents, message', [(None, 'No such file'), (b'', 'damaged'), (b'text', 'damaged')])
+@pytest.mark.parametrize(
+    'contents, message',
+    [
+        (None, 'No such file'),
+        (b'', 'neither a zip archive nor a pickle'),
+        (b'text', 'neither a zip archive nor a pickle'),
+        # The start of an ONNX file.
+        (b'\x08\x0d\x12\x07pytorch', 'neither a zip archive nor a pickle'),
+        (b'\x80\x02}q\x00.', 'is not a torch checkpoint'),
+    ],
+)
 def test_refuses_what_is_no_file_of_torch(contents, message, tmp_path):
     if contents is not None:
         (tmp_path / 'a.pth').write_bytes(contents)

@@ -96,5 +96,7 @@ def test_an_honest_file_is_loaded_from_a_path_and_a_url(tmp_path, server):
     for place in (str(tmp_path / 'a.pth'), f'{server}/a.pth'):
         loaded = CheckpointLoader.load_checkpoint(place, map_location='cpu')
         assert loaded['state_dict']['weight'].tolist() == [0, 1, 2] and loaded['history'].current() == 1
+    with pytest.raises(DataError, match='b.pth cannot be downloaded .*404.*: .*backbone.init_cfg.checkpoint=FILE'):
+        CheckpointLoader.load_checkpoint(f'{server}/b.pth')
     with pytest.raises(FileNotFoundError, match='b.pth can not be found'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'b.pth'))

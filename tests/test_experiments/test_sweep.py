@@ -183,7 +183,7 @@ def test_a_work_directory_is_locked(faces, tmp_path, monkeypatch):
     monkeypatch.setattr(second, '_stop', lambda stop=second._stop: (wait_for(lambda: second.running), stop()))
     with pytest.raises(KeyboardInterrupt):
         second.run()
-    assert not second.running and not (tmp_path / 'rows').exists()
+    assert not second.running and not read_rows(tmp_path / 'rows')
 
 
 def wait_for(condition, seconds=20):

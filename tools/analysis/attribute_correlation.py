@@ -2,9 +2,9 @@
 
 import argparse
 
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.engine import build_split, load_config
-from imcnn_plugin.visualization import choose_images, plot_attribute_correlation, save_figure
+from imcnn_plugin.visualization import choose_images, plot_attribute_correlation, save_figure, writable_figure
 
 
 def main():
@@ -12,10 +12,12 @@ def main():
     parser.add_argument('config', help='config file, for its dataset')
     parser.add_argument('--data-root', help="dataset directory, instead of the config's")
     parser.add_argument('--split', default='train', help='dataset split (default train)')
-    parser.add_argument('--images', type=int, default=35, help='images per side (default 35)')
+    parser.add_argument('--images', type=between(2), default=35, help='images per side (default 35)')
     parser.add_argument('--identity', type=int, help='identity; default the one with the most images')
-    parser.add_argument('--seed', type=int, default=0, help='random seed (default 0)')
-    parser.add_argument('--out', required=True, metavar='FILE', help='figure to write, such as correlation.png')
+    parser.add_argument('--seed', type=between(0), default=0, help='random seed (default 0)')
+    parser.add_argument(
+        '--out', required=True, type=writable_figure, metavar='FILE', help='figure to write, such as correlation.png'
+    )
     args = parser.parse_args()
     records = build_split(load_config(args.config, args.data_root), args.split).data_list
     same, different = choose_images(records.identity, args.images, args.identity, args.seed)

@@ -5,8 +5,8 @@ import argparse
 import numpy as np
 
 from imcnn_plugin.apis import choose_record, layer_maps, open_trained, prepare_batch
-from imcnn_plugin.cli import run_tool, split_named
-from imcnn_plugin.visualization import plot_feature_maps, save_figure
+from imcnn_plugin.cli import between, run_tool, split_named
+from imcnn_plugin.visualization import plot_feature_maps, save_figure, writable_figure
 
 FORM = 'NAME=CHECKPOINT'
 
@@ -25,8 +25,10 @@ def parse_args():
     face.add_argument('--image', metavar='FILE', help='an aligned face')
     face.add_argument('--index', type=int, default=0, help='index of an image in the test split (default 0)')
     parser.add_argument('--layer', default='backbone.layers.conv3', help='default backbone.layers.conv3')
-    parser.add_argument('--channels', type=int, default=4, help='channels shown besides the mean (default 4)')
-    parser.add_argument('--out', required=True, metavar='FILE', help='figure to write, such as maps.png')
+    parser.add_argument('--channels', type=between(0), default=4, help='channels shown besides the mean (default 4)')
+    parser.add_argument(
+        '--out', required=True, type=writable_figure, metavar='FILE', help='figure to write, such as maps.png'
+    )
     return parser.parse_intermixed_args()
 
 

@@ -4,7 +4,7 @@ import argparse
 
 from imcnn_plugin.cli import run_tool, split_named
 from imcnn_plugin.engine.training_log import read_epoch_log
-from imcnn_plugin.visualization import plot_lambda_curves, save_figure
+from imcnn_plugin.visualization import plot_lambda_curves, save_figure, writable_figure
 
 FORM = 'NAME=WORK_DIR'
 
@@ -14,7 +14,9 @@ def main():
     parser.add_argument(
         'runs', nargs='+', metavar=FORM, help='work directories, such as 0.1=work_dirs/a for lambda 0.1'
     )
-    parser.add_argument('--out', required=True, metavar='FILE', help='figure to write, such as lambda.png')
+    parser.add_argument(
+        '--out', required=True, type=writable_figure, metavar='FILE', help='figure to write, such as lambda.png'
+    )
     args = parser.parse_intermixed_args()
     runs = [(name, read_epoch_log(work_dir)) for name, work_dir in split_named(args.runs, FORM)]
     save_figure(plot_lambda_curves(runs), args.out)

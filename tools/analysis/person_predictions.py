@@ -3,8 +3,8 @@
 import argparse
 
 from imcnn_plugin.apis import open_trained, predict_identity
-from imcnn_plugin.cli import run_tool, split_named
-from imcnn_plugin.visualization import plot_identity_predictions, save_figure
+from imcnn_plugin.cli import between, run_tool, split_named
+from imcnn_plugin.visualization import plot_identity_predictions, save_figure, writable_figure
 
 FORM = 'NAME=CHECKPOINT'
 AUTO = 'auto (default): the one on which the first network is least consistent'
@@ -24,10 +24,12 @@ def parse_args():
     )
     parser.add_argument('--attribute', default='Attractive', help='default Attractive')
     parser.add_argument('--identity', type=number_or_auto, default='auto', help=f'identity number, or {AUTO}')
-    parser.add_argument('--max-images', type=int, default=8, help='at most this many images (default 8)')
+    parser.add_argument('--max-images', type=between(1), default=8, help='at most this many images (default 8)')
     parser.add_argument('--data-root', help="folder of the dataset, instead of the configs'")
     parser.add_argument('--split', default='test', help='split of the dataset (default test)')
-    parser.add_argument('--out', required=True, metavar='FILE', help='figure to write, such as identity.png')
+    parser.add_argument(
+        '--out', required=True, type=writable_figure, metavar='FILE', help='figure to write, such as identity.png'
+    )
     return parser.parse_intermixed_args()
 
 

@@ -3,8 +3,8 @@
 import argparse
 
 from imcnn_plugin.apis import open_trained, predict_samples
-from imcnn_plugin.cli import run_tool
-from imcnn_plugin.visualization import plot_prediction_sheet, save_figure
+from imcnn_plugin.cli import between, run_tool
+from imcnn_plugin.visualization import plot_prediction_sheet, save_figure, writable_figure
 
 
 def parse_args():
@@ -12,8 +12,12 @@ def parse_args():
     parser.add_argument('config', nargs='?', help="config file whose data is used; default the checkpoint's own")
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--data-root', help="folder of the dataset, instead of the config's")
-    parser.add_argument('--num', type=int, default=8, help='number of faces, evenly spaced over the split (default 8)')
-    parser.add_argument('--out', default='predictions.png', help='figure to write (default predictions.png)')
+    parser.add_argument(
+        '--num', type=between(1), default=8, help='number of faces, evenly spaced over the split (default 8)'
+    )
+    parser.add_argument(
+        '--out', type=writable_figure, default='predictions.png', help='figure to write (default predictions.png)'
+    )
     return parser.parse_args()
 
 

@@ -9,18 +9,18 @@ import time
 import torch
 from benchlib.faces import write_many_faces
 from benchlib.reading import cpu_seconds, make_readers, reading_rows, reading_table
-from benchlib.report import alternate, make_parser, positive, print_table, run
+from benchlib.report import alternate, make_parser, print_table, run
 from benchlib.roofline import measure_bandwidth
 
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.datasets.packing import write_pack
 
 
 def parse_args():
     parser = make_parser(__doc__, rounds=5)
-    parser.add_argument('--images', type=positive, default=3200, help='images read in a round')
-    parser.add_argument('--size', type=positive, default=112, help='side to which they are resized')
-    parser.add_argument('--workers', type=positive, default=2, help='loader processes of the readers that have some')
+    parser.add_argument('--images', type=between(1), default=3200, help='images read in a round')
+    parser.add_argument('--size', type=between(1), default=112, help='side to which they are resized')
+    parser.add_argument('--workers', type=between(1), default=2, help='loader processes of the readers that have some')
     return parser.parse_args()
 
 

@@ -12,10 +12,10 @@ import torch
 from benchlib.faces import write_many_faces
 from benchlib.inference import agreement, inference_rows, inference_table, make_calls, make_predictors
 from benchlib.network import Network, count_weights
-from benchlib.report import alternate, make_parser, positive, print_table, run, the_device
+from benchlib.report import alternate, make_parser, print_table, run, the_device
 from benchlib.roofline import STEP_BYTES, better_of, count_flops, inference_bound, measure_roofline, show_roofline
 
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.datasets.packing import write_pack
 
 # In bfloat16 a label may flip whose probability is 0.5 to two digits.
@@ -25,10 +25,12 @@ MIN_AGREEMENT = 0.95
 def parse_args():
     gpu = torch.cuda.is_available()
     parser = make_parser(__doc__, rounds=7 if gpu else 5, batch_size=256 if gpu else 64)
-    parser.add_argument('--calls', type=positive, default=20 if gpu else 1, help='batches of a predictor in a round')
-    parser.add_argument('--latency-rounds', type=positive, default=100 if gpu else 20, help='rounds with one image')
-    parser.add_argument('--width', type=float, default=1.0, help='factor on the size of every layer')
-    parser.add_argument('--size', type=positive, default=112, help='side of the images')
+    parser.add_argument('--calls', type=between(1), default=20 if gpu else 1, help='batches of a predictor in a round')
+    parser.add_argument('--latency-rounds', type=between(1), default=100 if gpu else 20, help='rounds with one image')
+    parser.add_argument(
+        '--width', type=between(1e-3, 100, float), default=1.0, help='factor on the size of every layer'
+    )
+    parser.add_argument('--size', type=between(1), default=112, help='side of the images')
     parser.add_argument(
         '--compile', action=argparse.BooleanOptionalAction, default=gpu, help='also compile; takes a minute on a CPU'
     )

@@ -14,37 +14,39 @@ import torch
 from benchlib.faces import write_many_faces
 from benchlib.loop_cost import TINY, loop_table, make_loops, measure_loops
 from benchlib.network import Network, count_weights
-from benchlib.report import alternate, make_parser, positive, print_table, run
+from benchlib.report import alternate, make_parser, print_table, run
 from benchlib.roofline import STEP_BYTES, better_of, count_flops, measure_roofline, show_roofline, step_bound
 from benchlib.scaling import Point, make_points, measure_in_new_process, measure_point, scaling_row, scaling_table
 from benchlib.training import Data, make_variants, training_rows, training_table
 
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.datasets.packing import write_pack
 
 
 def parse_args():
     gpu = torch.cuda.is_available()
     parser = make_parser(__doc__, rounds=7 if gpu else 5)
-    parser.add_argument('--steps', type=positive, default=50 if gpu else 1, help='steps of a variant in a round')
-    parser.add_argument('--width', type=float, default=1.0, help='factor on the size of every layer')
-    parser.add_argument('--size', type=positive, default=112, help='side of the images')
-    parser.add_argument('--identities', type=positive, default=8192, help='number of identities')
+    parser.add_argument('--steps', type=between(1), default=50 if gpu else 1, help='steps of a variant in a round')
+    parser.add_argument(
+        '--width', type=between(1e-3, 100, float), default=1.0, help='factor on the size of every layer'
+    )
+    parser.add_argument('--size', type=between(1), default=112, help='side of the images')
+    parser.add_argument('--identities', type=between(1), default=8192, help='number of identities')
     parser.add_argument(
         '--compile', action=argparse.BooleanOptionalAction, default=gpu, help='also compile; takes minutes on a CPU'
     )
-    parser.add_argument('--loop-steps', type=positive, default=50, help='steps of the tiny network in a round')
-    parser.add_argument('--loop-rounds', type=positive, default=20, help='rounds of the tiny network')
+    parser.add_argument('--loop-steps', type=between(1), default=50, help='steps of the tiny network in a round')
+    parser.add_argument('--loop-rounds', type=between(1), default=20, help='rounds of the tiny network')
     scaling = parser.add_argument_group(
         'scaling', 'Each size is measured in a new process, in bfloat16, and differs in one value from the base, '
         'which --batch-size, --identities and --width set.'
     )  # fmt: skip
     scaling.add_argument('--scaling', action='store_true', help='measure scaling instead')
     scaling.add_argument(
-        '--batch-sizes', type=positive, nargs='+', default=[32, 64, 128, 256, 512, 1024] if gpu else [16, 64, 128]
+        '--batch-sizes', type=between(1), nargs='+', default=[32, 64, 128, 256, 512, 1024] if gpu else [16, 64, 128]
     )
-    scaling.add_argument('--identity-counts', type=positive, nargs='+', default=[1000, 8192, 100000])
-    scaling.add_argument('--widths', type=float, nargs='+', default=[0.25, 0.5, 1.0])
+    scaling.add_argument('--identity-counts', type=between(1), nargs='+', default=[1000, 8192, 100000])
+    scaling.add_argument('--widths', type=between(1e-3, 100, float), nargs='+', default=[0.25, 0.5, 1.0])
     # One size, as JSON: how the new processes are started.
     scaling.add_argument('--point', type=json.loads, help=argparse.SUPPRESS)
     return parser.parse_args()

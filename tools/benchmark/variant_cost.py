@@ -3,10 +3,10 @@
 Variants run in turn, on a GPU if available; ratios to the first config are medians over rounds.
 """
 
-from benchlib.report import alternate, make_parser, positive, print_table, run
+from benchlib.report import alternate, make_parser, print_table, run
 from benchlib.variant_cost import build_variant, cost_rows, cost_table
 
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.experiments import load_variant, parse_variant
 
 
@@ -15,7 +15,10 @@ def parse_args():
     parser.add_argument('variants', nargs='+', metavar='NAME=CONFIG [KEY=VALUE ...]', help='one argument per variant')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='options of all variants')
     parser.add_argument(
-        '--identities', type=positive, default=8192, help="number of identities if a config's num_identities is 'auto'"
+        '--identities',
+        type=between(1),
+        default=8192,
+        help="number of identities if a config's num_identities is 'auto'",
     )
     return parser.parse_intermixed_args()
 

@@ -9,9 +9,9 @@ Exits with 1 if there are errors, with which training would stop or be wrong, an
 import argparse
 import sys
 
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.datachecks import check_celeba, json_report, text_report
-from imcnn_plugin.files import write_text
+from imcnn_plugin.files import writable, write_text
 
 
 def parse_args():
@@ -20,16 +20,15 @@ def parse_args():
     parser.add_argument('--data-prefix', default='img_align_celeba', help='the image folder (default: %(default)s)')
     parser.add_argument('--lists-only', action='store_true', help='do not check images')
     parser.add_argument(
-        '--workers', type=int, help='processes that read images (default: all cores, or 1 for a small dataset)'
+        '--workers',
+        type=between(1, 1024),
+        help='processes that read images (default: all cores, or 1 for a small dataset)',
     )
     parser.add_argument(
-        '--lines', type=int, default=3, help='lines printed per kind of issue, 0 for all (default: %(default)s)'
+        '--lines', type=between(0), default=3, help='lines printed per kind of issue, 0 for all (default: %(default)s)'
     )
-    parser.add_argument('--out', metavar='JSON', help='also write all issues to this file')
-    args = parser.parse_args()
-    if args.lines < 0 or (args.workers is not None and args.workers < 1):
-        parser.error('--lines must be at least 0 and --workers at least 1')
-    return args
+    parser.add_argument('--out', type=writable, metavar='JSON', help='also write all issues to this file')
+    return parser.parse_args()
 
 
 def main():

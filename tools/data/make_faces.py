@@ -2,20 +2,28 @@
 
 import argparse
 
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.synthetic import write_faces
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', required=True, help='new or empty folder')
-    parser.add_argument('--identities', type=int, default=200, help='number of identities (default: %(default)s)')
-    parser.add_argument('--images', type=int, default=20, help='images per identity (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0, help='same seed, same bytes (default: %(default)s)')
     parser.add_argument(
-        '--label-noise', type=float, default=0.0, metavar='P', help='probability that a training label is flipped'
+        '--identities', type=between(1), default=200, help='number of identities (default: %(default)s)'
     )
-    parser.add_argument('--jobs', type=int, help='number of processes (default: all cores, or 1 for a small dataset)')
+    parser.add_argument('--images', type=between(1), default=20, help='images per identity (default: %(default)s)')
+    parser.add_argument('--seed', type=between(0), default=0, help='same seed, same bytes (default: %(default)s)')
+    parser.add_argument(
+        '--label-noise',
+        type=between(0, 1, float),
+        default=0.0,
+        metavar='P',
+        help='probability that a training label is flipped',
+    )
+    parser.add_argument(
+        '--jobs', type=between(1, 1024), help='number of processes (default: all cores, or 1 for a small dataset)'
+    )
     return parser.parse_args()
 
 

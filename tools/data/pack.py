@@ -8,7 +8,7 @@ After an interruption, the same command resumes.
 
 import argparse
 
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.datasets import DATA_PREFIX, verify_pack, write_pack
 
 
@@ -18,15 +18,17 @@ def parse_args():
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument('--out', metavar='PACK', help='the new folder')
     task.add_argument('--verify', metavar='PACK', help='verify a pack, against the files if CELEBA_ROOT is given')
-    parser.add_argument('--size', type=int, default=112, help='side of the packed images (default: %(default)s)')
+    parser.add_argument(
+        '--size', type=between(1, 65535), default=112, help='side of the packed images (default: %(default)s)'
+    )
     parser.add_argument('--data-prefix', default=DATA_PREFIX, help='the image folder (default: %(default)s)')
-    parser.add_argument('--jobs', type=int, help='number of processes (default: all cores, or 1 for a small dataset)')
+    parser.add_argument(
+        '--jobs', type=between(1, 1024), help='number of processes (default: all cores, or 1 for a small dataset)'
+    )
     parser.add_argument('--skip-bad', action='store_true', help='skip images that cannot be read')
     args = parser.parse_args()
     if args.out and not args.root:
         parser.error('CELEBA_ROOT is missing: name the folder of the dataset')
-    if args.jobs is not None and args.jobs < 1:
-        parser.error(f'--jobs is {args.jobs}: give a number of at least 1')
     return args
 
 

@@ -13,7 +13,8 @@ from typing import Callable, Dict, List, Optional, Sequence
 import numpy as np
 import torch
 
-from imcnn_plugin.files import write_text
+from imcnn_plugin.cli import between
+from imcnn_plugin.files import writable, write_text
 from imcnn_plugin.tables import aligned_lines
 
 
@@ -106,19 +107,12 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
     print('', *aligned_lines(rows, rules=[1]), sep='\n')
 
 
-def positive(text: str) -> int:
-    """An argument that must be a positive integer."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"expected a positive integer, found '{text}'")
-    return int(text)
-
-
 def make_parser(description: str, rounds: int, batch_size: int = 64) -> argparse.ArgumentParser:
     """A parser with the options of every benchmark and their defaults."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument('--batch-size', type=positive, default=batch_size, help='images per batch')
-    parser.add_argument('--rounds', type=positive, default=rounds, help='number of times each variant is timed')
-    parser.add_argument('--out', metavar='FILE', help='write all figures to this JSON file')
+    parser.add_argument('--batch-size', type=between(1), default=batch_size, help='images per batch')
+    parser.add_argument('--rounds', type=between(1), default=rounds, help='number of times each variant is timed')
+    parser.add_argument('--out', type=writable, metavar='FILE', help='write all figures to this JSON file')
     return parser
 
 
