@@ -128,6 +128,7 @@ class WebPage:
             ConfigError: The address or port cannot be used.
         """
         import safehttpx
+        from starlette.routing import Route
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # gradio downloads URLs that clients send and serves the content; that is disabled.
@@ -150,6 +151,8 @@ class WebPage:
                     ssr_mode=False,
                     mcp_server=False,
                     quiet=True,
+                    # gradio would write what a visitor sees, with the photo, to a file when asked for a link to it.
+                    app_kwargs=dict(routes=[Route('/gradio_api/deep_link', _refuse_link)]),
                     prevent_thread_lock=True,
                     # gradio would keep the last output of each visitor, including the photo.
                     state_session_capacity=1,
@@ -181,6 +184,12 @@ def _count_pixels(path: str) -> int:
     except Exception:
         # Each of Pillow's readers has its own exceptions; read_photo reports what is wrong.
         return 0
+
+
+async def _refuse_link(request):
+    from starlette.responses import Response
+
+    return Response(status_code=404)
 
 
 async def _reject_address(host: str) -> str:

@@ -223,6 +223,23 @@ def test_large_files_are_not_kept(server, folder):
     assert {*folder.rglob('*')} == before
 
 
+def test_what_a_visitor_sees_is_not_written_to_disk(server, folder, photos):
+    """As a browser does it: upload, ask for the faces, wait. Then for a link to them, which gradio would store."""
+    with open(photos / '2.jpg', 'rb') as photo:
+        [path] = httpx.post(f'{server[1]}/gradio_api/upload', files=dict(files=('2.jpg', photo))).json()
+    sent = dict(path=path, meta=dict(_type='gradio.FileData'))
+    visitor = dict(session_hash='visitor')
+    assert httpx.post(f'{server[1]}/gradio_api/queue/join', json=dict(data=[sent], fn_index=0, **visitor)).is_success
+    events = httpx.get(f'{server[1]}/gradio_api/queue/data', params=visitor, timeout=60).text
+    assert 'process_completed' in events and '1 face in 2.jpg' in events and 'data:image/jpeg' in events
+    for address in ('deep_link', 'deep_link/'):
+        found = httpx.get(f'{server[1]}/gradio_api/{address}', params=visitor, follow_redirects=True)
+        assert found.status_code == 404
+    written = [path for path in folder.rglob('*') if path.is_file()]
+    assert Path(path) in written
+    assert not [path for path in written if b'data:image' in path.read_bytes()]
+
+
 def test_old_uploads_are_deleted(inferencer, monkeypatch, tmp_path):
     import gradio
     from fastapi import FastAPI
