@@ -44,7 +44,7 @@ class ShapeNet(BaseModel):
 
 
 def loader(data_root, split):
-    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+    pipeline = [dict(type='LoadFaceFromFile'), dict(type='PackInputs')]
     dataset = AttributeCSV('labels.csv', data_root, 'pictures', split_column='part', split=split, pipeline=pipeline)
     sampler = dict(type='DefaultSampler', shuffle=split == 'train')
     return dict(batch_size=32, dataset=dataset, sampler=sampler, collate_fn=dict(type='default_collate'))

@@ -31,7 +31,7 @@ dataset = dict(
     data_prefix='pictures',
     split_column='part',
     pipeline=[
-        dict(type='LoadImageFromFile'),
+        dict(type='LoadFaceFromFile'),
         dict(type='Resize', scale=(64, 64)),
         dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
     ],

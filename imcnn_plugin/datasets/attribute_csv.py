@@ -84,10 +84,6 @@ class AttributeCSV(CelebAIdentity):
         checksum = _checksum([*annotations.names.tolist(), annotations.identity.tobytes()])
         return f'identities of {Path(self.ann_file).name} ({checksum[:12]})'
 
-    def get_cat_ids(self, idx: int) -> List[int]:
-        """Returns an image's positive labels, for mmengine's ``ClassBalancedDataset``."""
-        return np.flatnonzero(self.get_data_info(idx)['gt_score'] == 1).tolist()
-
     def extra_repr(self) -> List[str]:
         """Lines for ``repr``."""
         return [f'Annotation file: \t{self.ann_file}', *super().extra_repr()]

@@ -3,11 +3,13 @@ from collections import abc
 from dataclasses import dataclass, fields, replace
 from typing import Dict, List, Sequence, Tuple, Union
 
+import cv2
 import numpy as np
 from mmpretrain.datasets import BaseDataset
 
 from ..attributes import ATTRIBUTES
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, one_line
+from ..files import read_text
 from .celeba_lists import Annotations, _checksum
 from .image_folder import _find_missing
 from .protocols import Splits
@@ -51,7 +53,7 @@ class FaceDataset(BaseDataset):
         protocol: The name of the rule that divides the images into splits.
         min_images_per_identity: The identity loss ignores identities with fewer training images.
         ann_file: The annotation file, if there is one.
-        **kwargs: Options of mmpretrain's ``BaseDataset``.
+        **kwargs: Options of mmpretrain's ``BaseDataset`` except ``filter_cfg``. ``serialize_data`` changes nothing.
 
     ``metainfo`` has ``classes``, ``num_identities`` (K, of the training split), ``protocol``, ``split``, and
     ``checksums`` of the annotations and of the split's list of images. ``split_identity`` is the split's own, see
@@ -66,9 +68,25 @@ class FaceDataset(BaseDataset):
         self.split = split
         self.protocol = protocol
         self.min_images_per_identity = min_images_per_identity
-        self.has_own_classes = kwargs.get('classes') is not None
+        if min_images_per_identity < 1:
+            raise ConfigError(f'min_images_per_identity is {min_images_per_identity}: it must be at least 1')
+        if kwargs.get('filter_cfg'):
+            raise ConfigError(
+                f'filter_cfg is {kwargs["filter_cfg"]}, but nothing is filtered: choose images by indices'
+            )
+        prefix = kwargs.get('data_prefix', '')
+        if not isinstance(prefix, str) and 'img_path' not in (prefix or ()):
+            raise ConfigError(
+                f"data_prefix is {prefix!r}, expected the image folder or dict(img_path='the image folder')"
+            )
+        if isinstance(kwargs.get('classes'), str):
+            kwargs['classes'] = [line for line in read_text(os.path.expanduser(kwargs['classes'])).split('\n') if line]
+        if kwargs.get('classes') is not None and not kwargs['classes']:
+            raise ConfigError('classes is empty: name the labels, or leave it out')
+        self.has_own_classes = bool(kwargs.get('classes') or (kwargs.get('metainfo') or {}).get('classes'))
         # The records are arrays, which workers share without serialization.
-        super().__init__(ann_file=ann_file, data_root=data_root, serialize_data=False, **kwargs)
+        kwargs['serialize_data'] = False
+        super().__init__(ann_file=ann_file, data_root=os.path.expanduser(data_root), **kwargs)
 
     def _make_splits(self, annotations: Annotations, source: str) -> Splits:
         """Masks ``(N, )`` by split, one of them 'train'. ``source`` is the file that defines them, for messages."""
@@ -147,6 +165,33 @@ class FaceDataset(BaseDataset):
                 f"{len(names)} images of split '{self.split}' are not): put them there, or set data_root and "
                 'data_prefix to their folder'
             )
+
+    def _get_unserialized_subset(self, indices: Union[int, Sequence[int]]) -> FaceRecords:
+        if isinstance(indices, int):
+            records = super()._get_unserialized_subset(indices)
+        else:
+            records = self.data_list.take(np.asarray(indices, np.int64))
+        if not len(records):
+            raise ConfigError(f'indices is {indices!r}, which leaves no image')
+        return records
+
+    def prepare_data(self, idx: int) -> dict:
+        """Runs the pipeline on one image.
+
+        Raises:
+            DataError: OpenCV or mmcv rejects the image; they do not always name the file.
+        """
+        try:
+            return super().prepare_data(idx)
+        except (AssertionError, OSError, cv2.error) as error:
+            path = self.get_data_info(idx)['img_path']
+            raise DataError(
+                f'{path} cannot be read or transformed ({one_line(error)}): restore it, or correct the pipeline'
+            ) from error
+
+    def get_cat_ids(self, idx: int) -> List[int]:
+        """Returns an image's positive labels, as mmpretrain's multi-label datasets do for ``ClassBalancedDataset``."""
+        return np.flatnonzero(self.get_data_info(idx)['gt_score'] == 1).tolist()
 
     def extra_repr(self) -> List[str]:
         """Lines for ``repr``."""

@@ -1,4 +1,5 @@
 import logging
+from typing import Optional
 
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
@@ -18,36 +19,41 @@ GREY = np.full((218, 178, 3), 128, np.uint8)
 class LoadFaceFromFile(LoadImageFromFile):
     """mmcv's ``LoadImageFromFile`` with its default options, which detects damaged files.
 
+    An image without a path, which mmpretrain's inferencers have read already, stays as it is.
+
     Args:
         on_bad_image: 'error', or 'skip', which replaces an unreadable image with a grey one, and makes all its labels
             and its ``gt_identity`` unknown (-1): nothing is learnt from it, and metrics ignore it. Batches keep their
             size and order, so runs stay comparable and resumable; the grey image counts in the statistics of batch
             normalization. Each such image is logged, and :class:`~imcnn_plugin.engine.bad_image_hook.BadImageHook`
             lists them.
+        backend_args: Arguments of mmengine's file backend.
 
     Raises:
-        DataError: An image cannot be read, and ``on_bad_image`` is 'error' or the image has no labels.
+        DataError: An image cannot be read, and ``on_bad_image`` is 'error' or the image has no ``gt_score``.
         ConfigError: ``on_bad_image`` is neither of the two.
     """
 
-    def __init__(self, on_bad_image: str = 'error'):
+    def __init__(self, on_bad_image: str = 'error', *, backend_args: Optional[dict] = None):
         if on_bad_image not in ('error', 'skip'):
             raise ConfigError(f"on_bad_image is {on_bad_image!r}, expected 'error' or 'skip'")
-        super().__init__()
+        super().__init__(backend_args=backend_args)
         self.on_bad_image = on_bad_image
 
     def transform(self, results: dict) -> dict:
         """Adds ``img`` ``(H, W, 3)``, uint8 BGR, ``img_shape`` and ``ori_shape``."""
+        if 'img' in results and 'img_path' not in results:
+            return results
         path = results['img_path']
         try:
-            image = read_image(path)
+            image = read_image(path, self.backend_args)
             size = image.shape[:2]
         except UnreadableImage as error:
             if self.on_bad_image == 'error' or 'gt_score' not in results:
-                raise DataError(
-                    f"{path} cannot be read ({error}): restore it, or train without it by on_bad_image='skip' of "
-                    'LoadFaceFromFile'
-                ) from error
+                skip = "train without it by on_bad_image='skip' of LoadFaceFromFile"
+                if self.on_bad_image == 'skip':
+                    skip = 'remove it from the dataset, whose labels are not in gt_score and cannot be made unknown'
+                raise DataError(f'{path} cannot be read ({error}): restore it, or {skip}') from error
             print_log(f'{path} cannot be read ({error}): skipped.', 'current', logging.WARNING)
             results.update(gt_score=np.full_like(results['gt_score'], -1), gt_identity=-1)
             image, size = GREY.copy(), NO_PIXELS

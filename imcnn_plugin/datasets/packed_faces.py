@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence, Union
+from typing import List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -166,11 +166,6 @@ class PackedFaces(CelebAIdentity):
                         f'{pack.path / HEADER}: the images were packed with {key} {value!r}, but the pipeline has '
                         f'{getattr(step, key)!r}: pack them again (tools/data/pack.py --size), or correct the pipeline'
                     )
-
-    def _get_unserialized_subset(self, indices: Union[int, Sequence[int]]) -> FaceRecords:
-        if isinstance(indices, int):
-            return super()._get_unserialized_subset(indices)
-        return self.data_list.take(np.asarray(indices, np.int64))
 
     @force_full_init
     def __getitems__(self, indices: Sequence[int]) -> _PackedBatch:

@@ -5,6 +5,7 @@ from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmpretrain.evaluation import AveragePrecision, MultiLabelMetric
 from mmpretrain.registry import HOOKS
 from mmpretrain.utils import get_ori_model
 from torch import nn
@@ -12,7 +13,15 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from .. import framework
-from ..datasets import FaceDataset, check_resumable, check_unseen, identify_split, merge_splits, read_split
+from ..datasets import (
+    FaceDataset,
+    PackedFaces,
+    check_resumable,
+    check_unseen,
+    identify_split,
+    merge_splits,
+    read_split,
+)
 from ..errors import ConfigError, DataError
 from .metric_checks import _check_groups, _check_metric_names
 
@@ -40,7 +49,7 @@ class DataModelCheckHook(Hook):
         loader = runner.train_dataloader
         self.own = identify_split(loader.dataset)
         _match_classes(runner.model, loader.dataset)
-        _check_identities(runner.model, loader.dataset.metainfo)
+        _check_identities(runner.model, loader.dataset.metainfo, self.own)
         # An evaluation is checked now rather than after the first epoch, or after the last.
         if self.loaded and runner.test_loop is not None:
             check_unseen(self.loaded, identify_split(runner.test_dataloader.dataset), self.own)
@@ -96,17 +105,24 @@ class DataModelCheckHook(Hook):
     def before_val(self, runner: Runner) -> None:
         _match_classes(runner.model, runner.val_dataloader.dataset, runner.val_evaluator)
         _check_groups(runner.val_evaluator)
-        _check_whole(runner.val_dataloader, 'val_dataloader')
+        _check_evaluation(runner.val_dataloader, runner.val_evaluator, 'val_dataloader')
         check_unseen(self.loaded, identify_split(runner.val_dataloader.dataset), self.own)
 
     def before_test(self, runner: Runner) -> None:
         _match_classes(runner.model, runner.test_dataloader.dataset, runner.test_evaluator)
         _check_groups(runner.test_evaluator)
-        _check_whole(runner.test_dataloader, 'test_dataloader')
+        _check_evaluation(runner.test_dataloader, runner.test_evaluator, 'test_dataloader')
         check_unseen(self.loaded, identify_split(runner.test_dataloader.dataset), self.own)
 
 
-def _check_whole(loader: DataLoader, name: str) -> None:
+def _check_evaluation(loader: DataLoader, evaluator: Evaluator, name: str) -> None:
+    if isinstance(loader.dataset, PackedFaces) and loader.dataset.__getitems__:
+        for metric in evaluator.metrics:
+            if isinstance(metric, (AveragePrecision, MultiLabelMetric)):
+                raise ConfigError(
+                    f"{type(metric).__name__} takes single images, not PackedFaces' batches: set batched=False in "
+                    f"{name}.dataset and collate_fn=dict(type='default_collate'), or use PerAttributeAccuracy"
+                )
     if loader.drop_last and len(loader.sampler) % loader.batch_sampler.batch_size:
         raise ConfigError(f'{name}.drop_last=True leaves out the last images of the evaluation: set it to False')
 
@@ -155,8 +171,15 @@ def _match_classes(model: nn.Module, dataset: Dataset, evaluator: Optional[Evalu
             )
 
 
-def _check_identities(model: nn.Module, meta: dict) -> None:
+def _check_identities(model: nn.Module, meta: dict, split: dict) -> None:
+    """Raises ConfigError if the identities of a training split with this identity and ``metainfo`` do not fit."""
+    numbered = [name for name, found in split.get('members', {}).items() if found]
     for key, number in _modules_with(model, 'num_identities'):
+        if len(numbered) > 1:
+            raise ConfigError(
+                f'{key} is {number}, but the training set joins {" and ".join(numbered)}, each numbered from 0: name '
+                'the identities of all images in one file, or write model.head.id_head=None'
+            )
         found = meta.get('num_identities', number)
         if not found:
             raise ConfigError(

@@ -24,7 +24,7 @@ class FacePreprocessor(BaseDataPreprocessor):
         non_blocking: Whether to copy to the device asynchronously.
 
     Raises:
-        ConfigError: ``batch_augments`` is set, or ``crop_size`` or ``flip_prob`` is out of range.
+        ConfigError: ``batch_augments`` is set, or ``crop_size``, ``flip_prob`` or ``std`` is out of range.
     """
 
     def __init__(
@@ -47,6 +47,8 @@ class FacePreprocessor(BaseDataPreprocessor):
             raise ConfigError(f'crop_size is {crop_size!r}, expected a positive integer or None')
         if not 0 <= flip_prob <= 1:
             raise ConfigError(f'flip_prob is {flip_prob}, expected 0 to 1')
+        if min(std) <= 0:
+            raise ConfigError(f'std is {std}, expected positive numbers')
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.to_rgb = to_rgb

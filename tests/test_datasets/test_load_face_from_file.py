@@ -1,13 +1,20 @@
 import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile
 from mmengine.registry import DefaultScope
+from mmpretrain import FeatureExtractor, ImageClassificationInferencer
 from mmpretrain.registry import TRANSFORMS
 
+from imcnn_plugin.apis import FaceAttributeInferencer
+from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.datasets import CelebAIdentity
 from imcnn_plugin.datasets.load_face_from_file import NO_PIXELS, LoadFaceFromFile
+from imcnn_plugin.engine import load_config
 from imcnn_plugin.errors import ConfigError, DataError
 
 PIPELINE = [
@@ -77,3 +84,42 @@ def test_other_options_are_rejected():
     with pytest.raises(ConfigError, match="on_bad_image is 'ignore', expected 'error' or 'skip'"):
         LoadFaceFromFile('ignore')
     assert repr(LoadFaceFromFile('skip')) == "LoadFaceFromFile(on_bad_image='skip')"
+
+
+def test_an_image_that_is_skipped_needs_labels_that_can_be_unknown(root):
+    path = root / 'img_align_celeba' / '000001.jpg'
+    path.write_bytes(b'')
+    with pytest.raises(DataError, match=r'000001\.jpg cannot be read \(empty file\): restore it, or remove it from'):
+        build(on_bad_image='skip')(dict(img_path=str(path), gt_label=[0, 2]))
+
+
+def test_files_of_a_backend(root):
+    path = root / 'img_align_celeba' / '000001.jpg'
+    expected = build()(dict(img_path=str(path)))['img']
+    assert np.array_equal(build(backend_args=dict(backend='local'))(dict(img_path=str(path)))['img'], expected)
+    with ThreadingHTTPServer(('127.0.0.1', 0), partial(QuietHandler, directory=root)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f'http://127.0.0.1:{server.server_port}/img_align_celeba/'
+        assert np.array_equal(build()(dict(img_path=f'{url}000001.jpg'))['img'], expected)
+        with pytest.raises(DataError, match=r'none\.jpg cannot be read \(.*404'):
+            build()(dict(img_path=f'{url}none.jpg'))
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def test_inferencers_of_mmpretrain_take_our_configs_and_checkpoints(best, faces):
+    """They read the image themselves, and know only LoadImageFromFile."""
+    cfg = load_config(best)
+    photos = [str(path) for path in sorted((faces / 'img_align_celeba').iterdir())[:2]]
+    results = ImageClassificationInferencer(cfg, pretrained=str(best), device='cpu')(photos, batch_size=2)
+    mine = FaceAttributeInferencer(best, device='cpu')(photos, aligned=True)
+    for one, other in zip(results, mine):
+        probabilities = [value['probability'] for value in other['faces'][0]['attributes'].values()]
+        assert one['pred_scores'] == pytest.approx(probabilities, abs=2e-6)
+        assert one['pred_class'] == ATTRIBUTES[int(np.argmax(probabilities))]
+    [features] = FeatureExtractor(cfg, pretrained=str(best), device='cpu')(photos[0], stage='backbone')
+    assert features[-1].shape[0] == 192

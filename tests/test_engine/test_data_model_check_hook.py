@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from imcnn_plugin.attributes import ATTRIBUTES
+from imcnn_plugin.datasets import write_pack
 from imcnn_plugin.engine import build_runner, load_config, train_and_test
 from imcnn_plugin.engine.data_model_check_hook import _check_identities, _match_classes
 from imcnn_plugin.errors import ConfigError, DataError
@@ -16,7 +18,7 @@ def fit(metainfo, **attributes):
     for name, value in attributes.items():
         setattr(model.head, name, value)
     _match_classes(model, SimpleNamespace(metainfo=metainfo))
-    _check_identities(model, metainfo)
+    _check_identities(model, metainfo, {})
 
 
 def test_what_fits_passes():
@@ -138,3 +140,41 @@ def test_one_fitting_weight_is_enough(cfg, best, tmp_path):
     torch.save(dict(state_dict={f'module.{name}': value + 1}), tmp_path / 'a.pth')
     cfg.load_from, cfg.train_cfg.max_epochs = str(tmp_path / 'a.pth'), 1
     build_runner(cfg).train()
+
+
+def test_identities_of_joined_files_are_refused_by_an_identity_head(faces, cfg, tmp_path):
+    """Each file numbers its identities from 0."""
+    names = sorted(path.name for path in (faces / 'img_align_celeba').iterdir())
+    part = dict(
+        type='AttributeCSV',
+        data_root=str(faces),
+        data_prefix='img_align_celeba',
+        identity_column='who',
+        pipeline=cfg.train_dataloader.dataset.pipeline,
+    )
+    parts = []
+    for number in range(2):
+        path = tmp_path / f'{number}.csv'
+        rows = [f'{name},{index // 2}{",1" * 40}' for index, name in enumerate(names[28 * number : 28 * number + 28])]
+        path.write_text('\n'.join([','.join(['image', 'who', *ATTRIBUTES]), *rows]))
+        parts.append(dict(part, ann_file=str(path)))
+    cfg.train_dataloader.dataset = dict(
+        type='ConcatDataset', datasets=parts, ignore_keys=['split', 'checksums', 'num_identities']
+    )
+    runner = build_runner(cfg)
+    with pytest.raises(ConfigError, match=r'joins identities of 0\.csv .* and identities of 1\.csv .*, each numbered'):
+        runner.train()
+    cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=parts[0])
+    build_runner(cfg).train()
+
+
+def test_metrics_of_single_images_are_refused_for_batches_of_a_pack(faces, cfg, tmp_path):
+    write_pack(faces, tmp_path / 'pack', size=72, jobs=1)
+    cfg.val_dataloader.dataset.update(type='PackedFaces', data_root=str(tmp_path / 'pack'))
+    cfg.val_dataloader.update(collate_fn=dict(type='packed_collate'), batch_size=3)
+    cfg.val_evaluator = [cfg.val_evaluator, dict(type='MultiLabelMetric')]
+    with pytest.raises(ConfigError, match='MultiLabelMetric takes single images, .* set batched=False'):
+        build_runner(cfg).val()
+    cfg.val_dataloader.dataset.batched = False
+    cfg.val_dataloader.collate_fn = dict(type='default_collate')
+    assert 'multi-label/precision' in build_runner(cfg).val()
