@@ -1,6 +1,6 @@
 """Predicts the attributes of the faces in photos and writes them to tables.
 
-The exit status is 0 if every photo could be read, 1 if some could not, and 2 if nothing was done.
+The exit status is 0 if every photo was predicted, 1 if some could not be, and 2 if nothing was done.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 
 from imcnn_plugin.apis import Album, infer_photos, list_photos
-from imcnn_plugin.cli import add_inferencer_arguments, make_inferencer, run_tool
+from imcnn_plugin.cli import add_inferencer_arguments, between, make_inferencer, run_tool
 from imcnn_plugin.files import read_paths
 
 
@@ -28,14 +28,14 @@ def parse_args():
         help="folder: each folder shows one person; or a CSV file with the columns 'file' and 'person'",
     )
     parser.add_argument('--album', metavar='FILE', help='of tools/fit_album.py, for --person-by')
-    parser.add_argument('--batch-size', type=int, default=32, help='faces per forward pass (default %(default)s)')
+    parser.add_argument(
+        '--batch-size', type=between(1), default=32, help='faces per forward pass (default %(default)s)'
+    )
     args = parser.parse_args()
     if bool(args.person_by) != bool(args.album):
         parser.error('--person-by and --album must be used together')
     if not args.photos and not args.input:
         parser.error('no photos')
-    if args.batch_size < 1 or args.detect_pixels < 1:
-        parser.error('--batch-size and --detect-pixels must be at least 1')
     return args
 
 
@@ -63,9 +63,18 @@ def main():
     )
     print(
         f'{counts["photos"]} photos, {counts["faces"]} faces, {counts["without"]} photos without a face, '
-        f'{counts["failed"]} unreadable; {counts["seconds"]:.1f} s, '
+        f'{counts["failed"]} failed; {counts["seconds"]:.1f} s, '
         f'{counts["photos"] / counts["seconds"]:.1f} photos/s; written to {args.out}'
     )
+    if counts['failed']:
+        print('The column error of the tables says why photos failed.')
+    if counts['shrunk']:
+        print(
+            f'{counts["shrunk"]} photos were shrunk to {args.detect_pixels} pixels for detection: smallest_face in '
+            'predictions.json is the side of the smallest faces found in each; --detect-pixels finds smaller ones.'
+        )
+    if counts['undrawn']:
+        print(f'{counts["undrawn"]} photos could not be read again to be drawn.')
     if left_out:
         kinds = ', '.join(f'{number} {kind}' for kind, number in left_out.most_common())
         print(f'Left out of the folders: {left_out.total()} files ({kinds}).')

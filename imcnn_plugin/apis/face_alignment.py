@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from ..errors import DataError
+
 # Left and right eye as seen in the picture, nose, left and right corner of the mouth: x, y.
 TEMPLATE = np.array([[69, 111], [108, 111], [88, 135], [73, 152], [106, 152]], float)
 # Width and height.
@@ -32,7 +34,12 @@ def align_face(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     Args:
         image: uint8 ``(H, W, 3)``.
         landmarks: ``(5, 2)``, x and y in pixels, in the order of :data:`TEMPLATE`.
+
+    Raises:
+        DataError: The landmarks are all the same point, or not numbers.
     """
+    if not np.ptp(landmarks, 0).max() > 0:
+        raise DataError(f'a face cannot be aligned by the landmarks {np.asarray(landmarks).tolist()}')
     scale = np.linalg.norm(_fit_similarity(landmarks, TEMPLATE)[:, 0])
     if scale < 1:
         # A warp alone would skip pixels.

@@ -1,5 +1,3 @@
-import os
-from functools import cache
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -15,7 +13,9 @@ from ..visualization.face_overlay import draw_faces
 from .album import Album
 from .face_alignment import align_face
 from .face_detection import FaceDetector
+from .photo_checks import _PHOTO_ERRORS, _describe_error, _FrameCheck
 from .photos import PhotoType, list_photos, pipeline_after_loading, read_photo
+from .process_device import _check_positive, _open_device
 
 InputsType = Union[PhotoType, Iterable[PhotoType]]
 
@@ -33,11 +33,15 @@ class FaceAttributeInferencer:
 
     Raises:
         DataError: The checkpoint cannot be read.
-        ConfigError: Its model predicts no attributes, or the precision or device does not exist.
+        ConfigError: Its model predicts no attributes, the precision or device does not exist, or ``detect_pixels`` is
+            not positive.
 
     The result of a photo is a dict::
 
         path      of the photo; None for an array or a PIL.Image
+        size      its width and height in pixels; None if it cannot be read
+        smallest_face  the side of the smallest faces that are detected in it, in its pixels: 20, more if the photo
+                  is shrunk for detection; None if none are detected
         faces     the largest first, each a dict:
                     attributes  {name: dict(probability=..., threshold=..., label=...)}; label is True if the
                                 probability is at least the threshold
@@ -47,7 +51,7 @@ class FaceAttributeInferencer:
                     crop        if asked for: the aligned face, uint8 BGR (218, 178, 3)
                   of a photo that is an aligned face, box, landmarks and score are None, and the crop is the photo
         reason    why there are no faces, else None
-        failed    whether that is because the photo cannot be read
+        failed    whether that is because the photo cannot be read, or its faces cannot be detected or aligned
 
     Example:
         >>> inferencer = FaceAttributeInferencer('best.pth')
@@ -65,6 +69,7 @@ class FaceAttributeInferencer:
     ):
         if precision not in ('fp32', 'bf16'):
             raise ConfigError(f"there is no precision '{precision}', only 'fp32' and 'bf16'")
+        _check_positive('detect_pixels', detect_pixels)
         self.device = _open_device(device or get_device())
         self.trained = load_model(checkpoint, self.device)
         self.model, self.head = self.trained.model, self.trained.head
@@ -79,12 +84,13 @@ class FaceAttributeInferencer:
         self.precision = precision
         self.detect_pixels = detect_pixels
         self.detector: Optional[FaceDetector] = None
+        self._warned = False
 
     def __call__(self, inputs: InputsType, batch_size: int = 32, **kwargs) -> List[dict]:
         """The results of all photos; options as for :meth:`stream`.
 
         Raises:
-            DataError: A photo cannot be read.
+            DataError: A photo cannot be predicted, or there is none.
         """
         results = []
         for result in self.stream(inputs, batch_size, **kwargs):
@@ -103,6 +109,9 @@ class FaceAttributeInferencer:
     ) -> Iterator[dict]:
         """Yields the results of photos one by one; no more than a batch is held in memory.
 
+        A photo that cannot be predicted has a result that says so. A warning tells once, at the end, if aligned faces
+        have another shape than those of CelebA.
+
         Args:
             inputs: A path, a folder, an array as OpenCV reads it (BGR), a ``PIL.Image``, or an iterable of these,
                 such as a generator.
@@ -113,61 +122,97 @@ class FaceAttributeInferencer:
             return_crops: Add the aligned faces to the results.
 
         Raises:
-            ConfigError: The detector is missing, or the album was fitted to another checkpoint.
+            DataError: There is no photo, or a folder has none.
+            ConfigError: The detector is missing, the album was fitted to another checkpoint, or ``batch_size`` is not
+                positive.
         """
+        _check_positive('batch_size', batch_size)
         if album is not None:
             album.check(self.trained.checksum)
-        predicted = self._predict(self._detect(inputs, aligned), batch_size, return_crops)
+        return self._stream(inputs, int(batch_size), aligned, album, return_crops)
+
+    def _stream(self, *options) -> Iterator[dict]:
+        frames = _FrameCheck()
+        for result in self._results(*options):
+            frames.add(result)
+            yield result
+        if not self._warned:
+            self._warned = frames.warn()
+
+    def _results(
+        self, inputs: InputsType, batch_size: int, aligned: bool, album: Optional[Album], keep_crops: bool = False
+    ) -> Iterator[dict]:
+        """:meth:`stream` without the warning."""
+        predicted = self._predict(self._detect(inputs, aligned, keep_crops), batch_size)
         if album is not None:
             predicted = self._pool(list(predicted), album)
         for result, _, probabilities in predicted:
             yield self._label(result, probabilities)
 
-    def _detect(self, inputs: InputsType, aligned: bool) -> Iterator[dict]:
-        """Yields results without attributes, but with crops."""
+    def _detect(self, inputs: InputsType, aligned: bool, keep_crops: bool) -> Iterator[Tuple[dict, List[dict]]]:
+        """Yields results without attributes, and what the pipeline makes of their faces."""
         if not aligned and self.detector is None:
             self.detector = FaceDetector(self.detect_pixels)
         for photo in list_photos(inputs):
             path = str(photo) if isinstance(photo, (str, Path)) else None
+            result = dict(path=path, size=None, smallest_face=None, faces=[], reason=None, failed=False)
+            prepared = []
             try:
                 image = read_photo(photo)
-            except DataError as error:
-                yield dict(path=path, faces=[], reason=str(error), failed=True)
-                continue
-            if aligned:
-                faces = [dict(attributes={}, box=None, landmarks=None, score=None, crop=image)]
-            else:
-                faces = [
-                    dict(
-                        attributes={},
-                        box=face.box.round(1).tolist(),
-                        landmarks=face.landmarks.round(1).tolist(),
-                        score=face.score,
-                        crop=align_face(image, face.landmarks),
-                    )
-                    for face in self.detector(image)
-                ]
-            yield dict(path=path, faces=faces, reason=None if faces else 'no face found', failed=False)
+                result['size'] = list(image.shape[1::-1])
+                if not aligned:
+                    result['smallest_face'] = self.detector.smallest_face(image)
+                faces = self._find_faces(image, aligned)
+                prepared = [self._prepare(face['crop']) for face in faces]
+                result['faces'] = faces
+                result['reason'] = None if faces else 'no face found'
+            except _PHOTO_ERRORS as error:
+                result['failed'] = True
+                result['reason'] = _describe_error(path, error)
+            if not keep_crops:
+                for face in result['faces']:
+                    del face['crop']
+            yield result, prepared
+
+    def _find_faces(self, image: np.ndarray, aligned: bool) -> List[dict]:
+        """The faces of a photo without attributes, with crops."""
+        if aligned:
+            return [dict(attributes={}, box=None, landmarks=None, score=None, crop=image)]
+        return [
+            dict(
+                attributes={},
+                box=face.box.round(1).tolist(),
+                landmarks=face.landmarks.round(1).tolist(),
+                score=face.score,
+                crop=align_face(image, face.landmarks),
+            )
+            for face in self.detector(image)
+        ]
 
     def _predict(
-        self, results: Iterable[dict], batch_size: int, keep_crops: bool
+        self, results: Iterable[Tuple[dict, List[dict]]], batch_size: int
     ) -> Iterator[Tuple[dict, np.ndarray, np.ndarray]]:
         """Yields results with logits and probabilities ``(faces, L)``."""
         for batch in _batches(results, batch_size):
-            faces = [face for result in batch for face in result['faces']]
-            crops = [face['crop'] if keep_crops else face.pop('crop') for face in faces]
-            logits = [self.predict_logits(crops[i : i + batch_size]) for i in range(0, len(crops), batch_size)]
+            faces = [face for _, prepared in batch for face in prepared]
+            logits = [self._logits(faces[i : i + batch_size]) for i in range(0, len(faces), batch_size)]
             # A batch may have no face at all.
             logits = torch.cat([*logits, torch.empty(0, len(self.classes))])
             probabilities = self.head.probabilities(logits.to(self.device)).cpu().numpy()
-            ends = np.cumsum([len(result['faces']) for result in batch])[:-1]
-            yield from zip(batch, np.split(logits.numpy(), ends), np.split(probabilities, ends))
+            ends = np.cumsum([len(prepared) for _, prepared in batch])[:-1]
+            found = [result for result, _ in batch]
+            yield from zip(found, np.split(logits.numpy(), ends), np.split(probabilities, ends))
 
-    @torch.inference_mode()
     def predict_logits(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """Logits ``(N, L)`` on the CPU, before calibration, of aligned faces uint8 BGR ``(H, W, 3)``."""
+        return self._logits([self._prepare(crop) for crop in crops])
+
+    def _prepare(self, crop: np.ndarray) -> dict:
+        return self.pipeline(dict(img=crop, img_shape=crop.shape[:2], ori_shape=crop.shape[:2]))
+
+    @torch.inference_mode()
+    def _logits(self, prepared: Sequence[dict]) -> torch.Tensor:
         _open_device(self.device)
-        prepared = [self.pipeline(dict(img=x, img_shape=x.shape[:2], ori_shape=x.shape[:2])) for x in crops]
         batch = self.model.data_preprocessor(pseudo_collate(prepared))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bf16'):
             logits = self.model(batch['inputs'], mode='tensor')
@@ -200,34 +245,12 @@ class FaceAttributeInferencer:
         return draw_faces(read_photo(photo), result['faces'])
 
 
-@cache
-def _first_process() -> int:
-    """The process that was the first to make an inferencer: this one, or one that this was forked from."""
-    return os.getpid()
-
-
-def _open_device(device: Union[str, torch.device]) -> torch.device:
-    """Checks that this process can use a device.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    if os.getpid() != _first_process():
-        # A forked process has none of its parent's threads, and PyTorch would wait for them.
-        torch.set_num_threads(1)
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split('\n')[0]
-        raise ConfigError(f"device '{device}' cannot be used ({reason})") from error
-
-
-def _batches(results: Iterable[dict], size: int) -> Iterator[List[dict]]:
+def _batches(results: Iterable[Tuple[dict, List[dict]]], size: int) -> Iterator[List[Tuple[dict, List[dict]]]]:
     """Groups photos until they have at least ``size`` faces, or are ``size`` photos."""
     batch, faces = [], 0
-    for result in results:
-        batch.append(result)
-        faces += len(result['faces'])
+    for result, prepared in results:
+        batch.append((result, prepared))
+        faces += len(prepared)
         if max(faces, len(batch)) >= size:
             yield batch
             batch, faces = [], 0

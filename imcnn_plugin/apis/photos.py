@@ -39,15 +39,19 @@ def list_photos(inputs: Union[PhotoType, Iterable[PhotoType]], left_out: Optiona
         left_out: Counts the other files in folders, by the suffix of their name or as 'hidden'.
 
     Raises:
-        DataError: A folder has no photo.
+        DataError: There is no photo, or a folder has none.
     """
-    if isinstance(inputs, (str, Path, np.ndarray, Image.Image)):
+    if isinstance(inputs, (str, Path, np.ndarray, Image.Image, bytes)) or not isinstance(inputs, Iterable):
         inputs = [inputs]
+    empty = True
     for item in inputs:
+        empty = False
         if isinstance(item, (str, Path)) and os.path.isdir(item):
             yield from _list_folder(item, Counter() if left_out is None else left_out)
         else:
             yield item
+    if empty:
+        raise DataError('there are no photos: give paths, folders, arrays or PIL.Images')
 
 
 def _list_folder(folder: Union[str, Path], left_out: Counter) -> Iterator[Path]:
@@ -92,7 +96,10 @@ def read_photo(photo: PhotoType) -> np.ndarray:
         except OSError as error:
             raise DataError(f'the image cannot be read ({" ".join(str(error).split())})') from error
     if not isinstance(photo, (str, Path)):
-        raise DataError(f'a photo is a path, an array or a PIL.Image, not {type(photo).__name__}')
+        raise DataError(
+            f'a photo is a path, an array or a PIL.Image, not {type(photo).__name__}: give the path of its file, or '
+            'open it with PIL'
+        )
     try:
         # Reading a named pipe would wait for its writer.
         if os.path.exists(photo) and not os.path.isfile(photo):

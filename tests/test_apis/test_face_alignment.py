@@ -4,6 +4,7 @@ import pytest
 
 from imcnn_plugin.apis import read_photo
 from imcnn_plugin.apis.face_alignment import TEMPLATE, _fit_similarity, _rescale_points, align_face
+from imcnn_plugin.errors import DataError
 
 
 def similarity(angle, scale, x, y):
@@ -67,6 +68,12 @@ def test_outside_of_the_photo_its_border_goes_on():
     assert (found[:50] == (10, 20, 30)).all()
     found = align_face(photo, TEMPLATE + (0, 50))
     assert (found[-50:] == (40, 50, 60)).all()
+
+
+@pytest.mark.parametrize('landmarks', [np.full((5, 2), 7), np.full((5, 2), np.nan)])
+def test_landmarks_without_a_direction_are_refused(landmarks):
+    with pytest.raises(DataError, match='a face cannot be aligned by the landmarks'):
+        align_face(np.zeros((20, 20, 3), np.uint8), landmarks)
 
 
 def test_points_keep_their_place_when_an_image_is_resized():

@@ -10,7 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from imcnn_plugin.apis import Album, FaceAttributeInferencer, open_loader, predict_logits, read_photo
+from imcnn_plugin.apis import (
+    Album,
+    Face,
+    FaceAttributeInferencer,
+    FaceDetector,
+    open_loader,
+    photo_checks,
+    predict_logits,
+    read_photo,
+)
 from imcnn_plugin.apis.face_alignment import TEMPLATE, align_face
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.errors import ConfigError, DataError
@@ -131,7 +140,8 @@ def test_batches_change_nothing(inferencer, photos, group, batch_size):
         np.concatenate([probabilities(inferencer(photo)) for photo in inputs if photo is not inputs[2]])
     )
     assert all(not result['faces'] or result['reason'] is None for result in results)
-    assert results[2] == dict(path=None, faces=[], reason='no face found', failed=False)
+    nothing = dict(path=None, size=[60, 60], smallest_face=20, faces=[], reason='no face found', failed=False)
+    assert results[2] == nothing
 
 
 def test_the_largest_face_is_the_first(inferencer, group):
@@ -162,6 +172,73 @@ def test_a_broken_photo_stops_a_call_but_not_a_stream(inferencer, photos, tmp_pa
         inferencer([photos[0], broken])
     with pytest.raises(DataError, match='none.jpg not found'):
         inferencer(tmp_path / 'none.jpg')
+
+
+def test_a_photo_that_cannot_be_predicted_stops_a_call_but_not_a_stream(best, photos, tmp_path):
+    """A crowd in which MTCNN has more candidates than it can number."""
+    face = cv2.resize(read_photo(photos[0])[40:200, 10:170], (24, 24), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(tmp_path / 'crowd.png'), np.tile(face, (80, 80, 1)))
+    inferencer = FaceAttributeInferencer(best, device='cpu', detect_pixels=10**8)
+    first, crowd, last = inferencer.stream([photos[0], tmp_path / 'crowd.png', photos[1]])
+    assert len(first['faces']) == len(last['faces']) == 1
+    assert crowd['failed'] and crowd['faces'] == [] and crowd['size'] == [1920, 1920]
+    assert crowd['reason'].startswith(str(tmp_path / 'crowd.png')) and 'lower detect_pixels' in crowd['reason']
+    with pytest.raises(DataError, match='crowd.png: .*lower detect_pixels'):
+        inferencer(tmp_path / 'crowd.png')
+
+
+def test_only_what_depends_on_a_photo_fails_it_alone(inferencer, photos, monkeypatch):
+    black = np.zeros((218, 178, 3), np.uint8)
+
+    def detect(_, image, turns):
+        """In the black photo all landmarks are the same point."""
+        return [Face(np.array([0, 0, 90, 90.0]), TEMPLATE * image.any(), 0.99)]
+
+    monkeypatch.setattr(FaceDetector, '_detect', detect)
+    first, second = inferencer.stream([black, photos[0]])
+    assert first['failed'] and 'cannot be aligned' in first['reason'] and len(second['faces']) == 1
+    monkeypatch.setattr(FaceDetector, '_detect', lambda *_: [None.landmarks])
+    with pytest.raises(AttributeError):
+        list(inferencer.stream([photos[0]]))
+
+
+def test_a_result_says_which_faces_are_too_small_to_be_detected(inferencer, photos):
+    photo = cv2.resize(read_photo(photos[0]), (1280, 960))
+    assert [inferencer(x)[0]['smallest_face'] for x in (photo, photos[0])] == [40, 20]
+    [result] = inferencer(photo, aligned=True)
+    assert result['smallest_face'] is None and result['size'] == [1280, 960]
+
+
+def test_aligned_faces_of_another_shape_are_told_once(best, photos, group, monkeypatch):
+    said = []
+    monkeypatch.setattr(photo_checks, 'print_log', lambda message, *args: said.append(message))
+    inferencer = FaceAttributeInferencer(best, device='cpu')
+    half = cv2.resize(read_photo(photos[0]), (89, 109))
+    inferencer([photos[0], half], aligned=True)
+    inferencer(group)
+    assert not said
+    for _ in range(2):
+        inferencer([photos[0], group, half, group[:, :300]], aligned=True)
+    [message] = said
+    assert message.startswith('2 of 4 aligned faces') and 'such as an array (500 x 320)' in message
+
+
+@pytest.mark.parametrize('inputs', [None, 5, 0.5, b'photo.jpg', [None], [b'photo.jpg'], {'photo': 1}.values()])
+def test_what_is_no_photo_is_refused(inferencer, inputs):
+    with pytest.raises(DataError, match='a photo is a path, an array or a PIL.Image, not .*: give the path'):
+        inferencer(inputs)
+
+
+@pytest.mark.parametrize('inputs', [[], (), iter([])])
+def test_no_photos_are_refused(inferencer, inputs):
+    with pytest.raises(DataError, match='there are no photos: give paths'):
+        inferencer(inputs)
+
+
+@pytest.mark.parametrize('batch_size', [0, -1, 2.5, '8', None, float('nan'), float('inf')])
+def test_refuses_a_batch_size_at_once(inferencer, photos, batch_size):
+    with pytest.raises(ConfigError, match='batch_size must be a whole number from 1 on, found'):
+        inferencer.stream(photos, batch_size)
 
 
 def test_several_threads_predict_as_one(inferencer, photos, group):
@@ -237,7 +314,13 @@ def test_draws_a_photo(inferencer, photos):
 
 
 @pytest.mark.parametrize(
-    'options, message', [(dict(precision='fp8'), "no precision 'fp8'"), (dict(device='cuda:99'), "device 'cuda:99'")]
+    'options, message',
+    [
+        (dict(precision='fp8'), "no precision 'fp8'"),
+        (dict(device='cuda:99'), "device 'cuda:99'"),
+        (dict(detect_pixels=0), 'detect_pixels must be a whole number from 1 on, found 0'),
+        (dict(detect_pixels=-(10**6)), 'detect_pixels must be'),
+    ],
 )
 def test_refuses_options(best, options, message):
     with pytest.raises(ConfigError, match=message):

@@ -43,3 +43,24 @@ def test_faces_are_found_and_aligned_as_in_celeba(pairs):
         differences.append(np.abs(found.astype(int) - expected).mean())
     # The median over the 400 test photos is 7.6, with black outside of the photo 16.6.
     assert np.median(differences) < 11
+
+
+# Left, top, right and bottom of parts with fabric, in which MTCNN sees faces that score above 0.9 if they are turned.
+FABRIC = {'193314.jpg': (0, 254, 265, 400), '194493.jpg': (0, 140, 303, 400)}
+
+
+@pytest.mark.parametrize('name', FABRIC)
+def test_no_face_is_seen_in_fabric_that_is_turned(name):
+    if not (REAL_DATA / 'celeba_wild.zip').is_file():
+        pytest.skip(f'celeba_wild.zip, a part of CelebA, is not in {REAL_DATA}')
+    left, top, right, bottom = FABRIC[name]
+    with zipfile.ZipFile(REAL_DATA / 'celeba_wild.zip') as archive:
+        content = np.frombuffer(archive.read(f'img_celeba/{name}'), np.uint8)
+    fabric = cv2.imdecode(content, cv2.IMREAD_COLOR)[top:bottom, left:right]
+    assert FaceDetector()(fabric) == []
+
+
+@pytest.mark.parametrize('turns', [1, 2, 3])
+def test_faces_of_turned_photos_are_found(pairs, turns):
+    detector = FaceDetector()
+    assert all(detector(np.ascontiguousarray(np.rot90(photo, turns))) for photo, _ in pairs[::2])

@@ -1,7 +1,9 @@
 import csv
 import json
 import os
+import resource
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import torch
 from mmpretrain import get_model
 from PIL import Image
 
-from imcnn_plugin.apis import Album, FaceAttributeInferencer
+from imcnn_plugin.apis import Album, FaceAttributeInferencer, batch_inference, photo_checks
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.checkpoints import load_model
 from imcnn_plugin.engine import load_config
@@ -82,7 +84,7 @@ def test_writes_tables_and_pictures(run, photos, checkpoint, tmp_path):
     out = tmp_path / 'out'
     status, said = run(photos, photos / 'none.jpg', '--out', out, '--draw', '--batch-size', 3)
     assert status == 1
-    assert '7 photos, 4 faces, 1 photos without a face, 2 unreadable' in said and 'photos/s' in said
+    assert '7 photos, 4 faces, 1 photos without a face, 2 failed' in said and 'photos/s' in said
     assert sorted(path.name for path in out.iterdir()) == [
         'drawn',
         'predictions.csv',
@@ -152,6 +154,74 @@ def test_reads_paths_from_standard_input_as_a_process(photos, checkpoint, tmp_pa
     assert len(json.loads((tmp_path / 'out' / 'predictions.json').read_text())['photos']) == 4
 
 
+@pytest.mark.parametrize('encoding, separator', [('utf-8-sig', '\r\n'), ('utf-16', '\n'), ('utf-8', '\0')])
+def test_lists_are_read_as_editors_and_find_write_them(run, photos, tmp_path, encoding, separator):
+    names = [str(photos / name) for name in ('ann/1.jpg', 'bo/ö, "2".jpg')]
+    (tmp_path / 'list.txt').write_bytes(''.join(name + separator for name in names).encode(encoding))
+    status, said = run('--input', tmp_path / 'list.txt', '--out', tmp_path / 'out', '--aligned')
+    assert status == 0 and '2 photos, 2 faces' in said
+    assert [row['file'] for row in read(tmp_path / 'out' / 'predictions.csv')] == names
+
+
+def test_counts_photos_that_were_shrunk(run, photos, tmp_path):
+    said = run(photos / 'ann', photos / 'bo', '--out', tmp_path / 'out', '--detect-pixels', 30000)[1]
+    assert '4 photos were shrunk to 30000 pixels' in said and '--detect-pixels' in said
+    stored = json.loads((tmp_path / 'out' / 'predictions.json').read_text())['photos']
+    assert {photo['smallest_face'] for photo in stored} == {round(20 * (178 * 218 / 30000) ** 0.5, 4)}
+    assert 'shrunk' not in run(photos / 'ann', '--out', tmp_path / 'out')[1]
+
+
+def test_frames_that_differ_are_counted_over_all_people(run, photos, album, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(photo_checks, 'print_log', lambda message, *args: said.append(message))
+    Image.new('RGB', (90, 90)).save(photos / 'bo' / '3.png')
+    run(photos, '--out', tmp_path / 'out', '--aligned', '--person-by', 'folder', '--album', album)
+    [message] = said
+    assert message.startswith('2 of 6 aligned faces have another shape than 178 x 218')
+    assert 'empty.png (120 x 90)' in message
+
+
+def test_a_photo_that_is_gone_when_it_is_drawn_is_counted(run, photos, tmp_path, monkeypatch):
+    draw = FaceAttributeInferencer.visualize
+
+    def draw_what_is_left(self, photo, result):
+        (photos / 'bo/1.jpg').unlink(missing_ok=True)
+        return draw(self, photo, result)
+
+    monkeypatch.setattr(FaceAttributeInferencer, 'visualize', draw_what_is_left)
+    status, said = run(photos / 'ann', photos / 'bo', '--out', tmp_path / 'out', '--draw')
+    assert status == 0 and '1 photos could not be read again to be drawn' in said
+    assert len(read(tmp_path / 'out' / 'predictions.csv')) == 4 and len(os.listdir(tmp_path / 'out' / 'drawn')) == 3
+
+
+@pytest.mark.parametrize('taken', ['predictions.csv/', 'predictions.json/', 'drawn', '', 'no space'])
+def test_results_that_cannot_be_written_are_told_before_the_first_photo(run, photos, tmp_path, monkeypatch, taken):
+    """A folder in the place of a file, a file in the place of a folder, a full disk."""
+    out = tmp_path / 'out'
+    if taken.endswith('/'):
+        (out / taken).mkdir(parents=True)
+    elif taken != 'no space':
+        (out / taken).parent.mkdir(exist_ok=True)
+        (out / taken).touch()
+    monkeypatch.setattr(FaceAttributeInferencer, '_results', lambda *_: pytest.fail('photos are predicted'))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if taken == 'no space':
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        status, said = run(photos, '--out', out, '--draw')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert status == 2 and 'cannot be written (' in said and 'Traceback' not in said
+
+
+def test_a_disk_with_too_little_space_is_told_before_the_first_photo(run, photos, tmp_path, monkeypatch):
+    usage, said = shutil.disk_usage(tmp_path)._replace(free=20_000), []
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage)
+    monkeypatch.setattr(batch_inference, 'print_log', lambda message, *args: said.append(message))
+    run(photos, '--out', tmp_path / 'out', '--draw')
+    assert said == [f'{tmp_path}/out has 0 MB left, and the results will need about 1 MB.']
+
+
 def test_results_among_the_photos_are_not_photos(run, photos):
     """The folder of the tables is in that of the photos, and has the drawings of a longer run."""
     (photos / 'notes.md').touch()
@@ -194,9 +264,11 @@ def test_a_persons_photos_are_predicted_together(run, photos, album, checkpoint,
         ([], 'no photos'),
         (['a.jpg', '--person-by', 'folder'], 'must be used together'),
         (['a.jpg', '--album', 'a.json'], 'must be used together'),
-        (['a.jpg', '--batch-size', '0'], 'must be at least 1'),
+        (['a.jpg', '--batch-size', '0'], 'argument --batch-size: expected a number from 1 to'),
         (['a.jpg', '--album', 'none.json', '--person-by', 'folder'], 'error: none.json cannot be read'),
+        (['a.jpg', '--detect-pixels', '-5'], 'argument --detect-pixels: expected a number from 1 to'),
         (['--input', 'none.txt'], 'none.txt'),
+        (['--input', os.devnull], 'error: there are no photos'),
         (['a.jpg', '--device', 'no_such_device'], "error: device 'no_such_device' cannot be used"),
     ],
 )
