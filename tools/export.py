@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from imcnn_plugin.cli import run_tool
+from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.deployment import export_onnx
 
 
@@ -12,7 +12,9 @@ def parse_args():
     parser.add_argument('checkpoint', help='checkpoint file; it contains the config')
     parser.add_argument('--out', required=True, metavar='FILE', help='the ONNX file')
     parser.add_argument('--data-root', help='verify on the test split in this folder instead of drawn faces')
-    parser.add_argument('--images', type=int, default=32, help='number of images to verify on (default %(default)s)')
+    parser.add_argument(
+        '--images', type=between(1), default=32, help='number of images to verify on (default %(default)s)'
+    )
     return parser.parse_args()
 
 

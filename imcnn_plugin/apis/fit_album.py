@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from mmpretrain.registry import DATASETS
 
+from ..engine.evaluation_data import evaluation_loader
 from ..errors import DataError
 from ..evaluation.attribute_scores import nan_mean
 from ..evaluation.identity_agreement import STABLE_AGREEMENT, agreement_beyond_chance, sum_by_identity
@@ -34,10 +35,10 @@ def fit_album(checkpoint: Union[str, Path], data_root: Optional[str] = None) -> 
 
     Raises:
         DataError: No identity of the validation split has two images, or no attribute is identity-stable.
-        ConfigError: Validation and test split share images.
+        ConfigError: There is no training split, or validation and test split share images.
     """
     trained, cfg = open_trained(checkpoint, data_root)
-    records = DATASETS.build(cfg.train_dataloader.dataset).data_list
+    records = DATASETS.build(evaluation_loader(cfg, 'train_dataloader')['dataset']).data_list
     identity = np.array([record['identity'] for record in records])
     agreement, prevalence = agreement_beyond_chance(np.stack([record['gt_score'] for record in records]), identity)
     stable = agreement >= STABLE_AGREEMENT

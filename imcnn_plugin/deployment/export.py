@@ -21,8 +21,8 @@ from ..checkpoints.load_model import TrainedModel, load_model
 from ..datasets import CelebAIdentity
 from ..engine.config import build_split, localize_data
 from ..engine.evaluation_data import evaluation_pipeline
-from ..errors import ConfigError, IMCNNError
-from ..files import replacing
+from ..errors import ConfigError, IMCNNError, one_line
+from ..files import replacing, writable
 from ..synthetic.write_faces import write_faces
 
 # The largest allowed difference of a probability between ONNX Runtime and PyTorch.
@@ -44,9 +44,9 @@ class ExportAgreement:
 class _ImagesToLabels(nn.Module):
     """uint8 RGB images ``(N, H, W, 3)`` to probabilities ``(N, L)`` and labels ``(N, L)``, booleans."""
 
-    def __init__(self, model: ImageClassifier):
+    def __init__(self, model: ImageClassifier, images: torch.Tensor):
         super().__init__()
-        self.predictor = AttributePredictor(model)
+        self.predictor = AttributePredictor(model, images=images)
         # The model was trained on BGR, as OpenCV reads it; RGB input needs the opposite conversion.
         preprocessor = self.predictor.data_preprocessor
         preprocessor.to_rgb = not preprocessor.to_rgb
@@ -71,28 +71,32 @@ def export_onnx(
         How well the two agree.
 
     Raises:
-        ConfigError: A package is missing, or the images have no fixed size.
-        DataError: Checkpoint or data cannot be read.
-        IMCNNError: A probability differs by more than 1e-4; no file is written then.
+        ConfigError: A package is missing, the images have no fixed size, or there are none.
+        DataError: Checkpoint or data cannot be read, or the file cannot be written.
+        IMCNNError: The model cannot be exported, or a probability differs by more than 1e-4; no file is written then.
     """
+    if num_images < 1:
+        raise ConfigError(f'num_images is {num_images}, expected at least 1')
+    writable(out)
     trained = load_model(path)
     steps = evaluation_pipeline(trained.cfg, trained.meta)
     size = _input_size(trained.cfg, steps)
-    exported = _ImagesToLabels(trained.model).eval()
-    program = _to_onnx(exported, *size, _metadata(trained, size))
     images = _test_images(trained.cfg, steps, data_root, num_images)
+    exported = _ImagesToLabels(trained.model, images[:8]).eval()
     with replacing(out) as temporary:
-        program.save(temporary)
         try:
+            _to_onnx(exported, *size, _metadata(trained, size)).save(temporary)
             found = _compare(trained.model, temporary, images)
-            if max(found.differences.values()) > _TOLERANCE:
-                raise IMCNNError(
-                    f'{out} is not written: a probability of ONNX Runtime differs from PyTorch by '
-                    f'{max(found.differences.values()):.1e}, more than {_TOLERANCE:.0e}'
-                )
-        except Exception:
-            temporary.unlink()
+        except (IMCNNError, OSError):
             raise
+        # What torch and ONNX Runtime raise for an operator that they lack is up to them.
+        except Exception as error:
+            raise IMCNNError(f'{out} is not written: the model cannot be exported ({one_line(error)})') from error
+        if max(found.differences.values()) > _TOLERANCE:
+            raise IMCNNError(
+                f'{out} is not written: a probability of ONNX Runtime differs from PyTorch by '
+                f'{max(found.differences.values()):.1e}, more than {_TOLERANCE:.0e}'
+            )
     return found
 
 

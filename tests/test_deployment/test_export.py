@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmpretrain import get_model
+from mmpretrain.models.backbones.base_backbone import BaseBackbone
+from mmpretrain.registry import MODELS
 from PIL import Image
 
 from imcnn_plugin import __version__
@@ -77,8 +80,8 @@ def test_no_path_of_this_machine_is_in_the_file(exported):
 
 def test_a_file_that_does_not_agree_is_not_left(best, tmp_path, monkeypatch):
     class WithoutTurning(_ImagesToLabels):
-        def __init__(self, model):
-            super().__init__(model)
+        def __init__(self, *args):
+            super().__init__(*args)
             self.predictor.data_preprocessor.to_rgb ^= True
 
     monkeypatch.setattr(export, '_ImagesToLabels', WithoutTurning)
@@ -86,6 +89,51 @@ def test_a_file_that_does_not_agree_is_not_left(best, tmp_path, monkeypatch):
         # Faces are drawn, as no dataset is named.
         export_onnx(best, tmp_path / 'model.onnx', num_images=4)
     assert list(tmp_path.iterdir()) == []
+
+
+@MODELS.register_module()
+class BranchingBackbone(BaseBackbone):
+    """Its values decide what is computed, which cannot be exported."""
+
+    def forward(self, x):
+        return ((x if x.mean() > 0 else -x).mean((2, 3)),)
+
+
+def untrained(path, channels, **backbone):
+    """A checkpoint of any backbone, its statistics those of a trained one."""
+    head = dict(type='GroupedMultiLabelHead', classes=['a', 'b'], groups=[dict(name='both', labels=['a', 'b'])])
+    steps = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(32, 32)), dict(type='PackInputs')]
+    preprocessor = dict(type='FacePreprocessor')
+    model = dict(data_preprocessor=preprocessor, backbone=backbone, head=dict(head, in_channels=channels))
+    dataset = dict(type='CustomDataset', pipeline=steps)
+    cfg = Config(dict(model=dict(model, type='ImageClassifier'), test_dataloader=dict(dataset=dataset)))
+    torch.manual_seed(0)
+    weights = get_model(cfg).state_dict()
+    for name, value in weights.items():
+        if name.endswith(('running_mean', 'running_var')):
+            value.uniform_(0.5, 2)
+    torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict=weights), path)
+    return path
+
+
+def test_a_backbone_that_normalizes_after_its_activation(tmp_path):
+    arch = dict(embed_dims=16, depth=1, patch_size=4, kernel_size=3)
+    path = untrained(tmp_path / 'epoch_1.pth', 16, type='ConvMixer', arch=arch)
+    found = export_onnx(path, tmp_path / 'model.onnx', num_images=4)
+    assert max(found.differences.values()) < 1e-5 and found.same_labels == found.labels
+
+
+def test_what_cannot_be_exported_is_one_line(tmp_path):
+    path = untrained(tmp_path / 'epoch_1.pth', 3, type='BranchingBackbone')
+    with pytest.raises(IMCNNError, match='model.onnx is not written: the model cannot be exported [^\n]*$'):
+        export_onnx(path, tmp_path / 'model.onnx', num_images=1)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('num_images', [0, -3])
+def test_at_least_one_image_is_compared(num_images):
+    with pytest.raises(ConfigError, match=f'num_images is {num_images}, expected at least 1'):
+        export_onnx('none.pth', 'none.onnx', num_images=num_images)
 
 
 @pytest.mark.parametrize(

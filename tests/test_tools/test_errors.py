@@ -31,6 +31,7 @@ def error_of(monkeypatch, capsys):
 # Tools that write one file after their work, which fails with these arguments.
 WRITERS = {
     'calibrate': ['no.pth'],
+    'export': ['no.pth'],
     'fit-album': ['no.pth'],
     'publish': ['{endless}'],
     'show-predictions': ['no.pth'],
@@ -76,6 +77,7 @@ def test_a_device_is_not_replaced_by_a_file(error_of, tmp_path, faces):
         (['demo', '--checkpoint', 'x.pth', '--max-mb'], ['0', 'nan', 'inf', '1e400']),
         (['demo', '--checkpoint', 'x.pth', '--max-megapixels'], ['-1', 'nan']),
         (['demo', '--checkpoint', 'x.pth', '--detect-pixels'], ['0', '1.5']),
+        (['export', 'x.pth', '--out', 'x.onnx', '--images'], ['-1', '0', 'x']),
         (['show-predictions', 'x.pth', '--num'], ['-1', '0', '1e9']),
         (['person-predictions', 'a=x.pth', '--out', 'x.png', '--max-images'], ['-1', '0']),
         (['feature-maps', 'a=x.pth', '--out', 'x.png', '--channels'], ['-1']),
