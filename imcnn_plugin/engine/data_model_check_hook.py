@@ -24,6 +24,7 @@ from ..datasets import (
 )
 from ..errors import ConfigError, DataError
 from .metric_checks import _check_groups, _check_metric_names
+from .training_recipe import _prepare_recipe
 
 
 @HOOKS.register_module(name=['DataModelCheckHook', 'FitCheckHook'])
@@ -35,7 +36,7 @@ class DataModelCheckHook(Hook):
     Raises:
         ConfigError: The head's classes or its number of identities are not the dataset's, an evaluation would leave
             out images, does not report a metric that the config names, or would be on identities that a loaded
-            checkpoint was trained on; says what to write.
+            checkpoint was trained on, or a part of a SwitchRecipeHook has no effect; says what to write.
         DataError: No weight of a checkpoint fits the model, or processes have loaded different ones.
     """
 
@@ -56,6 +57,7 @@ class DataModelCheckHook(Hook):
         if runner.val_loop is not None:
             self.before_val(runner)
             _check_metric_names(runner)
+        _prepare_recipe(runner)
         _check_same_start(runner)
         self._log_batch(runner)
 

@@ -13,10 +13,11 @@ from .joint_head import JointHead
 from .losses import JointLoss, identity_loss, multi_label_loss, valid_count
 from .maxout_dense_neck import MaxoutDenseNeck
 from .mcnn import MCNN
+from .mix_known import mix_known
 
 __all__ = [
     'AuxMultiLabelHead', 'DenseBlock', 'FacePreprocessor', 'GroupedLinear', 'GroupedMultiLabelHead', 'IMCNN',
     'IMCNNDense', 'IdentityHead', 'JointHead', 'JointLoss', 'MCNN', 'MaxoutDenseNeck', 'batch_field',
-    'batch_identity', 'batch_labels', 'flatten_features', 'identity_loss', 'multi_hot', 'multi_label_loss',
-    'valid_count'
+    'batch_identity', 'batch_labels', 'flatten_features', 'identity_loss', 'mix_known', 'multi_hot',
+    'multi_label_loss', 'valid_count'
 ]  # fmt: skip

@@ -1,10 +1,14 @@
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Union
 
 import torch
 from mmengine.model import BaseDataPreprocessor
+from mmpretrain.models.utils import RandomBatchAugment
 from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
 
 from ..errors import ConfigError
+from .batch_fields import batch_field
+from .mix_known import mix_known
 
 
 @MODELS.register_module()
@@ -19,12 +23,13 @@ class FacePreprocessor(BaseDataPreprocessor):
         to_rgb: Whether to convert the batch from BGR, OpenCV's order, to RGB.
         flip_prob: Probability of a horizontal flip during training.
         crop_size: Side of a square crop in pixels: a random crop in training, a center crop otherwise. None: no crop.
-        batch_augments: mmpretrain's ``ImageClassifier`` passes its ``train_cfg`` here. Mixed images have no identity,
-            so it must be None.
+        batch_augments: Options of mmpretrain's ``RandomBatchAugment``, such as
+            ``dict(augments=[dict(type='Mixup', alpha=0.8)])``; its ``ImageClassifier`` passes ``train_cfg`` here. What
+            is mixed with an unknown label is unknown, and mixed images have no identity.
         non_blocking: Whether to copy to the device asynchronously.
 
     Raises:
-        ConfigError: ``batch_augments`` is set, or ``crop_size``, ``flip_prob`` or ``std`` is out of range.
+        ConfigError: ``crop_size``, ``flip_prob`` or ``std`` is out of range.
     """
 
     def __init__(
@@ -38,11 +43,6 @@ class FacePreprocessor(BaseDataPreprocessor):
         non_blocking: bool = True,
     ):
         super().__init__(non_blocking=non_blocking)
-        if batch_augments is not None:
-            raise ConfigError(
-                'FacePreprocessor does not support batch augmentations: remove train_cfg from the model, or use '
-                'ClsDataPreprocessor without an identity head'
-            )
         if not (crop_size is None or isinstance(crop_size, int) and crop_size > 0):
             raise ConfigError(f'crop_size is {crop_size!r}, expected a positive integer or None')
         if not 0 <= flip_prob <= 1:
@@ -54,6 +54,7 @@ class FacePreprocessor(BaseDataPreprocessor):
         self.to_rgb = to_rgb
         self.flip_prob = flip_prob
         self.crop_size = crop_size
+        self.batch_augments = RandomBatchAugment(**batch_augments) if batch_augments else None
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Prepares one batch.
@@ -85,7 +86,22 @@ class FacePreprocessor(BaseDataPreprocessor):
                 x = x[:, :, top : top + crop, left : left + crop]
             if self.to_rgb:
                 x = x.flip(1)
-        return {**data, 'inputs': (x - self.mean).div_(self.std)}
+        x = (x - self.mean).div_(self.std)
+        if training and self.batch_augments is not None:
+            x = self._mix(x, data['data_samples'])
+        return {**data, 'inputs': x}
+
+    def _mix(self, x: torch.Tensor, samples: Union[DataSample, Sequence[DataSample]]) -> torch.Tensor:
+        """Mixes images, and the samples' labels."""
+        x, score = mix_known(self.batch_augments, x, batch_field(samples, 'gt_score', x.device))
+        if isinstance(samples, DataSample):
+            samples.gt_score = score
+            samples.gt_identity = torch.full((len(x),), -1, device=x.device)
+        else:
+            for sample, row in zip(samples, score):
+                sample.set_gt_score(row)
+                sample.gt_identity = -1
+        return x
 
     def _augment(self, x: torch.Tensor) -> torch.Tensor:
         """Random crops, random flips and the channel order."""

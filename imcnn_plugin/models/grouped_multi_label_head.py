@@ -104,7 +104,9 @@ class GroupedMultiLabelHead(BaseModule):
         self.in_size = in_size
         self.layout = layout
         self.thr = thr
-        self.loss_module = self._build_loss(loss) if loss else None
+        self.loss_module = MODELS.build(loss) if loss else None
+        if loss:
+            self.check_loss(self.loss_module, f'loss={loss}')
         self._check_groups(groups, num_slices)
 
         dims = in_channels * (in_size[0] * in_size[1] if in_size else 1)
@@ -136,9 +138,12 @@ class GroupedMultiLabelHead(BaseModule):
             state_dict.setdefault(prefix + name, value)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def _build_loss(self, loss: dict) -> nn.Module:
-        """Builds a loss and rejects one, such as softmax cross-entropy, that is not 0 for certain and right logits."""
-        module = MODELS.build(loss)
+    def check_loss(self, module: nn.Module, name: str) -> None:
+        """Rejects a loss, such as softmax cross-entropy, that is not 0 for certain and right logits.
+
+        Raises:
+            ConfigError: It begins with ``name``.
+        """
         # All labels, none, and every other one.
         target = torch.ones(3, len(self.classes))
         target[1], target[2, ::2] = 0, 0
@@ -147,10 +152,9 @@ class GroupedMultiLabelHead(BaseModule):
             least, greatest = (float(module(logits, target, avg_factor=1.0).sum()) for logits in (right, -right))
         if not least < 0.01 < greatest:
             raise ConfigError(
-                f'loss={loss} is {least:.3g} for logits that are right and {greatest:.3g} for wrong ones, so it is '
+                f'{name} is {least:.3g} for logits that are right and {greatest:.3g} for wrong ones, so it is '
                 'no multi-label loss: CrossEntropyLoss needs use_sigmoid=True'
             )
-        return module
 
     def _check_groups(self, groups: Sequence[dict], num_slices: int) -> None:
         times = Counter(label for group in groups for label in group['labels'])

@@ -2,8 +2,10 @@ import pytest
 import torch
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.registry import MODELS, TRANSFORMS
+from mmpretrain.structures import DataSample
 
 from imcnn_plugin.errors import ConfigError
+from imcnn_plugin.models import batch_field
 
 
 def build(**kwargs):
@@ -65,9 +67,23 @@ def test_keeps_everything_else(images):
     assert build()(dict(inputs=images, data_samples=[1, 2]))['data_samples'] == [1, 2]
 
 
-def test_rejects_batch_augmentations():
-    with pytest.raises(ConfigError, match='remove train_cfg'):
-        build(batch_augments=dict(augments=dict(type='Mixup', alpha=0.2)))
+@pytest.mark.parametrize('stacked', [True, False])
+def test_mixes_images_and_labels_alike(images, stacked):
+    """A label says how much of the first image is in a mixed one; the other is unknown in the first."""
+    images = torch.zeros_like(images)
+    images[0] = 200
+    score = torch.tensor([[1, -1]] + [[0, 0]] * (len(images) - 1))
+    samples = DataSample(gt_score=score, gt_identity=torch.arange(len(images)))
+    if not stacked:
+        samples = [DataSample(gt_score=row, gt_identity=index) for index, row in enumerate(score)]
+    preprocessor = build(mean=(0, 0, 0), std=(1, 1, 1), batch_augments=dict(augments=dict(type='Mixup', alpha=0.9)))
+    preprocessor(dict(inputs=images, data_samples=samples))
+    assert torch.equal(batch_field(samples, 'gt_score', 'cpu'), score)
+    mixed = preprocessor(dict(inputs=images, data_samples=samples), training=True)['inputs']
+    found = batch_field(samples, 'gt_score', 'cpu')
+    torch.testing.assert_close(found[:, 0], mixed[:, 0, 0, 0] / 200)
+    assert torch.equal(found[:, 1] == -1, found[:, 0] > 0) and (found[:, 0] > 0).any()
+    assert (batch_field(samples, 'gt_identity', 'cpu') == -1).all()
 
 
 def test_rejects_images_smaller_than_the_crop(images):
