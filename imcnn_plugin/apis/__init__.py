@@ -16,6 +16,7 @@ from .predict_split import (
     open_fitting_loaders,
     open_loader,
     open_trained,
+    predict_for_fitting,
     predict_logits,
     predict_records,
     predict_samples,
@@ -26,6 +27,6 @@ __all__ = [
     'Album', 'AttributePredictor', 'Face', 'FaceAttributeInferencer', 'FaceDetector', 'SIZE', 'TEMPLATE',
     'align_face', 'choose_record', 'fit_album', 'group_by_person', 'infer_photos', 'layer_maps', 'list_photos',
     'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference', 'pipeline_after_loading',
-    'predict_identity', 'predict_logits', 'predict_records', 'predict_samples', 'prepare_batch', 'read_photo',
-    'read_rgb'
+    'predict_for_fitting', 'predict_identity', 'predict_logits', 'predict_records', 'predict_samples',
+    'prepare_batch', 'read_photo', 'read_rgb'
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from ..evaluation.identity_agreement import STABLE_AGREEMENT, agreement_beyond_c
 from ..evaluation.identity_pooling import fit_pooling
 from ..evaluation.paired_bootstrap import paired_interval
 from .album import Album, _poolable
-from .predict_split import open_fitting_loaders, open_trained, predict_logits
+from .predict_split import open_fitting_loaders, open_trained, predict_for_fitting, predict_logits
 
 # The gain is measured on identities with at least this many images.
 _MIN_IMAGES = (2, 3, 5, 10)
@@ -34,7 +34,8 @@ def fit_album(checkpoint: Union[str, Path], data_root: Optional[str] = None) -> 
         ``difference``, and ``low`` and ``high``, the ends of its 95 % interval over identities.
 
     Raises:
-        DataError: No identity of the validation split has two images, or no attribute is identity-stable.
+        DataError: No identity of the validation split has two images, no label of it is known, or no attribute is
+            identity-stable.
         ConfigError: There is no training split, or validation and test split share images.
     """
     trained, cfg = open_trained(checkpoint, data_root)
@@ -49,7 +50,7 @@ def fit_album(checkpoint: Union[str, Path], data_root: Optional[str] = None) -> 
         )
 
     val, test = open_fitting_loaders(cfg)
-    logits, targets, identity = predict_logits(trained, val)
+    logits, targets, identity = predict_for_fitting(trained, val)
     if np.unique(identity[identity >= 0], return_counts=True)[1].max(initial=0) < 2:
         raise DataError('no identity of the validation split has two images, so there is nothing to fit to')
     theta = fit_pooling(logits, targets, identity, stable, *_poolable(agreement, prevalence, stable))

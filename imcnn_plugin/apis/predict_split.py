@@ -78,6 +78,18 @@ def open_fitting_loaders(cfg: Config) -> Tuple[DataLoader, DataLoader]:
     return val, test
 
 
+def predict_for_fitting(trained: TrainedModel, loader: DataLoader) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """:func:`predict_logits` of a split to fit something on.
+
+    Raises:
+        DataError: An image cannot be read, or none of the labels is known.
+    """
+    logits, targets, identity = predict_logits(trained, loader)
+    if not (targets >= 0).any():
+        raise DataError('no label of the validation split is known, so there is nothing to fit to')
+    return logits, targets, identity
+
+
 @torch.inference_mode()
 def predict_logits(trained: TrainedModel, loader: DataLoader) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Logits ``(N, L)``, labels ``(N, L)`` and identities ``(N, )``, -1 for unknown, of all images of a loader.

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..apis.predict_split import open_fitting_loaders, open_trained, predict_logits
+from ..apis.predict_split import open_fitting_loaders, open_trained, predict_for_fitting, predict_logits
 from ..checkpoints.read_checkpoint import read_checkpoint
 from ..evaluation.calibration import fit_temperature, fit_thresholds
 from .calibration_table import _format_calibration
@@ -33,12 +33,12 @@ def calibrate(
 
     Raises:
         ConfigError: There is no validation split, or it shares images with the test split.
-        DataError: Checkpoint or data cannot be read.
+        DataError: Checkpoint or data cannot be read, or no label of the validation split is known.
     """
     checkpoint = read_checkpoint(path)
     trained, cfg = open_trained(checkpoint, data_root, cfg_options=cfg_options)
     val, test = open_fitting_loaders(cfg)
-    logits, targets, identity = predict_logits(trained, val)
+    logits, targets, identity = predict_for_fitting(trained, val)
     head = trained.head
     before = head.thresholds.cpu().numpy(), head.temperature.cpu().numpy()
     temperature = fit_temperature(logits, targets)

@@ -7,6 +7,7 @@ from ..evaluation import (
     HEADINGS,
     calibration_errors,
     metric_difference,
+    nan_mean,
     perfect_calibration_error,
     score_attributes,
     sigmoid,
@@ -39,18 +40,19 @@ def _format_calibration(
             columns.append((word, form, calibration_errors(p, targets)[i]))
     rows = [('attribute', *(name for name, _, _ in columns))]
     rows += [(label, *(_cell(v[i], form) for _, form, v in columns)) for i, label in enumerate(classes)]
-    rows.append(('mean', '', *(_cell(v[~np.isnan(v)].mean(), form) for _, form, v in columns[1:])))
+    rows.append(('mean', '', *(_cell(nan_mean(v), form) for _, form, v in columns[1:])))
     lines = aligned_lines(rows, rules=(1, len(rows) - 1))
     lines += [
         '-' * len(lines[0]),
         f'{len(targets)} images of {len(np.unique(identity[identity >= 0]))} identities; percent, except NLL.',
-        f'A perfectly calibrated model has an ECE of {perfect_calibration_error(probabilities[1], targets):.2f} here.',
+        'A perfectly calibrated model has an ECE of '
+        f'{_cell(perfect_calibration_error(probabilities[1], targets), ".2f")} here.',
     ]
     for name in CRITERIA:
         value, low, high = metric_difference(*predictions, targets, identity, name)
         verdict = 'gains' if low > 0 else 'loses' if high < 0 else 'not significant'
         interval = '' if np.isnan(low) else f', 95 % interval over identities {low:+.2f} to {high:+.2f}: {verdict}'
-        lines.append(f'Mean {name.replace("_", " ")}: {value:+.2f}{interval}')
+        lines.append(f'Mean {name.replace("_", " ")}: {_cell(value, "+.2f")}{interval}')
     return '\n'.join(lines)
 
 

@@ -8,6 +8,8 @@ from typing import Callable, Tuple
 
 import numpy as np
 
+from .attribute_scores import nan_mean
+
 # Prior standard deviation of the error of a label's log odds. Chosen by cross-validation over identities with seven
 # models on a subset of CelebA: larger values lower the accuracy on unseen identities.
 OFFSET_STD = 0.1
@@ -134,10 +136,13 @@ def perfect_calibration_error(probabilities: np.ndarray, targets: np.ndarray, dr
         probabilities: ``(N, L)``.
         targets: ``(N, L)``, of which only the unknown values (-1) are used.
         draws: Number of times that labels are drawn from the probabilities.
+
+    Returns:
+        The error; NaN without known labels.
     """
     rng = np.random.default_rng(0)
     drawn = [np.where(targets < 0, -1, rng.random(targets.shape) < probabilities) for _ in range(draws)]
-    return float(np.mean([np.nanmean(calibration_errors(probabilities, labels)[0]) for labels in drawn]))
+    return float(np.mean([nan_mean(calibration_errors(probabilities, labels)[0]) for labels in drawn]))
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,8 @@ def group_rows(rows: Sequence[dict], variants: Sequence[Variant] = ()) -> Dict[s
 
 def _make_row(job: Job, report: AttributeReport, val_accuracy: Optional[float], seconds: float, resumed: bool) -> dict:
     """The row of a run: results, counts for intervals, and provenance without absolute paths."""
+    if report.mean_accuracy is None:
+        raise DataError('no label of the test split is known, so there is no accuracy to compare')
     config = Path(job.variant.config)
     if config.is_absolute():
         config = config.relative_to(Path.cwd()) if config.is_relative_to(Path.cwd()) else Path(config.name)

@@ -114,7 +114,8 @@ class SweepTable:
         cells = [('attribute', 'identity-stable', f'{baseline} (%)', *self.differences)]
         for i, name in enumerate(names):
             stable = 'yes' if name in first['identity_stable'] else ''
-            cells.append((name, stable, f'{own[i]:.2f}', *(f'{values[i] - own[i]:+.2f}' for values in others)))
+            differences = (_cell(values[i] - own[i], '+.2f') for values in others)
+            cells.append((name, stable, _cell(own[i], '.2f'), *differences))
         return cells
 
     def text(self) -> str:
@@ -149,11 +150,16 @@ def _difference(rows: Sequence[dict], baseline: Sequence[dict], attributes: Sequ
 
 
 def _difference_cell(found: Optional[Interval]) -> str:
-    if found is None:
+    if found is None or np.isnan(found[0]):
         return '-'
     # The last bits depend on the order of sums, and would decide between -0.00 and +0.00.
     value, low, high = (round(number, 6) + 0 for number in found)
     return f'{value:+.2f}' if np.isnan(low) else f'{value:+.2f} ({low:+.2f} to {high:+.2f})'
+
+
+def _cell(value: float, form: str) -> str:
+    """A number; a dash for NaN, as of an attribute without known labels."""
+    return '-' if np.isnan(value) else format(value, form)
 
 
 def _mean_cell(values: Sequence[Optional[float]], form: str) -> str:

@@ -32,8 +32,13 @@ def batch_labels(
         ConfigError: The samples have neither.
         DataError: ``gt_label`` does not hold indices of labels.
     """
-    if isinstance(data_samples, DataSample) or 'gt_score' in data_samples[0] or 'gt_label' not in data_samples[0]:
+    if isinstance(data_samples, DataSample) or 'gt_score' in data_samples[0]:
         return batch_field(data_samples, 'gt_score', device)
+    if 'gt_label' not in data_samples[0]:
+        raise ConfigError(
+            "the data samples have no 'gt_score' and no 'gt_label': use a dataset with labels, and a pipeline that "
+            'keeps them'
+        )
     return torch.stack([multi_hot(sample.get('gt_label'), num_classes) for sample in data_samples]).to(device)
 
 

@@ -2,7 +2,7 @@ from typing import Sequence
 
 import numpy as np
 
-from .figure_utils import RIGHT, UNKNOWN, WRONG, _new_figure
+from .figure_utils import COLORS, RIGHT, UNKNOWN, WRONG, _new_figure
 
 
 def plot_prediction_sheet(
@@ -15,8 +15,8 @@ def plot_prediction_sheet(
 ):
     """Draws faces beside their predicted and labelled attributes as a ``matplotlib.figure.Figure``.
 
-    Blue is predicted and labelled, orange predicted but not labelled, grey labelled but not predicted. Attributes that
-    are neither are not listed.
+    Blue is predicted and labelled, orange predicted but not labelled, grey labelled but not predicted, and black
+    predicted where the label is unknown. Other attributes are not listed.
 
     Args:
         images: Faces ``(H, W, 3)``, uint8 RGB.
@@ -38,6 +38,7 @@ def plot_prediction_sheet(
         known, predicted = target >= 0, score >= thresholds
         right = (predicted == (target == 1))[known]
         axis.set_title(f'{right.sum()} of {known.sum()} right', fontsize=10, loc='left')
+        colors = np.select([~predicted, target == 0, target == 1], [UNKNOWN, WRONG, RIGHT], COLORS[6])
         listed = [i for i in np.argsort(-score) if predicted[i] or target[i] == 1]
         for line, i in enumerate(listed):
             axis.text(
@@ -45,11 +46,12 @@ def plot_prediction_sheet(
                 1 - (line + 0.5) / max(len(listed), 16),
                 f'{classes[i].replace("_", " ")} {100 * score[i]:.0f} %',
                 fontsize=8,
-                color=UNKNOWN if not predicted[i] else WRONG if target[i] == 0 else RIGHT,
+                color=colors[i],
                 va='center',
             )
     figure.suptitle(
-        'predicted probabilities; blue: predicted and labelled, orange: predicted only, grey: labelled only',
+        'predicted probabilities; blue: predicted and labelled, orange: predicted only, grey: labelled only, '
+        'black: label unknown',
         fontsize=11,
     )
     return figure

@@ -1,5 +1,7 @@
+import re
 import shutil
 import traceback
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,12 @@ from imcnn_plugin.apis import open_loader, open_trained, predict_identity, predi
 from imcnn_plugin.checkpoints import save_checkpoint
 from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.deployment import calibrate
+from imcnn_plugin.engine import build_runner, load_config
 from imcnn_plugin.engine.config import localize_data
 from imcnn_plugin.errors import ConfigError, DataError
+from imcnn_plugin.evaluation import AttributeReport
 from imcnn_plugin.evaluation.calibration import fit_temperature, fit_thresholds
+from imcnn_plugin.reports import write_report
 
 
 @pytest.fixture(scope='module')
@@ -122,3 +127,43 @@ def test_an_image_that_a_worker_cannot_read_is_one_line(best, faces, tmp_path):
     assert str(error.value).startswith(f'{path} cannot be read (empty file)') and '\n' not in str(error.value)
     for kept in filter(None, (error.value, error.value.__cause__)):
         traceback.clear_frames(kept.__traceback__)
+
+
+def unlabelled(faces, folder, splits):
+    """Options for the drawn faces with a table of labels, which are unknown in some splits: the numbers of CelebA."""
+    labels = (faces / 'list_attr_celeba.txt').read_text().splitlines()
+    split = dict(line.split() for line in (faces / 'list_eval_partition.txt').read_text().splitlines())
+    rows = [['image', 'part', *labels[1].split()]]
+    for name, *values in map(str.split, labels[2:]):
+        known = split[name] not in splits
+        rows.append([name, ('train', 'val', 'test')[int(split[name])], *(values if known else [''] * 40)])
+    (folder / 'labels.csv').write_text('\n'.join(map(','.join, rows)))
+    dataset = dict(ann_file='labels.csv', split_column='part', data_root=str(folder))
+    dataset.update(type='AttributeCSV', data_prefix=str(faces / 'img_align_celeba'))
+    return {f'{name}_dataloader.dataset.{key}': value for name in ('val', 'test') for key, value in dataset.items()}
+
+
+def test_a_validation_split_without_labels_is_one_line(best, faces, tmp_path):
+    with pytest.raises(DataError, match='no label of the validation split is known'):
+        calibrate(best, cfg_options=unlabelled(faces, tmp_path, '1'))
+
+
+def test_a_test_split_without_labels_has_no_figures(best, faces, tmp_path):
+    options = unlabelled(faces, tmp_path, '2')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', RuntimeWarning)
+        _, table = calibrate(best, cfg_options=options)
+    lines = table.splitlines()
+    assert re.fullmatch(r'Young +0\.\d{3}(?: +-){6}', lines[41]) and re.fullmatch(r'mean(?: +-){6}', lines[43])
+    assert 'A perfectly calibrated model has an ECE of - here.' in lines and 'Mean f1: -' in lines
+    cfg = load_config(best, work_dir=str(tmp_path / 'run'), cfg_options=options)
+    cfg.load_from = str(best)
+    assert build_runner(cfg).test() == {}
+    report = AttributeReport.load(tmp_path / 'run' / 'per_attribute.json')
+    assert report.mean_accuracy is None and report.num_images == 16 and 'mean accuracy - %' in report.table()
+    stored = torch.load(best)
+    stored['meta']['cfg'] = cfg.pretty_text
+    torch.save(stored, tmp_path / 'run' / best.name)
+    page, _ = write_report(tmp_path / 'run')
+    text = page.read_text()
+    assert 'Mean accuracy</small><strong>– %' in text and not re.search(r'\bnan\b', text.partition('<script>')[0])

@@ -38,3 +38,13 @@ def test_runs_evaluated_on_other_images_are_not_compared(row, counts):
     for baseline, others in (('A', ['B']), ('D', [])):
         cells = SweepTable(group_rows(rows), baseline).attribute_cells()
         assert list(cells[0]) == ['attribute', 'identity-stable', f'{baseline} (%)', *others]
+
+
+def test_an_attribute_without_known_labels_has_no_accuracy(row, counts):
+    unknown = _pack_counts(counts([0, 0, 0], [10, 11, 12], labelled=[0, 0, 0]))
+    rows = [row(name, 0, [10, 11, 12], by_identity=unknown, accuracy=dict(Male=None, Smiling=55.0)) for name in 'AB']
+    table = SweepTable(group_rows(rows))
+    assert [cell[2:] for cell in table.attribute_cells()[1:]] == [('-', '-'), ('55.00', '+0.00')]
+    # All differences are those of Smiling.
+    assert table.differences['B'][0] == table.differences['B'][2] == (0, 0, 0)
+    assert table.cells()[2][5:8] == ('+0.00 (+0.00 to +0.00)', '-', '+0.00 (+0.00 to +0.00)')

@@ -22,3 +22,15 @@ def test_shows_each_face_and_colors_its_attributes(tmp_path):
     # Blue, orange and grey of the text, most of whose pixels are blended with white.
     for color in ((0, 114, 178), (213, 94, 0), (140, 149, 159)):
         assert area(color) > 10
+
+
+def test_an_unknown_label_is_neither_right_nor_wrong():
+    targets = np.array([[1, 0, 1, 0, -1, -1]])
+    scores = np.array([[0.9, 0.8, 0.1, 0.2, 0.7, 0.3]])
+    classes = ['right', 'wrong', 'missed', 'neither', 'guess', 'nothing']
+    figure = plot_prediction_sheet([np.zeros((4, 3, 3), np.uint8)], scores, np.full(6, 0.5), targets, classes)
+    axis = figure.axes[0]
+    assert axis.get_title(loc='left') == '2 of 4 right'
+    found = {text.get_text().split()[0]: text.get_color() for text in axis.texts}
+    assert found == dict(right='#0072B2', wrong='#D55E00', missed='#8C959F', guess='#000000')
+    assert 'black: label unknown' in figure.get_suptitle()
