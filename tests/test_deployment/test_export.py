@@ -1,15 +1,20 @@
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from commands import run
 from mmengine.config import Config
 from mmpretrain import get_model
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.registry import MODELS
-from PIL import Image
+from PIL import ExifTags, Image
+from test_apis.test_photos import color_profile
 
 from imcnn_plugin import __version__
+from imcnn_plugin.apis import FaceAttributeInferencer
 from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
 from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.deployment import export, export_onnx
@@ -17,6 +22,7 @@ from imcnn_plugin.deployment.export import _ImagesToLabels, _input_size
 from imcnn_plugin.errors import ConfigError, IMCNNError
 
 onnxruntime = pytest.importorskip('onnxruntime')
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
@@ -70,6 +76,41 @@ def test_metadata_says_all_that_a_user_needs(exported, calibrated):
     assert about['thresholds'] == pytest.approx(head.thresholds.tolist(), abs=1e-6)
     assert about['temperature'] == pytest.approx([0.3] * 40)
     assert (about['input_size'], about['channel_order'], about['version']) == ([72, 72], 'RGB', __version__)
+
+
+def test_the_documented_script_predicts_what_the_inferencer_does(exported, calibrated, faces, tmp_path):
+    """On photos as cameras, phones and programs save them, of the size of the input, so that nothing is resized."""
+    [script] = re.findall('```python\n(.*?)```', (REPOSITORY / 'docs' / 'deploy.md').read_text(), re.DOTALL)
+    (tmp_path / 'predict_onnx.py').write_text(script)
+    face = Image.open(faces / 'img_align_celeba' / '000002.jpg').convert('RGB').resize((72, 72))
+    transparent = face.copy()
+    transparent.putalpha(Image.linear_gradient('L').resize((72, 72)))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    gray = Image.fromarray(np.asarray(face.convert('L')).astype(np.uint16) * 257)
+    saved = dict(
+        plain=(face, {}),
+        rotated=(face.transpose(Image.Transpose.ROTATE_90), dict(exif=exif)),
+        profile=(face, dict(icc_profile=color_profile())),
+        damaged_profile=(face, dict(icc_profile=b'none')),
+        transparent=(transparent, dict(icc_profile=color_profile())),
+        palette=(face.quantize(32), {}),
+        gray16=(gray, {}),
+    )
+    for name, (image, options) in saved.items():
+        image.save(tmp_path / f'{name}.png', **options)
+    face.convert('CMYK').save(tmp_path / 'cmyk.jpg')
+    paths = sorted(path for path in tmp_path.iterdir() if path.suffix != '.py')
+    lines = run(tmp_path / 'predict_onnx.py', exported[0], *paths).splitlines()
+    found = {}
+    for line in lines:
+        found.update({line: {}} if not line.startswith(' ') else {})
+        [*found.values()][-1].update(re.findall(r'(\w+) (\d\.\d\d)', line))
+    expected = {}
+    for result in FaceAttributeInferencer(calibrated)(paths, aligned=True):
+        values = result['faces'][0]['attributes'].items()
+        expected[result['path']] = {name: f'{value["probability"]:.2f}' for name, value in values if value['label']}
+    assert found == expected and len({str(labels) for labels in expected.values()}) > 3
 
 
 def test_no_path_of_this_machine_is_in_the_file(exported):
