@@ -2,15 +2,27 @@
 # From nothing to a trained model in a few minutes, without CelebA and without a GPU: installs into .venv, draws faces, trains
 # on them, prints a table of 40 attributes and draws test faces with what was predicted.
 set -euo pipefail
+# A signal ends the step that is running; bash alone would end and leave it.
+stop() {
+    kill $(jobs -p) 2>/dev/null || true
+    wait
+    exit "$1"
+}
+trap 'stop 130' INT
+trap 'stop 143' TERM
+step() {
+    "$@" &
+    wait $!
+}
 . "$(dirname "$0")/venv.sh"
 faces=data/faces work=work_dirs/imcnn_demo
 if [ ! -d "$faces" ]; then
-    python tools/data/make_faces.py --out "$faces" --identities 200 --images 20 --seed 0
+    step python tools/data/make_faces.py --out "$faces" --identities 200 --images 20 --seed 0
 fi
 export CELEBA_ROOT=$faces
-python tools/train.py configs/imcnn_demo.py --work-dir "$work"
+step python tools/train.py configs/imcnn_demo.py --work-dir "$work"
 best=$(ls -t "$work"/best_*.pth | head -n 1)
-python tools/analysis/show_predictions.py "$best" --out "$work/predictions.png"
+step python tools/analysis/show_predictions.py "$best" --out "$work/predictions.png"
 cat <<END
 
 Trained on drawn faces. The table is in $work/per_attribute.csv, the picture in $work/predictions.png.

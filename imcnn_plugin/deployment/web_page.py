@@ -4,8 +4,10 @@ import os
 import re
 import signal
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Optional, Tuple
+from unittest.mock import patch
 
 import numpy as np
 from markupsafe import Markup
@@ -14,6 +16,7 @@ from PIL import Image
 from ..apis.inferencer import FaceAttributeInferencer
 from ..apis.photos import read_photo
 from ..errors import ConfigError, DataError
+from ..signals import install_handlers, restore_handlers
 from ..templates import render_template
 from .face_cards import _render_faces, _render_message
 
@@ -130,12 +133,14 @@ class WebPage:
         import safehttpx
         from starlette.routing import Route
 
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        # gradio downloads URLs that clients send and serves the content; that is disabled.
-        safehttpx.async_validate_url = _reject_address
-        with tempfile.TemporaryDirectory(prefix='face_attributes_') as folder:
+        with ExitStack() as stack:
+            stack.callback(restore_handlers, install_handlers(signal.default_int_handler, signal.SIGTERM))
+            # gradio downloads URLs that clients send and serves the content; that is disabled.
+            stack.enter_context(patch.object(safehttpx, 'async_validate_url', _reject_address))
             # Other pages on this machine would share the default folder. A proxy must not be used for this page.
-            os.environ.update(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED='False', NO_PROXY='*', no_proxy='*')
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='face_attributes_'))
+            settings = dict(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED='False', NO_PROXY='*', no_proxy='*')
+            stack.enter_context(patch.dict(os.environ, settings))
             page = self.build()
             try:
                 page.launch(

@@ -360,14 +360,15 @@ def test_ends_without_a_trace(server, folder):
     assert 'foreign' not in (said := (folder / 'log').read_text()), said
 
 
-def test_a_port_that_is_taken_is_an_error(inferencer, monkeypatch):
+def test_a_port_that_is_taken_is_an_error_and_changes_nothing(inferencer):
+    import safehttpx
+
     from imcnn_plugin.deployment import web_page
 
-    # What it sets for its process is undone.
-    monkeypatch.setattr(web_page.signal, 'signal', lambda *arguments: None)
-    monkeypatch.setattr('safehttpx.async_validate_url', None)
-    for name in ('GRADIO_TEMP_DIR', 'GRADIO_ANALYTICS_ENABLED', 'NO_PROXY', 'no_proxy', 'HF_HUB_DISABLE_TELEMETRY'):
-        monkeypatch.setenv(name, os.environ.get(name, ''))
+    def settings():
+        return dict(os.environ), safehttpx.async_validate_url, signal.getsignal(signal.SIGTERM)
+
+    before = settings()
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
         taken.listen()
@@ -376,6 +377,7 @@ def test_a_port_that_is_taken_is_an_error(inferencer, monkeypatch):
             ConfigError, match=f'127.0.0.1 has no free port {port}: choose others with --host and --port'
         ):
             web_page.WebPage(inferencer, 'model.pth').serve(port=port)
+    assert settings() == before
 
 
 @pytest.mark.parametrize(
