@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import List, Optional, Sequence, Union
 
@@ -18,7 +19,7 @@ class AttributeCSV(CelebAIdentity):
 
     A label is 1 or true, 0 or false; -1, nothing or nan is unknown, but -1 means no in a column of 1 and -1 without 0.
     Other columns hold the image's path and optionally its identity (any text; -1, nothing or nan is unknown) and its
-    split (train, val or test).
+    split (train, val or test, or 0, 1 or 2). A list with spaces instead of commas is read as well, as CelebA's own.
 
     Args:
         ann_file: The CSV file, in ``data_root`` unless absolute.
@@ -29,7 +30,9 @@ class AttributeCSV(CelebAIdentity):
         image_column: The column of image paths.
         identity_column: The column of identities.
         identity_from_folder: An image's folder is its identity.
-        split_column: The column of splits. Without one, ``split`` of the protocol 'official' is the whole file.
+        split_column: The column of splits.
+        split_file: A file of images and splits instead, such as CelebA's ``list_eval_partition.txt``, in ``data_root``
+            unless absolute. Without either, ``split`` of the protocol 'official' is the whole file.
         negative: The number for no in all columns, 0 or -1, where the other one is unknown; by default each column
             shows it.
         **kwargs: ``split``, ``protocol`` and others of :class:`CelebAIdentity`.
@@ -54,13 +57,24 @@ class AttributeCSV(CelebAIdentity):
         identity_column: Optional[str] = None,
         identity_from_folder: bool = False,
         split_column: Optional[str] = None,
+        split_file: Optional[str] = None,
         negative: Optional[int] = None,
         **kwargs,
     ):
         if identity_column and identity_from_folder:
             raise ConfigError(f"identities are in column '{identity_column}' or folders are: set one of the two")
+        if split_column and split_file:
+            raise ConfigError(f"splits are in column '{split_column}' or in {split_file}: set one of the two")
         self.split_column = split_column
-        self.table_options = (image_column, identity_column, identity_from_folder, split_column, negative)
+        self.split_file = split_file and os.path.join(os.path.expanduser(data_root), os.path.expanduser(split_file))
+        self.table_options = (
+            image_column,
+            identity_column,
+            identity_from_folder,
+            split_column,
+            self.split_file,
+            negative,
+        )
         super().__init__(data_root, data_prefix=data_prefix, ann_file=ann_file, classes=classes, **kwargs)
 
     def load_data_list(self) -> FaceRecords:
@@ -68,13 +82,14 @@ class AttributeCSV(CelebAIdentity):
         path = Path(self.ann_file)
         annotations, classes, lines = _read_table(path, self._metainfo.get('classes'), *self.table_options)
         self._metainfo.update(classes=classes)
-        rows, gt_identity = self._select(annotations, str(path), _checksum([path.read_bytes()]))
+        checksum = _checksum(Path(file).read_bytes() for file in (path, self.split_file) if file)
+        rows, gt_identity = self._select(annotations, str(path), checksum)
         names = annotations.names[rows]
         self._check_images(names, f'{path}, line', lines[rows])
         return FaceRecords(self.img_prefix, names, annotations.labels[rows], gt_identity, annotations.identity[rows])
 
     def _make_splits(self, annotations: Annotations, source: str) -> Splits:
-        if self.protocol == 'official' and self.split_column is None:
+        if self.protocol == 'official' and not (self.split_column or self.split_file):
             whole = np.full(len(annotations.names), True)
             return {'train': ~whole, self.split: whole}
         return super()._make_splits(annotations, source)

@@ -1,20 +1,22 @@
-"""Reads a CSV file of labels, the annotation file of :class:`~imcnn_plugin.datasets.AttributeCSV`."""
+"""Reads a CSV file or a list of labels, the annotation file of :class:`~imcnn_plugin.datasets.AttributeCSV`."""
 
 import posixpath
 import re
 from array import array
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmengine.logging import print_log
 
+from ..attributes import ATTRIBUTES
 from ..errors import ConfigError, DataError
-from ..files import read_csv
+from ..files import read_csv, read_text
 from .celeba_lists import Annotations
 from .issues import quote
 
-PARTITION = {None: -1, 'train': 0, 'val': 1, 'test': 2}
+PARTITION = {None: -1, 'train': 0, 'val': 1, 'test': 2, '0': 0, '1': 1, '2': 2}
+SPLIT_VALUES = 'train, val or test, or 0, 1 or 2'
 # Absolute paths of Linux and Windows, URLs, and parent folders.
 OUTSIDE = re.compile(r'^/|^[A-Za-z]:/|://|(^|/)\.\.(/|$)|\0')
 # What programs write for nothing.
@@ -33,14 +35,15 @@ def _read_table(
     identity_column: Optional[str],
     identity_from_folder: bool,
     split_column: Optional[str],
+    split_file: Optional[str],
     negative: Optional[int],
 ) -> Tuple[Annotations, Tuple[str, ...], np.ndarray]:
-    """Reads a CSV file with a header and a line for each image, see :func:`~imcnn_plugin.files.read_csv`.
+    """Reads a CSV file with a header and a line for each image, or a list whose fields are separated by spaces.
 
     The arguments are those of :class:`AttributeCSV`. Returns the annotations, -1 for unknown labels, identities and
     splits; the names of the labels; and for each image its line in the file, from 1.
     """
-    rows = read_csv(path, 'set ann_file to the CSV file')
+    rows = _read_rows(path, image_column, classes)
     _, header = next(rows)
     image = _find_column(header, image_column, 'image_column', path)
     identity = _find_column(header, identity_column, 'identity_column', path)
@@ -51,6 +54,7 @@ def _read_table(
         label_columns = _remaining_columns(header, (image, identity, split), path)
 
     codes = _label_codes(negative)
+    splits = _read_splits(Path(split_file)) if split_file else {}
     lines = {}
     labels, identities, partition = array('b'), [], []
     for line, row in rows:
@@ -76,10 +80,11 @@ def _read_table(
         value = None if split is None else row[split].strip()
         if value not in PARTITION:
             raise DataError(
-                f"{path}, line {line}: column '{split_column}' is {quote(value)}, expected train, val or test: "
-                'correct it'
+                f"{path}, line {line}: column '{split_column}' is {quote(value)}, expected {SPLIT_VALUES}: correct it"
             )
-        partition.append(PARTITION[value])
+        if split_file and name not in splits:
+            raise DataError(f'{path}, line {line}: {name} is not in {split_file}: add it there, or remove it here')
+        partition.append(splits.get(name, PARTITION[value]))
     if not lines:
         raise DataError(f'{path} lists no images: expected a line for each after the header')
     annotations = Annotations(
@@ -89,6 +94,62 @@ def _read_table(
         partition=np.array(partition, np.int8),
     )
     return annotations, tuple(header[column] for column in label_columns), np.array(list(lines.values()))
+
+
+def _read_rows(path: Path, image_column: str, classes: Optional[Sequence[str]]) -> Iterator[Tuple[int, List[str]]]:
+    """The header and the rows of a CSV file or, if its first line has no such mark, of a list with spaces.
+
+    Like CelebA's, a list may begin with the number of images and the names of its labels alone. Without any names,
+    its labels are ``classes``, or CelebA's 40 attributes if they are 40.
+    """
+    advice = 'set ann_file to the CSV file'
+    text = read_text(path, advice)
+    if not text.strip() or any(mark in text.partition('\n')[0] for mark in ',;\t'):
+        yield from read_csv(path, advice)
+        return
+    rows = [(number, fields) for number, line in enumerate(text.split('\n'), 1) if (fields := line.split())]
+    line, first = rows.pop(0)
+    header = first
+    if len(first) == 1 and first[0].isdigit() and rows:
+        line, names = rows.pop(0)
+        header = [image_column, *names]
+        if int(first[0]) != len(rows):
+            raise DataError(
+                f'{path}, line 1: announces {first[0]} images, but {len(rows)} lines follow: correct the number, or '
+                'restore the lines'
+            )
+    elif len(first) > 1 and all(re.fullmatch('-?1|0', field) for field in first[1:]):
+        names = ATTRIBUTES if len(first) == 1 + len(ATTRIBUTES) else classes
+        if not names:
+            raise DataError(f'{path}, line {line}: no line above the labels names them: list them in classes')
+        header = [image_column, *names]
+        rows.insert(0, (line, first))
+    yield line, header
+    for line, row in rows:
+        if len(row) != len(header):
+            raise DataError(
+                f'{path}, line {line}: expected a file name and {len(header) - 1} labels, found {len(row)} fields: '
+                'correct it, or separate all fields by commas'
+            )
+        yield line, row
+
+
+def _read_splits(path: Path) -> Dict[str, int]:
+    """Splits by image, from a list or a CSV file of images and splits, with a header or without."""
+    lines = read_text(path, 'set split_file to the list of splits').split('\n')
+    mark = next((mark for mark in ',;\t' if mark in lines[0]), None)
+    splits = {}
+    for number, line in enumerate(lines, 1):
+        fields = [field.strip(' "') for field in line.rsplit(mark, 1)]
+        if len(fields) == 2 and fields[1] in PARTITION:
+            name = _clean_path(fields[0], f'{path}, line {number}: the image')
+            if splits.setdefault(name, PARTITION[fields[1]]) != PARTITION[fields[1]]:
+                raise DataError(
+                    f'{path}, line {number}: {name} was in another split before; remove one of the two lines'
+                )
+        elif line.strip() and number > 1:
+            raise DataError(f'{path}, line {number}: expected an image and {SPLIT_VALUES}, found {quote(line)}')
+    return splits
 
 
 def _find_column(header: Sequence[str], name: Optional[str], option: str, path: Path) -> Optional[int]:

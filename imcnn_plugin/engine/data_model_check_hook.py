@@ -119,7 +119,7 @@ class DataModelCheckHook(Hook):
 
 def _check_evaluation(loader: DataLoader, evaluator: Evaluator, name: str) -> None:
     if isinstance(loader.dataset, PackedFaces) and loader.dataset.__getitems__:
-        for metric in evaluator.metrics:
+        for metric in getattr(evaluator, 'metrics', ()):
             if isinstance(metric, (AveragePrecision, MultiLabelMetric)):
                 raise ConfigError(
                     f"{type(metric).__name__} takes single images, not PackedFaces' batches: set batched=False in "

@@ -287,7 +287,7 @@ def test_works_with_wrappers_and_workers_and_lazily(root):
         (edited(3, 'Ann', '"Ann'), "line 3: .*: correct its quotes"),
         (edited(4, '-1', 'yes'), "line 4: column 'round' is 'yes', expected 1, 0, true or false, or .* classes if"),
         (edited(4, '-1', '2'), "line 4: column 'round' is '2', expected 1, 0"),
-        (edited(5, 'val', 'valid'), "line 5: column 'part' is 'valid', expected train, val or test"),
+        (edited(5, 'val', 'valid'), "line 5: column 'part' is 'valid', expected train, val or test, or 0, 1 or 2"),
         (edited(6, 'e.png', 'one/./a.png'), r'line 6: one/a\.png is already listed in line 2; remove one'),
         (edited(6, 'e.png', ''), "line 6: column 'image' is '', expected a path in the image folder"),
         (edited(6, 'e.png', '/etc/passwd'), "line 6: column 'image' is '/etc/passwd', expected a path"),
@@ -331,3 +331,77 @@ def test_images_may_be_in_the_current_folder(root, monkeypatch):
     monkeypatch.chdir(root)
     assert len(AttributeCSV('labels.csv', **WITH_IDENTITIES)) == 4
     assert [record['img_path'] for record in AttributeCSV('labels.csv', split='test', **WITH_IDENTITIES)] == ['e.png']
+
+
+def test_splits_may_be_numbers_or_in_a_file_of_their_own(root):
+    def labels(**options):
+        parts = [AttributeCSV('labels.csv', str(root), split=split, **options) for split in ('train', 'val', 'test')]
+        return [[(record['img_path'], *record['gt_score']) for record in part] for part in parts]
+
+    expected = labels(**WITH_IDENTITIES)
+    table = [line.rsplit(',', 1) for line in LINES]
+    numbers = dict(part='part', train='0', val='1', test='2')
+    write(root, [f'{row},{numbers[split]}' for row, split in table])
+    assert labels(**WITH_IDENTITIES) == expected
+    write(root, [row for row, _ in table])
+    for mark, head in ((',', ['image_id,partition']), (' ', []), ('\t', [])):
+        lines = [f'{row.split(",")[0]}{mark}{numbers[split]}' for row, split in table[1:]]
+        (root / 'splits').write_text('\n'.join([*head, *lines, f'other.png{mark}2', '']))
+        assert labels(split_file='splits', identity_column='who') == expected
+    with pytest.raises(ConfigError, match="splits are in column 'part' or in splits: set one"):
+        AttributeCSV('labels.csv', str(root), split_file='splits', **WITH_IDENTITIES)
+
+
+@pytest.mark.parametrize(
+    'lines, message',
+    [
+        (
+            ['one/a.png 0', 'one/b.png train', 'two/c.png 0', 'two/d.png 1'],
+            r'labels\.csv, line 6: e\.png is not in .*/s',
+        ),
+        (
+            ['one/a.png 0', 'one/b.png three'],
+            "line 2: expected an image and train, val or test, or 0, 1 or 2, found 'o",
+        ),
+        (['one/a.png 0', 'one/b.png'], 'line 2: expected an image and'),
+        (['one/a.png 0', 'one//a.png 1'], r'line 2: one/a\.png was in another split before'),
+        (None, r'splits cannot be read \(No such file or directory\): set split_file'),
+    ],
+)
+def test_a_bad_file_of_splits_is_named(root, lines, message):
+    if lines is not None:
+        (root / 'splits').write_text('\n'.join(lines))
+    with pytest.raises(DataError, match=message):
+        AttributeCSV('labels.csv', str(root), split_file='splits', classes=['round', 'red'])
+
+
+@pytest.mark.parametrize('head', [True, False], ids=['CelebAMask-HQ', 'rows alone'])
+def test_lists_as_those_of_celeba(faces, tmp_path, head):
+    """CelebAMask-HQ has a number, names and rows; other projects have rows alone, a file for each split."""
+    lines = (faces / 'list_attr_celeba.txt').read_text().splitlines()
+    path = tmp_path / 'attributes.txt'
+    rows = [' '.join(line.split()) if not head else line for line in lines[2:]]
+    path.write_text('\n'.join([*(lines[:2] if head else []), *rows]) + '\n')
+    options = dict(data_root=str(faces), data_prefix='img_align_celeba')
+    dataset = AttributeCSV(str(path), split_file='list_eval_partition.txt', **options)
+    expected = CelebAIdentity(str(faces))
+    assert dataset.CLASSES == ATTRIBUTES
+    assert np.array_equal(dataset.data_list.gt_score, expected.data_list.gt_score)
+    assert dataset.metainfo['checksums']['images'] == expected.metainfo['checksums']['images']
+    assert AttributeCSV(str(path), classes=['Young', 'Male'], **options).data_list.gt_score.shape == (
+        len(lines) - 2,
+        2,
+    )
+    path.write_text('\n'.join([*(lines[:2] if head else []), *lines[2:5], 'x.jpg 1']))
+    with pytest.raises(
+        DataError, match='announces' if head else 'line 4: expected a file name and 40 labels, found 2'
+    ):
+        AttributeCSV(str(path), **options)
+
+
+def test_rows_alone_have_the_labels_of_the_config(root):
+    write(root, ['one/a.png 1 0', 'one/b.png 0 0', 'e.png 1 1'])
+    dataset = AttributeCSV('labels.csv', str(root), classes=['round', 'red'])
+    assert [record['gt_score'].tolist() for record in dataset] == [[1, 0], [0, 0], [1, 1]]
+    with pytest.raises(DataError, match='line 1: no line above the labels names them: list them in classes'):
+        AttributeCSV('labels.csv', str(root))
