@@ -6,4 +6,5 @@ train_dataloader = dict(dataset=protocol)
 # It has no validation split: watch the tested fold, but choose nothing by it.
 val_dataloader = dict(dataset=dict(split='test', **protocol))
 test_dataloader = dict(dataset=protocol)
+del protocol
 default_hooks = dict(checkpoint=dict(save_best=None))

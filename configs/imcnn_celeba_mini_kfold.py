@@ -5,4 +5,5 @@ protocol = dict(protocol='kfold', fold='{{$FOLD:0}}', num_folds=5, seed=0)
 train_dataloader = dict(dataset=protocol)
 val_dataloader = dict(dataset=dict(split='test', **protocol))
 test_dataloader = dict(dataset=protocol)
+del protocol
 default_hooks = dict(checkpoint=dict(save_best=None))

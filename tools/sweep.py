@@ -34,6 +34,13 @@ def parse_args():
         '--seeds', nargs='+', type=between(0, 2**32 - 1), default=[0], help='seeds of each variant; default 0'
     )
     parser.add_argument(
+        '--folds',
+        nargs='+',
+        type=between(0, 1000),
+        metavar='K',
+        help='cross-validation: folds to train and test each variant with, such as 0 1 2 3 4',
+    )
+    parser.add_argument(
         '--lambdas', nargs='+', default=[], metavar='X', help='variants of --config; 0: no identity branch'
     )
     parser.add_argument(
@@ -64,12 +71,14 @@ def main():
     args = parse_args()
     options = [*args.cfg_options, *(['optim_wrapper.type=BF16OptimWrapper'] if args.amp else [])]
     failed = {}
-    variants = [parse_variant(text, options) for text in args.variants]
-    variants += lambda_variants(args.lambdas, args.config, options)
+    variants = [parse_variant(text, options, bool(args.folds)) for text in args.variants]
+    variants += lambda_variants(args.lambdas, args.config, options, bool(args.folds))
     baseline = choose_baseline(args.baseline, variants)
     if not args.table_only:
         script = Path(__file__).with_name('train.py')
-        runs = Sweep(variants, args.seeds, args.out, args.results, script, args.data_root, args.jobs)
+        runs = Sweep(
+            variants, args.seeds, args.out, args.results, script, args.data_root, args.jobs, args.folds or [None]
+        )
         failed = runs.run()
     groups = group_rows(read_rows(args.results), variants)
     table = SweepTable(groups, baseline)

@@ -1,27 +1,36 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List
+from typing import List, Optional, Sequence
 
 from ..errors import ConfigError
-from .variant import Variant
+from .variant import Variant, _fill_option
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run of a sweep: a variant, a seed and a work directory."""
+    """A run of a sweep: a variant, a seed, a work directory and, of a cross-validation, the tested fold."""
 
     variant: Variant
     seed: int
     folder: Path
+    fold: Optional[int] = None
 
     def __str__(self) -> str:
-        return f'{self.variant.name}, seed {self.seed}'
+        return f'{self.variant.name}, seed {self.seed}' + ('' if self.fold is None else f', fold {self.fold}')
+
+    def has_row(self, rows: Sequence[dict]) -> bool:
+        """Whether one of the rows of a results file is of this run."""
+        key = (self.variant.name, self.variant.config_hash, self.seed)
+        return any(
+            key == (row['name'], row['config_hash'], row['seed']) and self.fold in (None, row.get('fold'))
+            for row in rows
+        )
 
     @property
     def options(self) -> List[str]:
-        """Values for ``--cfg-options``, with ``{seed}`` replaced by the seed."""
-        options = [option.replace('{seed}', str(self.seed)) for option in self.variant.options]
+        """Values for ``--cfg-options``, with ``{seed}`` and ``{fold}`` replaced."""
+        options = [_fill_option(option, self.seed, self.fold) for option in self.variant.options]
         return [*options, f'randomness.seed={self.seed}']
 
     @property
@@ -48,7 +57,7 @@ class Job:
             )
 
 
-def _folder_name(variant: Variant, seed: int) -> str:
-    """The variant's name as a file name, with the seed."""
+def _folder_name(variant: Variant, seed: int, fold: Optional[int] = None) -> str:
+    """The variant's name as a file name, with the seed and the fold."""
     name = re.sub('[^a-z0-9.]+', '_', variant.name.lower()).strip('_.') or 'variant'
-    return f'{name}-seed{seed}'
+    return f'{name}-seed{seed}' + ('' if fold is None else f'-fold{fold}')

@@ -20,14 +20,14 @@ from ..files import sync
 from .job import Job
 from .variant import Variant
 
-# The keys that identify a run.
+# The keys that identify a run, with the fold of a cross-validation.
 KEY = ('name', 'config_hash', 'seed')
 # The directories of an absolute path, which would reveal a machine and its user.
 _DIRECTORIES = re.compile(r'(?<![\w.*~}-])~?/(?:[^/\s,\'")\]]+/)*')
 
 
 def read_rows(path: Union[str, Path], repair: bool = False) -> List[dict]:
-    """The rows of a results file; none if there is no file. The first row of a name, config and seed counts.
+    """The rows of a results file; none if there is no file. The first row of a name, config, seed and fold counts.
 
     A truncated last line is skipped with a warning.
 
@@ -62,7 +62,7 @@ def read_rows(path: Union[str, Path], repair: bool = False) -> List[dict]:
             # The older name.
             if 'lasting' in row:
                 row['identity_stable'] = row.pop('lasting')
-            rows.setdefault(tuple(row[key] for key in KEY), row)
+            rows.setdefault((*(row[key] for key in KEY), row.get('fold')), row)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f'{path}, line {number}: not a row of a results file ({error!r})') from error
     return list(rows.values())

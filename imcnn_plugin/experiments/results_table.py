@@ -33,16 +33,17 @@ class SweepTable:
 
     ``differences`` has, for each variant that was evaluated on the same images as the baseline, the results of
     :func:`~imcnn_plugin.evaluation.paired_interval` over all, identity-stable and transient attributes; None without
-    such attributes.
+    such attributes. ``has_folds`` says whether a variant was tested on several folds, of which each is a run.
     """
 
     def __init__(self, groups: Dict[str, List[dict]], baseline: Optional[str] = None):
         self.groups = groups
         self.baseline = baseline or next(iter(groups), None)
+        self.has_folds = any(len(_by_fold(rows)) > 1 for rows in groups.values())
         rows = groups.get(self.baseline, [])
         self.differences: Dict[str, List[Optional[Interval]]] = {}
         for name, others in groups.items():
-            if name != self.baseline and rows and all(_same_images(row, rows[0]) for row in rows + others):
+            if name != self.baseline and rows and _comparable(others, rows) and _comparable(rows, rows):
                 names, stable = list(rows[0]['accuracy']), rows[0]['identity_stable']
                 transient = [attribute for attribute in names if attribute not in stable]
                 self.differences[name] = [
@@ -51,7 +52,7 @@ class SweepTable:
 
     def cells(self) -> List[Tuple[str, ...]]:
         """A row per variant, headings first."""
-        cells = [HEADINGS]
+        cells = [tuple('runs' if self.has_folds and key == 'seeds' else key for key in HEADINGS)]
         for name, rows in self.groups.items():
             accuracy = np.array([row['mean_accuracy'] for row in rows])
             cells.append(
@@ -76,17 +77,26 @@ class SweepTable:
         compared = self.baseline in self.groups
         if not compared:
             remarks.append(f"There is no row of the baseline '{self.baseline}', so nothing is compared.")
-        first = self.groups.get(self.baseline, next(iter(self.groups.values())))[0]
+        baseline = _by_fold(self.groups.get(self.baseline, next(iter(self.groups.values()))))
+        firsts = [rows[0] for rows in baseline.values()]
+        first = firsts[0]
         for name, rows in self.groups.items() if compared else ():
-            if others := [row['seed'] for row in rows if not _same_images(row, first)]:
+            folds = _by_fold(rows)
+            if folds.keys() != baseline.keys():
+                remarks.append(
+                    f'{name} is not compared with {self.baseline}: evaluated on folds {_join(folds)}, the baseline on '
+                    f'{_join(baseline)}'
+                )
+            elif others := [row['seed'] for row in rows if not _same_images(row, baseline[row.get('fold')][0])]:
                 remarks.append(
                     f'{name} is not compared with {self.baseline}: evaluated on other images (seed {_join(others)})'
                 )
-        identities = sum(identity >= 0 for identity in first['by_identity']['identity'])
+        identities = sum(identity >= 0 for row in firsts for identity in row['by_identity']['identity'])
+        split = describe_split(first if None in baseline else {**first, 'fold': _join(baseline)})
         remarks.append(
-            f'{first["name"]} was evaluated on {describe_split(first)}: {first["num_images"]} images of {identities} '
-            f'identities. The within-identity agreement of their labels is '
-            f'{_mean_cell([first["label_agreement"]], ".2f")} %.'
+            f'{first["name"]} was evaluated on {split}: {sum(row["num_images"] for row in firsts)} images of '
+            f'{identities} identities. The within-identity agreement of their labels is '
+            f'{_mean_cell([row["label_agreement"] for row in firsts], ".2f")} %.'
         )
         if compared:
             stable = first['identity_stable']
@@ -100,27 +110,34 @@ class SweepTable:
         return remarks
 
     def attribute_cells(self) -> List[Tuple[str, ...]]:
-        """A row per attribute, headings first, identity-stable attributes before transient ones: means over seeds.
+        """A row per attribute, headings first, identity-stable attributes before transient ones: means over runs.
 
         The accuracy is that of the baseline or, without a row of it, of the first variant.
         """
         baseline = self.baseline if self.baseline in self.groups else next(iter(self.groups))
         first = self.groups[baseline][0]
         names = sorted(first['accuracy'], key=lambda name: name not in first['identity_stable'])
-        own, *others = (
-            np.array([[row['accuracy'][name] for name in names] for row in self.groups[variant]], float).mean(0)
+        runs, *others = (
+            np.array([[row['accuracy'][name] for name in names] for row in self.groups[variant]], float)
             for variant in (baseline, *self.differences)
         )
-        cells = [('attribute', 'identity-stable', f'{baseline} (%)', *self.differences)]
+        own, others = runs.mean(0), [values.mean(0) for values in others]
+        std = runs.std(0, ddof=1) if len(runs) > 1 else np.full(len(names), np.nan)
+        headings = [f'{baseline} (%)', *(['std'] if self.has_folds else [])]
+        cells = [('attribute', 'identity-stable', *headings, *self.differences)]
         for i, name in enumerate(names):
             stable = 'yes' if name in first['identity_stable'] else ''
+            spread = [_cell(std[i], '.2f')] if self.has_folds else []
             differences = (_cell(values[i] - own[i], '+.2f') for values in others)
-            cells.append((name, stable, _cell(own[i], '.2f'), *differences))
+            cells.append((name, stable, _cell(own[i], '.2f'), *spread, *differences))
         return cells
 
     def text(self) -> str:
-        """The table as aligned text, with the remarks."""
-        return '\n'.join([*aligned_lines(self.cells(), rules=(1,)), *self.remarks()]) + '\n'
+        """The table as aligned text, with the remarks and, of a cross-validation, the table of attributes."""
+        lines = [*aligned_lines(self.cells(), rules=(1,)), *self.remarks()]
+        if self.has_folds:
+            lines += ['', *aligned_lines(self.attribute_cells(), rules=(1,))]
+        return '\n'.join(lines) + '\n'
 
     def markdown(self) -> str:
         """The table, the remarks and the table of attributes as Markdown. There must be a row."""
@@ -139,14 +156,32 @@ def _same_images(row: dict, other: dict) -> bool:
     )
 
 
-def _difference(rows: Sequence[dict], baseline: Sequence[dict], attributes: Sequence[str]) -> Interval:
-    """The difference in accuracy on some attributes, with its interval."""
-    counts, others = (
-        [_unpack_counts(row['by_identity'], list(row['accuracy']), attributes) for row in some]
-        for some in (rows, baseline)
+def _by_fold(rows: Sequence[dict]) -> Dict[Optional[int], List[dict]]:
+    """Rows by the fold that they were evaluated on, in the order of folds; all under None without folds."""
+    folds = sorted({row.get('fold') for row in rows}, key=lambda fold: -1 if fold is None else fold)
+    return {fold: [row for row in rows if row.get('fold') == fold] for fold in folds}
+
+
+def _comparable(rows: Sequence[dict], baseline: Sequence[dict]) -> bool:
+    """Whether rows were evaluated on the same folds as the baseline, and in each on the same images."""
+    folds, others = _by_fold(rows), _by_fold(baseline)
+    return folds.keys() == others.keys() and all(
+        _same_images(row, others[fold][0]) for fold, some in folds.items() for row in some
     )
-    correct, other = (np.array([values['correct'] for values in some]) for some in (counts, others))
-    return paired_interval(correct, other, counts[0]['labelled'])
+
+
+def _difference(rows: Sequence[dict], baseline: Sequence[dict], attributes: Sequence[str]) -> Interval:
+    """The difference in accuracy on some attributes, with its interval over the identities of all folds."""
+    correct, labelled = [], []
+    for some in (rows, baseline):
+        counts = [
+            [_unpack_counts(row['by_identity'], list(row['accuracy']), attributes) for row in runs]
+            for runs in _by_fold(some).values()
+        ]
+        means = [np.mean([values['correct'] for values in runs], axis=0) for runs in counts]
+        correct.append(np.concatenate(means)[None])
+        labelled.append(np.concatenate([runs[0]['labelled'] for runs in counts]))
+    return paired_interval(*correct, labelled[0])
 
 
 def _difference_cell(found: Optional[Interval]) -> str:

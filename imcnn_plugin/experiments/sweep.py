@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import product
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Union
 
@@ -19,7 +20,7 @@ from ..parallel import usable_cores
 from ..progress import progress_bar
 from ..signals import install_handlers, restore_handlers
 from .job import Job, _folder_name
-from .results_file import KEY, _append, _append_row, _make_row, read_rows
+from .results_file import _append, _append_row, _make_row, read_rows
 from .variant import Variant
 
 
@@ -29,11 +30,12 @@ class Sweep:
     Args:
         variants: Variants to train, with different names.
         seeds: Seeds to train each variant with.
-        out: Parent of the work directories ``<name>-seed<k>``; ``train.log`` in each has the run's output.
+        out: Parent of the work directories ``<name>-seed<k>[-fold<k>]``; ``train.log`` in each has the run's output.
         results: The results file.
         script: Path of ``tools/train.py``.
         data_root: Replaces the configs' ``data_root``.
         jobs: Number of runs at once.
+        folds: Folds to test with each seed, of variants with folds.
 
     Raises:
         ConfigError: Two runs would have the same work directory.
@@ -48,12 +50,16 @@ class Sweep:
         script: Union[str, Path],
         data_root: Optional[str] = None,
         jobs: int = 1,
+        folds: Sequence[Optional[int]] = (None,),
     ):
         self.jobs = [
-            Job(variant, seed, Path(out, _folder_name(variant, seed))) for variant in variants for seed in seeds
+            Job(variant, seed, Path(out, _folder_name(variant, seed, fold)), fold)
+            for variant, seed, fold in product(variants, seeds, folds)
         ]
         if shared := [folder.name for folder, count in Counter(job.folder for job in self.jobs).items() if count > 1]:
-            raise ConfigError(f'several runs would share {shared}: give variants different names and seeds once')
+            raise ConfigError(
+                f'several runs would share {shared}: give variants different names, and seeds and folds once'
+            )
         self.results = results
         self.script = script
         self.data_root = data_root
@@ -69,8 +75,8 @@ class Sweep:
             ConfigError: A work directory has checkpoints of another config.
             DataError: The results file cannot be read or written.
         """
-        done = {tuple(row[key] for key in KEY) for row in read_rows(self.results, repair=True)}
-        todo = [job for job in self.jobs if (job.variant.name, job.variant.config_hash, job.seed) not in done]
+        rows = read_rows(self.results, repair=True)
+        todo = [job for job in self.jobs if not job.has_row(rows)]
         for job in todo:
             job.check_folder()
         # A file that cannot be written is found before the first run.

@@ -11,7 +11,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from mmengine.config import Config, DictAction
 
-from ..engine.config import load_config
+from ..engine.config import LOADERS, load_config
 from ..errors import ConfigError
 
 # Paths, and settings that depend on whether there is a GPU, do not change the experiment.
@@ -28,15 +28,16 @@ class Variant:
     config_hash: str = ''
 
 
-def parse_variant(text: str, common: Sequence[str] = ()) -> Variant:
+def parse_variant(text: str, common: Sequence[str] = (), folds: bool = False) -> Variant:
     """A variant from ``NAME=CONFIG [KEY=VALUE ...]``, quoted as in a shell.
 
     Args:
         text: The variant.
         common: Options of all variants, which its own options override.
+        folds: Whether its runs are folds of a cross-validation.
 
     Raises:
-        ConfigError: The text does not have this form, or the config cannot be read with the options.
+        ConfigError: The text does not have this form, the config cannot be read with the options, or has no folds.
     """
     name, _, rest = text.partition('=')
     try:
@@ -46,10 +47,32 @@ def parse_variant(text: str, common: Sequence[str] = ()) -> Variant:
     options = (*common, *options)
     if not name.strip() or not all(re.match(r'[\w.]+=', option) for option in options):
         raise ConfigError(f"'{text}' with options {list(common)}: expected NAME=CONFIG [KEY=VALUE ...]")
+    if folds:
+        options = (*options, *_fold_options(config, options))
     return Variant(name.strip(), config, options, _hash_config(config, options))
 
 
-def lambda_variants(values: Sequence[str], config: str, common: Sequence[str] = ()) -> List[Variant]:
+def _fold_options(config: str, options: Sequence[str]) -> List[str]:
+    """Options that set the fold of each split."""
+    cfg = load_variant(config, options)
+    loaders = [name for name in LOADERS if cfg.get(name)]
+    for name in loaders:
+        if (protocol := cfg[name].dataset.get('protocol')) != 'kfold':
+            raise ConfigError(
+                f"{config}: {name}.dataset.protocol is {protocol!r}, but --folds needs 'kfold': start from "
+                'imcnn_celeba_kfold.py'
+            )
+    return [f'{name}.dataset.fold={{fold}}' for name in loaders]
+
+
+def _fill_option(option: str, seed: int, fold: Optional[int] = None) -> str:
+    """An option of a variant with its ``{seed}`` and ``{fold}`` replaced."""
+    return option.replace('{seed}', str(seed)).replace('{fold}', str(fold or 0))
+
+
+def lambda_variants(
+    values: Sequence[str], config: str, common: Sequence[str] = (), folds: bool = False
+) -> List[Variant]:
     """A variant for each weight of the identity loss. At 0 there is no identity branch.
 
     Raises:
@@ -64,7 +87,7 @@ def lambda_variants(values: Sequence[str], config: str, common: Sequence[str] = 
         if not 0 <= weight < math.inf:
             raise ConfigError(f'lambda {value} is the weight of a loss: give a finite number of at least 0')
         option = f'model.head.loss.id_weight={value}' if weight else 'model.head.id_head=None'
-        variants.append(parse_variant(f'lambda {value}={shlex.quote(config)} {option}', common))
+        variants.append(parse_variant(f'lambda {value}={shlex.quote(config)} {option}', common, folds))
     return variants
 
 
@@ -75,8 +98,8 @@ def load_variant(config: str, options: Sequence[str]) -> Config:
         ConfigError: The config cannot be read with the options.
     """
     given = _parse_options(options)
-    # The options must be valid with a seed instead of '{seed}', but the variant is the same for all seeds.
-    tried = _parse_options([option.replace('{seed}', '0') for option in options])
+    # The options must be valid with a seed instead of '{seed}', but the variant is the same for all seeds and folds.
+    tried = _parse_options([_fill_option(option, 0) for option in options])
     try:
         cfg = load_config(config, cfg_options=tried)
         cfg.merge_from_dict({key: value for key, value in given.items() if value != tried[key]})

@@ -48,3 +48,24 @@ def test_an_attribute_without_known_labels_has_no_accuracy(row, counts):
     # All differences are those of Smiling.
     assert table.differences['B'][0] == table.differences['B'][2] == (0, 0, 0)
     assert table.cells()[2][5:8] == ('+0.00 (+0.00 to +0.00)', '-', '+0.00 (+0.00 to +0.00)')
+
+
+def test_folds_are_compared_one_by_one(row):
+    def fold(name, number, smiling, seed=0):
+        return row(name, seed, smiling, fold=number, checksums=dict(images=number))
+
+    rows = [fold('A', 0, [10, 11, 12]), fold('A', 1, [10, 10, 10])]
+    rows += [fold('B', 1, [12, 12, 12]), fold('B', 0, [11, 12, 14]), fold('C', 0, [11, 12, 14])]
+    # Another seed of a fold counts for that fold.
+    rows += [fold('D', 0, [10, 11, 13]), fold('D', 0, [12, 13, 15], seed=1), fold('D', 1, [12, 12, 12])]
+    table = SweepTable(group_rows(rows))
+    cells, remarks = table.cells(), table.remarks()
+    # Ten more of 240 labels, and of the 120 of Smiling.
+    assert [cell[5].split(' ')[0] for cell in cells[1:]] == ['-', '+4.17', '-', '+4.17']
+    assert cells[2][7].startswith('+8.33 (+') and [cell[1] for cell in cells[1:]] == ['2', '2', '1', '3']
+    assert remarks[0] == 'C is not compared with A: evaluated on folds 0, the baseline on 0, 1'
+    assert remarks[1].startswith('A was evaluated on split test, fold 0, 1: 120 images of 6 identities.')
+    assert 'Smiling' in table.text() and 'Smiling' not in SweepTable(group_rows(rows[:1])).text().split('labels is')[0]
+    assert table.attribute_cells()[0][2:] == ('A (%)', 'std', 'B', 'D') and cells[0][1] == 'runs'
+    [smiling] = [cell for cell in table.attribute_cells() if cell[0] == 'Smiling']
+    assert smiling[2:] == ('52.50', '3.54', '+8.33', '+8.61')

@@ -1,8 +1,13 @@
 """Cross-validation as a user runs it: real processes on drawn faces."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
 from commands import TINY, run
+
+from imcnn_plugin.attributes import ATTRIBUTES
 
 CONFIG = 'configs/imcnn_celeba_mini_kfold.py'
 
@@ -51,3 +56,27 @@ def test_a_model_that_started_from_another_fold_is_not_tested(fold_2, faces, tmp
     run('tools/train.py', CONFIG, '--no-validate', *common, FOLD='3')
     trained = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)['meta']['trained_on']
     assert trained['fold'] == 3 and len(trained['members']['identities of CelebA']) == 20
+
+
+def test_one_command_trains_the_folds_and_sums_them_up(faces, tmp_path):
+    command = ['tools/sweep.py', f'IMCNN={CONFIG}', '--folds', '0', '3', '--out', tmp_path, '--data-root', faces,
+               '--results', tmp_path / 'results.jsonl', '--cfg-options', *TINY, 'train_cfg.max_epochs=1']  # fmt: skip
+    output = run(*command)
+    rows = [json.loads(line) for line in (tmp_path / 'results.jsonl').read_text().splitlines()]
+    assert [(row['fold'], row['num_images']) for row in rows] == [(0, 16), (3, 16)]
+    assert len({row['config_hash'] for row in rows}) == 1 and rows[0]['checksums'] != rows[1]['checksums']
+    for fold in (0, 3):
+        assert (tmp_path / f'imcnn-seed0-fold{fold}' / 'epoch_1.pth').is_file()
+    lines = [line.split() for line in output.splitlines()]
+    found = np.array([row['mean_accuracy'] for row in rows])
+    [total] = [line for line in lines if line[:2] == ['IMCNN', '2']]
+    assert total[3:5] == [f'{found.mean():.2f}', f'{found.std(ddof=1):.2f}']
+    assert 'protocol kfold, split test, fold 0, 3: 32 images of 8 identities' in output
+    single = {line[0]: line[-2:] for line in lines if line and line[0] in ATTRIBUTES}
+    for name in ATTRIBUTES:
+        found = np.array([row['accuracy'][name] for row in rows])
+        assert np.abs(np.array(single[name], float) - [found.mean(), found.std(ddof=1)]).max() < 0.006
+    # The same command trains nothing again, and completes what is missing.
+    assert '2 runs, 2 of them already in' in run(*command, FOLD='1')
+    output = run(*command[:2], '--folds', '0', *command[5:], 'train_dataloader.dataset.protocol=official', ok=False)
+    assert output.splitlines()[-1].startswith('error: configs/imcnn_celeba_mini_kfold.py: train_dataloader.dataset.')
