@@ -8,6 +8,7 @@ from ..errors import ConfigError, DataError
 from ..framework import open_mtcnn
 from .face_alignment import _rescale_points
 from .photos import _ignored_warnings
+from .process_device import _check_positive
 
 _LANDMARKS = ('left_eye', 'right_eye', 'nose', 'mouth_left', 'mouth_right')
 # Detections below it are mostly patterns on clothes; in 400 photos of CelebA no labelled face scores lower.
@@ -38,10 +39,11 @@ class FaceDetector:
         max_pixels: A photo with more pixels is shrunk to this many for detection only, see :meth:`smallest_face`.
 
     Raises:
-        ConfigError: The package is missing.
+        ConfigError: The package is missing, or ``max_pixels`` is not positive.
     """
 
     def __init__(self, max_pixels: int = 640 * 480):
+        _check_positive('max_pixels', max_pixels)
         try:
             # It compares a string by identity and imports a module that Python 3.13 lacks.
             with _ignored_warnings(Warning):

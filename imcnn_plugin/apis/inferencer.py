@@ -214,8 +214,13 @@ class FaceAttributeInferencer:
     def _logits(self, prepared: Sequence[dict]) -> torch.Tensor:
         _open_device(self.device)
         batch = self.model.data_preprocessor(pseudo_collate(prepared))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bf16'):
-            logits = self.model(batch['inputs'], mode='tensor')
+        try:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bf16'):
+                logits = self.model(batch['inputs'], mode='tensor')
+        except torch.cuda.OutOfMemoryError as error:
+            raise ConfigError(
+                f'{self.device} lacks the memory for {len(prepared)} faces at once: lower batch_size (--batch-size)'
+            ) from error
         return logits.float().cpu()
 
     @staticmethod

@@ -15,7 +15,7 @@ from mmpretrain.registry import TRANSFORMS
 from PIL import Image, ImageCms, ImageOps
 
 from ..datasets.image_file import PNG_SIGNATURE, scan_png
-from ..errors import DataError
+from ..errors import DataError, one_line
 
 PhotoType = Union[str, Path, np.ndarray, Image.Image]
 
@@ -92,9 +92,11 @@ def read_photo(photo: PhotoType) -> np.ndarray:
     if isinstance(photo, Image.Image):
         try:
             return _from_pil(photo)
-        # An opened file is decoded here.
-        except OSError as error:
-            raise DataError(f'the image cannot be read ({" ".join(str(error).split())})') from error
+        except DataError:
+            raise
+        # An opened file is decoded here, if it is not closed; each of Pillow's readers has its own exceptions.
+        except Exception as error:
+            raise DataError(f'the image cannot be read ({one_line(error)})') from error
     if not isinstance(photo, (str, Path)):
         raise DataError(
             f'a photo is a path, an array or a PIL.Image, not {type(photo).__name__}: give the path of its file, or '

