@@ -10,6 +10,7 @@ from mmpretrain.registry import HOOKS
 
 from ..framework import swap_ema_weights
 from ..signals import install_handlers, let_workers_follow, restore_handlers
+from .resumable_train_loop import _VALIDATED
 from .run_checkpoint_hook import RunCheckpointHook
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -78,7 +79,7 @@ class InterruptHook(Hook):
             if isinstance(hook, EMAHook):
                 swap_ema_weights(hook)
         # The run resumes with this validation.
-        runner.message_hub.update_info('validated_epoch', runner.epoch - 1)
+        runner.message_hub.update_info(_VALIDATED, runner.epoch - 1)
         self._stop(runner, number, runner.iter)
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[dict] = None) -> None:

@@ -157,7 +157,7 @@ def test_ends_as_if_it_had_not_been_stopped(uninterrupted, faces, tmp_path, hand
         stopped = state(tmp_path, 'interrupted.pth')
         assert stopped['meta']['iter'] == expected
         # A validation is not completed first.
-        validated = stopped['message_hub']['runtime_info'].get('validated_epoch', 0)
+        validated = stopped['message_hub']['runtime_info'].get('last_validated_epoch', 0)
         assert validated == (expected - 1) // STEPS
     train(cfg)
 

@@ -207,7 +207,7 @@ def test_processes_of_which_one_was_asked_to_stop_end_as_if_it_had_not(two, face
     assert f'SIGTERM at iteration {8 if validation else 5}: saved' in output, output
     stopped = torch.load(tmp_path / 'interrupted.pth', weights_only=True)
     assert stopped['process_state']['gradients'] and bool(stopped['process_state']['buffers']) != validation
-    assert stopped['message_hub']['runtime_info']['validated_epoch'] == 1
+    assert stopped['message_hub']['runtime_info']['last_validated_epoch'] == 1
     process = train(faces, tmp_path, '2', *options, resume=['--resume'])
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0 and 'gradient of some iterations is lost' not in output, output
