@@ -241,6 +241,15 @@ def test_refuses_a_batch_size_at_once(inferencer, photos, batch_size):
         inferencer.stream(photos, batch_size)
 
 
+def test_faces_that_need_too_much_memory_are_told_with_what_to_lower(inferencer, photos, monkeypatch):
+    def fail(*_, **options):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB.')
+
+    monkeypatch.setattr(inferencer.model, 'forward', fail)
+    with pytest.raises(ConfigError, match=r'cpu lacks the memory for 3 faces at once: lower batch_size'):
+        inferencer(photos[:3], aligned=True)
+
+
 def test_several_threads_predict_as_one(inferencer, photos, group):
     inputs = [*photos, group]
     expected = [inferencer(photo) for photo in inputs]
