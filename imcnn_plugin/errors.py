@@ -1,12 +1,13 @@
 """The exceptions of this package: one line with the file, line or key, what was found and what to do."""
 
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Any, Iterator, Union
 
 __all__ = [
-    'ConfigError', 'DataError', 'IMCNNError', 'TrainingError', 'describe_os_error', 'mismatched_weights', 'one_line',
-    'translate_build_errors', 'translate_errors'
+    'ConfigError', 'DataError', 'IMCNNError', 'TrainingError', 'check_sizes', 'describe_os_error',
+    'mismatched_weights', 'one_line', 'translate_build_errors', 'translate_errors'
 ]  # fmt: skip
 
 
@@ -24,6 +25,19 @@ class ConfigError(IMCNNError):
 
 class TrainingError(IMCNNError):
     """Training cannot continue: its numbers are not finite."""
+
+
+def check_sizes(**sizes: Any) -> None:
+    """Checks settings of a model by their names: positive whole numbers, sequences of them, or None.
+
+    Raises:
+        ConfigError: A size is something else; torch takes 0 in silence.
+    """
+    for name, value in sizes.items():
+        numbers = value if isinstance(value, (list, tuple)) else () if value is None else (value,)
+        if not all(isinstance(number, Integral) and number > 0 for number in numbers):
+            expected = 'positive whole numbers' if numbers is value else 'a positive whole number'
+            raise ConfigError(f'{name} is {value!r}, expected {expected}')
 
 
 def one_line(error: Exception) -> str:

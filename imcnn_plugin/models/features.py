@@ -1,4 +1,4 @@
-from typing import Optional, Sequence, Tuple, Union
+from typing import Any, Optional, Sequence, Tuple, Union
 
 import torch
 
@@ -18,8 +18,9 @@ def flatten_features(
 
     Args:
         feats: A tensor, or the tuple of an mmpretrain backbone, of which the last item is used: ``(N, C)``,
-            ``(N, C, H, W)``, or a 3-D map described by ``layout``. If that item is itself a tuple, such as the two
-            tokens ``(N, C)`` of a distilled DeiT, its mean is used.
+            ``(N, C, H, W)``, or a 3-D map described by ``layout``. If that item is itself a tuple or list of vectors,
+            their mean is used where they have one size, such as the two tokens ``(N, C)`` of a distilled DeiT, and
+            otherwise they are joined: a Conformer has C = C1 + C2 of its convolutions and of its token.
         in_channels: Number of channels C.
         in_size: Height and width of the map, whose positions are kept. None averages over positions.
         layout: 'NLC' or 'NCL', for 3-D maps.
@@ -30,9 +31,14 @@ def flatten_features(
     Raises:
         ConfigError: The features do not have the shape that the arguments describe.
     """
-    x = feats[-1] if isinstance(feats, (tuple, list)) else feats
-    if isinstance(x, (tuple, list)):
-        x = torch.stack(tuple(x)).mean(0)
+    x = feats[-1] if isinstance(feats, (tuple, list)) and feats else feats
+    if isinstance(x, (tuple, list)) and x and all(isinstance(part, torch.Tensor) and part.dim() == 2 for part in x):
+        x = torch.stack(tuple(x)).mean(0) if len({part.shape for part in x}) == 1 else torch.cat(tuple(x), 1)
+    if not isinstance(x, torch.Tensor) or x.dim() < 2:
+        raise ConfigError(
+            f'the backbone returns {_describe(feats)}: the last item must be one tensor for all images, or vectors; '
+            'choose another out_type or out_indices, or add a neck that returns one'
+        )
     if x.dim() == 2:
         x = x.unsqueeze(2)
     elif x.dim() == 3:
@@ -52,3 +58,12 @@ def flatten_features(
             f'in_channels={in_channels}, in_size={in_size}: change them to match'
         )
     return x.mean(2, keepdim=True) if in_size is None else x
+
+
+def _describe(feats: Any) -> str:
+    """The shapes in what a backbone returns."""
+    if isinstance(feats, torch.Tensor):
+        return str(tuple(feats.shape))
+    if isinstance(feats, (tuple, list)):
+        return f'{type(feats).__name__} of {", ".join(map(_describe, feats)) or "nothing"}'
+    return type(feats).__name__

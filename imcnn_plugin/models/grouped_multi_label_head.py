@@ -7,7 +7,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_sizes
 from .batch_fields import batch_labels
 from .features import flatten_features
 from .grouped_linear import GroupedLinear
@@ -77,7 +77,8 @@ class GroupedMultiLabelHead(BaseModule):
         init_cfg: Defaults to the paper's Xavier filler, which also initializes :class:`GroupedLinear`.
 
     Raises:
-        ConfigError: The groups do not match ``classes`` or the slices, or the loss is not one of many labels.
+        ConfigError: The groups do not match ``classes`` or the slices, a group or ``classes`` is empty, a size is not
+            a positive whole number, or the loss is not one of many labels.
 
     Two buffers ``(number of classes, )`` hold the calibration that ``tools/calibrate.py`` writes: the probability is
     ``sigmoid(logit / temperature)``, and a label is predicted if its probability reaches its entry of ``thresholds``.
@@ -99,6 +100,7 @@ class GroupedMultiLabelHead(BaseModule):
         init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Linear'),
     ):
         super().__init__(init_cfg=init_cfg)
+        check_sizes(in_channels=in_channels, num_slices=num_slices, in_size=in_size, hidden_dims=hidden_dims)
         self.classes = list(classes)
         self.in_channels = in_channels
         self.in_size = in_size
@@ -157,6 +159,10 @@ class GroupedMultiLabelHead(BaseModule):
             )
 
     def _check_groups(self, groups: Sequence[dict], num_slices: int) -> None:
+        if not self.classes:
+            raise ConfigError('classes is empty: name the labels, in the order of the dataset')
+        if empty := [group['name'] for group in groups if not group['labels']]:
+            raise ConfigError(f'groups without labels: {empty}: name their labels, or remove them')
         times = Counter(label for group in groups for label in group['labels'])
         if unknown := [label for label in times if label not in self.classes]:
             raise ConfigError(f'groups have labels that are not in classes: {unknown}')

@@ -6,7 +6,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_sizes
 from .batch_fields import batch_field
 from .features import flatten_features
 from .losses import identity_loss
@@ -29,7 +29,7 @@ class IdentityHead(BaseModule):
         init_cfg: Defaults to the paper's Xavier filler.
 
     Raises:
-        ConfigError: ``num_identities`` is still 'auto'.
+        ConfigError: ``num_identities`` is still 'auto', or a size is not a positive whole number.
     """
 
     def __init__(
@@ -48,6 +48,9 @@ class IdentityHead(BaseModule):
                 "num_identities='auto' is resolved by tools/train.py and imcnn_plugin.engine.build_runner: use one of "
                 'them, or set the number of training identities'
             )
+        check_sizes(
+            num_identities=num_identities, in_channels=in_channels, in_size=in_size, embedding_dims=embedding_dims
+        )
         self.num_identities = num_identities
         self.in_channels = in_channels
         self.in_size = in_size

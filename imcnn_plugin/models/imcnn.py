@@ -7,7 +7,7 @@ from mmpretrain.registry import MODELS
 from torch import nn
 from torchvision.ops import Conv2dNormActivation
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_sizes
 
 # The paper's Xavier filler, for networks of convolutions.
 PAPER_INIT = [dict(type='Caffe2Xavier', layer='Conv2d'), dict(type='Constant', layer='BatchNorm2d', val=1)]
@@ -25,14 +25,16 @@ class IMCNN(BaseBackbone):
         init_cfg: Defaults to the paper's Xavier filler.
 
     Raises:
-        ConfigError: ``width`` is not positive.
+        ConfigError: ``width`` is not positive or leaves a layer no channel, or there is no ConvAttr layer.
     """
 
     def __init__(self, width: float = 1.0, num_slices: int = 6, init_cfg: Optional[Union[dict, list]] = PAPER_INIT):
         super().__init__(init_cfg=init_cfg)
         if not width > 0:
             raise ConfigError(f'width is {width}, expected a positive number')
-        c1, c2a, c2, c3a, c3, attr = (round(channels * width) for channels in (64, 64, 192, 192, 384, 512))
+        channels = [round(number * width) for number in (64, 64, 192, 192, 384, 512)]
+        check_sizes(num_slices=num_slices, **{f'the channels of width={width}': channels})
+        c1, c2a, c2, c3a, c3, attr = channels
         self.layers = nn.Sequential(
             OrderedDict(
                 conv1=Conv2dNormActivation(3, c1),

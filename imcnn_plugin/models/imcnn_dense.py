@@ -7,6 +7,7 @@ from mmpretrain.registry import MODELS
 from torch import nn
 from torchvision.ops import Conv2dNormActivation
 
+from ..errors import check_sizes
 from .imcnn import PAPER_INIT
 
 
@@ -16,10 +17,14 @@ class DenseBlock(nn.Module):
     Batch normalization and ReLU follow each convolution, as in the caption of the paper's Table 1. The paper does not
     give the growth rate, the channels that each layer adds, or the bottleneck width; these are DenseNet-121's: 32 and
     four times the growth rate.
+
+    Raises:
+        ConfigError: A size is not a positive whole number.
     """
 
     def __init__(self, in_channels: int, num_layers: int, growth_rate: int):
         super().__init__()
+        check_sizes(in_channels=in_channels, num_layers=num_layers, growth_rate=growth_rate)
         self.layers = nn.ModuleList(
             nn.Sequential(
                 Conv2dNormActivation(in_channels + i * growth_rate, 4 * growth_rate, kernel_size=1),
@@ -50,10 +55,14 @@ class IMCNNDense(BaseBackbone):
             transition halves them, as in DenseNet-121.
         num_slices: Number of groups S.
         init_cfg: Defaults to the paper's Xavier filler.
+
+    Raises:
+        ConfigError: A size is not a positive whole number.
     """
 
     def __init__(self, growth_rate: int = 32, num_slices: int = 4, init_cfg: Optional[Union[dict, list]] = PAPER_INIT):
         super().__init__(init_cfg=init_cfg)
+        check_sizes(growth_rate=growth_rate, num_slices=num_slices)
         stem = 2 * growth_rate
         block1 = DenseBlock(stem, 4, growth_rate)
         block2 = DenseBlock(block1.out_channels // 2, 8, growth_rate)

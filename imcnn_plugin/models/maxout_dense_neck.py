@@ -4,6 +4,7 @@ import torch
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 
+from ..errors import check_sizes
 from .imcnn import PAPER_INIT
 from .imcnn_dense import DenseBlock
 
@@ -18,6 +19,9 @@ class MaxoutDenseNeck(BaseModule):
         num_layers: Number of layers of the dense block.
         growth_rate: Number of channels that each layer adds.
         init_cfg: Defaults to the paper's Xavier filler.
+
+    Raises:
+        ConfigError: A size is not a positive whole number.
     """
 
     def __init__(
@@ -29,6 +33,7 @@ class MaxoutDenseNeck(BaseModule):
         init_cfg: Optional[Union[dict, list]] = PAPER_INIT,
     ):
         super().__init__(init_cfg=init_cfg)
+        check_sizes(num_slices=num_slices)
         self.num_slices = num_slices
         self.block = DenseBlock(in_channels, num_layers, growth_rate)
 

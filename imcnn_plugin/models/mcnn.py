@@ -5,6 +5,8 @@ from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.registry import MODELS
 from torch import nn
 
+from ..errors import check_sizes
+
 
 @MODELS.register_module()
 class MCNN(BaseBackbone):
@@ -22,6 +24,9 @@ class MCNN(BaseBackbone):
         conv1_stride: 4 for 227 x 227 input; 1 gives the same 2 x 2 map for 64 x 64.
         frozen: Whether to freeze all weights, as in the second stage of MCNN-AUX.
         init_cfg: Defaults to the Xavier filler of the other networks here; MCNN's own is not published.
+
+    Raises:
+        ConfigError: ``width`` leaves a layer no filter, or a number is not positive.
     """
 
     def __init__(
@@ -33,7 +38,9 @@ class MCNN(BaseBackbone):
         init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Conv2d'),
     ):
         super().__init__(init_cfg=init_cfg)
-        c1, c2, c3 = (round(channels * width) for channels in (75, 200, 300))
+        filters = [round(number * width) for number in (75, 200, 300)]
+        check_sizes(num_slices=num_slices, conv1_stride=conv1_stride, **{f'the filters of width={width}': filters})
+        c1, c2, c3 = filters
         self.num_slices = num_slices
         self.shared = nn.Sequential(
             nn.Conv2d(3, c1, 7, conv1_stride),
