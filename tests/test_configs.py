@@ -8,6 +8,7 @@ from mmengine.dataset import default_collate
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS, HOOKS, METRICS, MODELS
 from mmpretrain.structures import DataSample
+from mmpretrain.visualization import UniversalVisualizer
 
 from imcnn_plugin.attributes import ATTRIBUTES
 
@@ -82,6 +83,8 @@ def test_config_builds(path, monkeypatch):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         if cfg.test_evaluator:
             METRICS.build(cfg.test_evaluator)
+        # A runner builds it before the hooks, one of which asks for it.
+        UniversalVisualizer.get_instance('test')
         for hook in (*cfg.default_hooks.values(), *cfg.custom_hooks):
             HOOKS.build(hook)
 
