@@ -60,6 +60,8 @@ class DataModelCheckHook(Hook):
         _prepare_recipe(runner)
         _check_same_start(runner)
         self._log_batch(runner)
+        # Not by mmengine, which writes the config of tests and of runs that fail at their start as well.
+        Runner.dump_config(runner)
 
     @staticmethod
     def _log_batch(runner: Runner) -> None:

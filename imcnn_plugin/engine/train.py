@@ -22,6 +22,13 @@ _STOCK_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_schedu
 _BUILDERS = ('train_loop', 'val_loop', 'test_loop', 'optim_wrapper', 'param_scheduler')
 
 
+class _Runner(Runner):
+    """Leaves the config in a work directory as it is: DataModelCheckHook writes it when training starts."""
+
+    def dump_config(self) -> None:
+        pass
+
+
 def build_runner(cfg: Config, strict: bool = False) -> Runner:
     """The runner of a config, on GPUs or, if there are none, on CPU processes over gloo.
 
@@ -53,7 +60,7 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
     with translate_errors(), translate_build_errors(source):
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
             resolve_num_identities(cfg)
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else _Runner.from_cfg(cfg)
     for name in _BUILDERS:
         setattr(runner, f'build_{name}', translate_build_errors(source)(getattr(runner, f'build_{name}')))
     if strict:

@@ -1,11 +1,14 @@
 import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from ..errors import DataError
+from ..checkpoints.read_checkpoint import read_checkpoint
+from ..errors import DataError, IMCNNError
 
 # Epochs, or iterations, and values, ``(E, )`` each.
 Curve = Tuple[np.ndarray, np.ndarray]
@@ -40,6 +43,9 @@ class TrainingLog:
 def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
     """Reads ``<time>/vis_data/scalars.json`` of all starts; of each epoch, the latest start counts. None if missing.
 
+    A start after the one that wrote the last checkpoint counts only if it has completed an epoch: another that failed
+    has trained nothing that is left.
+
     Raises:
         DataError: A line of a file cannot be read.
     """
@@ -48,8 +54,13 @@ def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
         return None
     trained: List[Tuple[int, dict]] = []
     validated: List[Tuple[int, dict]] = []
+    last, starts = _last_start(Path(work_dir)), []
     for path in files:
         new_trained, new_validated = _read_lines(path)
+        started = path.parents[1].name
+        if last and started > last and not new_validated and len({number for number, _ in new_trained}) < 2:
+            continue
+        starts.append(started)
         # If a run was resumed within an epoch, the later part counts. A start may also begin with the validation of
         # an epoch that an earlier one trained.
         start = min((number for number, _ in new_trained), default=np.inf)
@@ -66,7 +77,16 @@ def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
                 train.setdefault(key, []).append((number, value))
     curves = ({key: mean_by_key(pairs) for key, pairs in part.items()} for part in (train, val))
     unit = 'epoch' if any('epoch' in values for _, values in lines) else 'iteration'
-    return TrainingLog(*curves, tuple(path.parents[1].name for path in files), unit)
+    return TrainingLog(*curves, tuple(starts), unit)
+
+
+def _last_start(work_dir: Path) -> Optional[str]:
+    """The log folder of the start that wrote the last checkpoint of a work directory; None if none can be read."""
+    found = []
+    for path in work_dir.glob('*.pth'):
+        with suppress(IMCNNError):
+            found += re.findall('[0-9]{8}_[0-9]{6}$', str(read_checkpoint(path).meta.get('experiment_name')))
+    return max(found, default=None)
 
 
 def read_epoch_log(work_dir: Union[str, Path]) -> TrainingLog:

@@ -8,8 +8,9 @@ from mmengine.config import Config
 
 from ..checkpoints.config_text import parse_config
 from ..checkpoints.find_latest import find_latest
+from ..checkpoints.read_checkpoint import read_checkpoint
 from ..engine.training_log import TrainingLog, read_log
-from ..errors import DataError
+from ..errors import DataError, IMCNNError
 from ..evaluation import REPORT_FILE, AttributeReport
 
 
@@ -42,12 +43,12 @@ def read_work_dir(work_dir: Union[str, Path], checkpoint: Optional[str] = None) 
     if not work_dir.is_dir():
         raise DataError(f'{work_dir} is not a directory: give the work directory of a run')
     run = WorkDir(work_dir, work_dir.resolve().name)
+    run.checkpoint = Path(checkpoint) if checkpoint else _best_checkpoint(work_dir)
     _read_config(run)
     _read_report(run)
     run.log = read_log(work_dir)
     if run.log is None:
         run.notes.append(f'{work_dir} has no <time>/vis_data/scalars.json, so there are no curves.')
-    run.checkpoint = Path(checkpoint) if checkpoint else _best_checkpoint(work_dir)
     if not (run.config or run.report or run.log or run.checkpoint):
         raise DataError(f'{work_dir} has no config, log, report or checkpoint: give the work directory of a run')
     planned = _planned_epochs(run.config)
@@ -57,12 +58,21 @@ def read_work_dir(work_dir: Union[str, Path], checkpoint: Optional[str] = None) 
 
 
 def _read_config(run: WorkDir) -> None:
-    """The config that mmengine wrote at the last start."""
+    """The config of the checkpoint or, if it cannot be read, the one that was written last."""
+    try:
+        if run.checkpoint:
+            checkpoint = read_checkpoint(run.checkpoint)
+            run.name, run.config, run.config_text = checkpoint.name, checkpoint.cfg, checkpoint.meta['cfg']
+            run.config_file = run.checkpoint.name
+            return
+    except IMCNNError:
+        # Whoever uses the checkpoint says what is wrong with it.
+        pass
     files = [*run.path.glob('*.py'), *run.path.glob('*/vis_data/config.py')]
     if not files:
         run.notes.append(f'{run.path} has no config file.')
         return
-    # Every start writes both; the one in the directory itself has the config's name.
+    # The one in the directory itself has the config's name, and is that of the last training.
     path = max(files, key=lambda path: (path.parent == run.path, path.stat().st_mtime))
     run.config_file, run.config_text = str(path.relative_to(run.path)), path.read_text(encoding='utf-8')
     run.config = parse_config(run.config_text, path)

@@ -1,10 +1,14 @@
 import json
 import os
+import shutil
+import uuid
 
 import numpy as np
 import pytest
 
-from imcnn_plugin.errors import DataError
+from imcnn_plugin.checkpoints import read_checkpoint
+from imcnn_plugin.engine import build_runner, load_config, train_and_test
+from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.evaluation import AttributeReport
 from imcnn_plugin.reports.work_dir import _attribute_groups, read_work_dir
 
@@ -103,3 +107,33 @@ def test_other_directories_are_errors(tmp_path):
         read_work_dir(tmp_path / 'nowhere')
     with pytest.raises(DataError, match='has no config, log, report or checkpoint'):
         read_work_dir(tmp_path)
+
+
+def test_the_record_is_that_of_the_training_which_wrote_the_checkpoints(trained, faces, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / 'run')
+    [best], config = folder.glob('best_*.pth'), folder / 'imcnn_demo.py'
+    before, log = config.read_text(), read_work_dir(folder).log
+    # A test in the same directory.
+    cfg = load_config(best, data_root=str(faces), work_dir=str(folder))
+    cfg.test_dataloader.batch_size, cfg.load_from, cfg.experiment_name = 7, str(best), uuid.uuid4().hex
+    build_runner(cfg).test()
+    # A start that fails.
+    cfg = load_config(config, data_root=str(faces), cfg_options={'train_dataloader.dataset.split': 'nothing'})
+    cfg.experiment_name = uuid.uuid4().hex
+    with pytest.raises(ConfigError, match="no split 'nothing'"):
+        train_and_test(build_runner(cfg))
+    assert config.read_text() == before
+    # One that fails within its first epoch.
+    config.write_text(before.replace('max_epochs=1', 'max_epochs=5'))
+    failed = folder / '29990101_000000' / 'vis_data'
+    failed.mkdir(parents=True)
+    (failed / 'scalars.json').write_text('{"loss": 99.0, "loss_attr": 99.0, "epoch": 1, "step": 1}\n')
+    run = read_work_dir(folder)
+    assert run.config_text == read_checkpoint(best).meta['cfg'] and run.config.train_cfg.max_epochs == 1
+    assert run.config_file == best.name and run.name == 'imcnn_demo'
+    assert run.log.starts == log.starts and len(log.starts) == 1
+    assert run.log.last == log.last == 1 and run.log.train['loss'][1].tolist() == log.train['loss'][1].tolist()
+    # It counts as soon as it has completed an epoch.
+    with open(failed / 'scalars.json', 'a') as file:
+        file.write('{"attr/mean_accuracy": 80.0, "step": 1}\n')
+    assert read_work_dir(folder).log.starts == (*log.starts, '29990101_000000')
