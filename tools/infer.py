@@ -71,7 +71,8 @@ def main():
     if counts['shrunk']:
         print(
             f'{counts["shrunk"]} photos were shrunk to {args.detect_pixels} pixels for detection: smallest_face in '
-            'predictions.json is the side of the smallest faces that are found; a higher --detect-pixels finds smaller ones.'
+            'predictions.json is the side of the smallest faces that are found; a higher --detect-pixels finds '
+            'smaller ones.'
         )
     if counts['undrawn']:
         print(f'{counts["undrawn"]} photos could not be read again to be drawn.')
