@@ -52,6 +52,8 @@ def kaggle(faces, tmp_path_factory):
     folder = tmp_path_factory.mktemp('kaggle')
     (folder / 'img_align_celeba').mkdir()
     (folder / 'img_align_celeba' / 'img_align_celeba').symlink_to(faces / 'img_align_celeba')
+    # A Mac writes it into each folder that it shows.
+    (folder / 'img_align_celeba' / '.DS_Store').touch()
     tables = {
         name: [line.split() for line in (faces / f'{name}.txt').read_text().splitlines()]
         for name in ('list_attr_celeba', 'list_eval_partition')

@@ -83,7 +83,7 @@ class Album:
             DataError: It cannot be read.
         """
         try:
-            stored = json.loads(Path(path).read_text(encoding='utf-8'))
+            stored = json.loads(Path(path).read_bytes())
             agreement, prevalence, *theta = (
                 np.array([values[key] for values in stored['attributes'].values()], float)
                 for key in ('agreement', 'prevalence', 'own', 'others', 'offset')

@@ -21,7 +21,7 @@ MISSING = IssueKind('images that are not on disk', 'unpack the images again')
 def find_image_folder(root: Union[str, Path], prefix: str, report: IssueHandler = _reject) -> Optional[str]:
     """Finds CelebA's image folder ``prefix`` in ``root`` or its ``Img``, also with _png appended to its name.
 
-    It may be in a folder of the same name, as archives are often unpacked, if that has no files of its own.
+    It may be in a folder of the same name, as archives are often unpacked, that has no files but hidden ones.
     If there is none, ``report`` takes the issue, and the result is None.
     """
     folders = [os.path.join(root, sub, prefix + suffix) for sub in ('', 'Img') for suffix in ('', '_png')]
@@ -30,7 +30,7 @@ def find_image_folder(root: Union[str, Path], prefix: str, report: IssueHandler 
         report([_missing_folder(folders, prefix)])
         return None
     nested = os.path.join(folder, os.path.basename(prefix))
-    if os.path.isdir(nested) and not len(list_files(folder)):
+    if os.path.isdir(nested) and all(name.startswith(b'.') for name in list_files(folder).tolist()):
         return nested
     return folder
 

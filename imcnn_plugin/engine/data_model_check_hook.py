@@ -170,9 +170,10 @@ def _match_classes(model: nn.Module, dataset: Dataset, evaluator: Optional[Evalu
                 evaluator.dataset_meta = dataset.metainfo
         meta = dataset.metainfo
         if list(classes) != list(meta.get('classes', classes)):
-            raise ConfigError(
-                f'{key} are not the classes of the dataset, in its order: write classes={list(meta["classes"])}'
-            )
+            advice = f'write classes={list(meta["classes"])}'
+            if hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets'):
+                advice += f', or classes={list(classes)} in what {type(dataset).__name__} wraps'
+            raise ConfigError(f'{key} are not the classes of the dataset, in its order: {advice}')
 
 
 def _check_identities(model: nn.Module, meta: dict, split: dict) -> None:

@@ -127,7 +127,7 @@ class AttributeReport:
             DataError: The file cannot be read, or a value is missing or not what it should be.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding='utf-8'))
+            values = json.loads(Path(path).read_bytes())
         except OSError as error:
             raise DataError(f'{path} cannot be read ({error.strerror}): {_HINT}') from error
         except ValueError as error:

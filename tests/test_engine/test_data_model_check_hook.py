@@ -3,10 +3,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import RepeatDataset
 from torch import nn
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.datasets import write_pack
+from imcnn_plugin.datasets import CelebAIdentity, write_pack
 from imcnn_plugin.engine import build_runner, load_config, train_and_test
 from imcnn_plugin.engine.data_model_check_hook import _check_identities, _match_classes
 from imcnn_plugin.errors import ConfigError, DataError
@@ -30,6 +31,20 @@ def test_what_fits_passes():
 def test_classes_in_another_order_are_refused():
     with pytest.raises(ConfigError, match=r"model.head.classes .* write classes=\['a', 'b'\]"):
         fit(dict(classes=('a', 'b')), classes=['b', 'a'])
+
+
+def test_classes_of_a_wrapped_dataset_are_named(faces):
+    dataset = RepeatDataset(CelebAIdentity(str(faces)), times=2)
+    model = nn.Sequential()
+    model.head = nn.Linear(1, 1)
+    model.head.classes = ['Male', 'Young']
+    with pytest.raises(ConfigError, match=r"or classes=\['Male', 'Young'\] in what RepeatDataset wraps"):
+        _match_classes(model, dataset)
+
+
+def test_identities_that_are_unknown_are_refused():
+    with pytest.raises(ConfigError, match='is 8192, but the training set has no identities .*identity_CelebA.txt'):
+        fit(dict(num_identities=0), num_identities=8192)
 
 
 def test_another_number_of_identities_is_refused():

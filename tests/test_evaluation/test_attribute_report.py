@@ -1,3 +1,4 @@
+import codecs
 import copy
 import json
 
@@ -18,6 +19,10 @@ def test_files_and_table_show_the_report(predictions, tmp_path):
     report = make_report(predictions, checksums=dict(images='1'))
     report.save(tmp_path)
     assert json.loads((tmp_path / 'per_attribute.json').read_text()) == report.to_dict()
+    assert AttributeReport.load(tmp_path / 'per_attribute.json') == report
+    # As an editor on Windows saves it.
+    written = (tmp_path / 'per_attribute.json').read_bytes()
+    (tmp_path / 'per_attribute.json').write_bytes(codecs.BOM_UTF8 + written)
     assert AttributeReport.load(tmp_path / 'per_attribute.json') == report
     rows = [line.split(',') for line in (tmp_path / 'per_attribute.csv').read_text().splitlines()]
     assert [row[0] for row in rows] == ['attribute', *'abcde', 'mean']
