@@ -25,7 +25,10 @@ def parse_args():
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help="scale the learning rate by global batch / the config's batch"
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.resume == '':
+        parser.error('--resume is empty: name a checkpoint, or leave out the value for the latest one')
+    return args
 
 
 def main():

@@ -1,21 +1,21 @@
 import logging
-import zipfile
 from pathlib import Path
 from typing import Optional, Union
 
 from mmengine.logging import print_log
 
 from ..errors import DataError
+from .safe_load import load_file
 
 
 def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
-    """The newest intact checkpoint of a work directory; None if it has no checkpoint.
+    """The newest checkpoint of a work directory that a run can resume; None if it has no checkpoint.
 
     The one that ``last_checkpoint`` names is tried first, then the others from newest to oldest. Truncated or damaged
-    files are skipped with a warning.
+    files, and published ones, are skipped with a warning.
 
     Raises:
-        DataError: There are checkpoints, but all are damaged.
+        DataError: There are checkpoints, but none can be resumed.
     """
     work_dir = Path(work_dir)
     found = sorted(
@@ -34,19 +34,17 @@ def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
         else:
             return str(path)
     if found:
-        raise DataError(f'{work_dir}: none of the {len(found)} checkpoints can be read; remove them to restart')
+        raise DataError(f'{work_dir}: none of the {len(found)} checkpoints can be resumed; remove them to restart')
     return None
 
 
 def _find_damage(path: Path) -> Optional[str]:
-    """What is wrong with a checkpoint file; None if it is intact."""
+    """What is wrong with a checkpoint file; None if a run can resume it."""
     if not path.is_file():
         return 'does not exist'
-    if not path.stat().st_size:
-        return 'is empty'
     try:
-        with zipfile.ZipFile(path) as file:
-            bad = file.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        return f'is truncated ({error})'
-    return f'is damaged in {bad}' if bad else None
+        content = load_file(path, map_location='cpu', mmap=True)
+    except DataError as error:
+        return str(error).removeprefix(f'{path} ')
+    # Every run writes one, and no published file has it.
+    return None if isinstance(content, dict) and 'message_hub' in content else 'is not the checkpoint of a run'

@@ -9,10 +9,18 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import all_reduce, barrier, sync_random_seed
 from mmengine.hooks import EMAHook
 from mmengine.registry import RUNNERS, DefaultScope
-from mmengine.runner import Runner
+from mmengine.runner import CheckpointLoader, Runner
 
 from .. import framework
-from ..errors import ConfigError, DataError, mismatched_weights, translate_build_errors, translate_errors
+from ..errors import (
+    ConfigError,
+    DataError,
+    IMCNNError,
+    mismatched_weights,
+    one_line,
+    translate_build_errors,
+    translate_errors,
+)
 from .config import resolve_num_identities
 from .data_model_check_hook import DataModelCheckHook
 from .launch import init_cpu_processes
@@ -65,6 +73,7 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
         setattr(runner, f'build_{name}', translate_build_errors(source)(getattr(runner, f'build_{name}')))
     if strict:
         runner.load_checkpoint = partial(_load_strictly, runner)
+        runner.resume = partial(_resume, runner)
     return runner
 
 
@@ -73,11 +82,33 @@ def _load_strictly(runner: Runner, path: str, **kwargs) -> dict:
     try:
         checkpoint = type(runner).load_checkpoint(runner, path, **{**kwargs, 'strict': True})
     except (RuntimeError, AttributeError, TypeError) as error:
+        # A published file lacks the identity branch, too.
+        _check_progress(runner, path, CheckpointLoader.load_checkpoint(path, map_location='cpu'))
         raise mismatched_weights(path, error) from error
-    meta = checkpoint.get('meta') or {}
-    if framework.is_resuming(runner) and not all(isinstance(meta.get(key), int) for key in ('epoch', 'iter')):
-        raise DataError(f'{path} does not say at which epoch and iteration it was written: give it as load_from')
+    _check_progress(runner, path, checkpoint)
     return checkpoint
+
+
+def _check_progress(runner: Runner, path: str, checkpoint: dict) -> None:
+    """Rejects a checkpoint that is to be resumed but has only weights, such as a published one."""
+    meta = checkpoint.get('meta') or {}
+    missing = [key for key in ('epoch', 'iter') if not isinstance(meta.get(key), int)]
+    missing += [key for key in ('optimizer', 'message_hub') if not isinstance(checkpoint.get(key), dict)]
+    if missing and framework.is_resuming(runner):
+        raise DataError(f'{path} has no {" and no ".join(missing)}, so it cannot be resumed: give it as load_from')
+
+
+def _resume(runner: Runner, path: str, **kwargs) -> None:
+    """``Runner.resume`` with one line for an optimizer, a schedule or a history that do not fit."""
+    try:
+        type(runner).resume(runner, path, **kwargs)
+    except (IMCNNError, OSError):
+        raise
+    except Exception as error:
+        raise DataError(
+            f'{path} cannot be resumed with this config ({one_line(error)}): resume it with its own, or give it as '
+            'load_from'
+        ) from error
 
 
 def train_and_test(runner: Runner) -> None:

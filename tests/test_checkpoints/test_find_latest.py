@@ -14,7 +14,8 @@ from imcnn_plugin.errors import DataError
 def work_dir(tmp_path):
     """Three checkpoints, of which last_checkpoint names the newest, and the best one."""
     for age, name in enumerate(('epoch_3', 'epoch_2', 'epoch_1')):
-        torch.save(dict(state_dict=dict(weight=torch.randn(1000))), tmp_path / f'{name}.pth')
+        content = dict(state_dict=dict(weight=torch.randn(1000)), message_hub={})
+        torch.save(content, tmp_path / f'{name}.pth')
         os.utime(tmp_path / f'{name}.pth', (1000 - age, 1000 - age))
     torch.save({}, tmp_path / 'best_epoch_3.pth')
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_3.pth'))
@@ -77,7 +78,17 @@ def test_passes_over_a_broken_one_with_a_warning(work_dir, how, monkeypatch):
     assert len(said) == 1 and f'{work_dir}/epoch_3.pth is' in said[0]
     damage(work_dir / 'epoch_2.pth', how)
     damage(work_dir / 'epoch_1.pth', how)
-    with pytest.raises(DataError, match='none of the 3 checkpoints can be read'):
+    with pytest.raises(DataError, match='none of the 3 checkpoints can be resumed'):
+        find_latest(work_dir)
+
+
+def test_a_published_file_is_not_the_newest(work_dir):
+    torch.save(dict(meta=dict(epoch=3, iter=9), state_dict={}), work_dir / 'run-12345678.pth')
+    (work_dir / 'last_checkpoint').unlink()
+    assert name_of(find_latest(work_dir)) == 'epoch_3.pth'
+    for path in work_dir.glob('epoch_*.pth'):
+        path.unlink()
+    with pytest.raises(DataError, match='none of the 1 checkpoints can be resumed'):
         find_latest(work_dir)
 
 

@@ -97,12 +97,46 @@ def test_weights_of_another_model_are_not_tested(faces, best, tmp_path):
         assert str(best) in str(error.value) and '\n' not in str(error.value)
 
 
-def test_a_file_of_weights_alone_is_not_resumed(faces, best, tmp_path):
-    torch.save(dict(state_dict=torch.load(best)['state_dict']), tmp_path / 'weights.pth')
-    cfg = small(faces, tmp_path, tmp_path / 'weights.pth')
+def resume_changed(faces, trained, tmp_path, change):
+    content = torch.load(trained / 'epoch_1.pth', weights_only=True)
+    change(content)
+    torch.save(content, tmp_path / 'changed.pth')
+    cfg = small(faces, tmp_path, tmp_path / 'changed.pth')
     cfg.resume = True
-    with pytest.raises(DataError, match='does not say at which epoch and iteration it was written'):
-        build_runner(cfg, strict=True).train()
+    build_runner(cfg, strict=True).train()
+
+
+@pytest.mark.parametrize(
+    'kept, missing',
+    [
+        (['state_dict'], 'no epoch and no iter and no optimizer and no message_hub'),
+        # What tools/publish.py keeps.
+        (['state_dict', 'meta'], 'no optimizer and no message_hub'),
+        (['state_dict', 'meta', 'message_hub'], 'no optimizer'),
+    ],
+)
+def test_a_file_of_weights_alone_is_not_resumed(faces, trained, tmp_path, kept, missing):
+    def change(content):
+        for key in content.keys() - set(kept):
+            del content[key]
+
+    message = f'changed.pth has {missing}, so it cannot be resumed: give it as load_from$'
+    with pytest.raises(DataError, match=message):
+        resume_changed(faces, trained, tmp_path, change)
+
+    def change_model(content):
+        change(content)
+        content['state_dict'].popitem()
+
+    # Also if its weights do not fit: a published file has no identity branch.
+    with pytest.raises(DataError, match=message):
+        resume_changed(faces, trained, tmp_path, change_model)
+
+
+@pytest.mark.parametrize('key', ['optimizer', 'message_hub'])
+def test_a_checkpoint_of_another_training_is_not_resumed(faces, trained, tmp_path, key):
+    with pytest.raises(DataError, match='changed.pth cannot be resumed with this config .*: resume it with its own'):
+        resume_changed(faces, trained, tmp_path, lambda content: content.update({key: dict(other=1)}))
 
 
 def test_a_part_that_cannot_be_built_is_named(faces, best, tmp_path):

@@ -106,3 +106,7 @@ def test_a_number_out_of_range_is_one_line(error_of, monkeypatch, tmp_path, opti
         extra = ['--config', config] if name == '--lambdas' else []
         line = error_of(*others, *extra, f'{name}={value}')
         assert f'argument {name}: ' in line or 'lambda' in line
+
+
+def test_an_empty_name_does_not_restart_a_run(error_of, tmp_path):
+    assert '--resume is empty' in error_of('train', CONFIG, '--work-dir', tmp_path / 'work', '--resume', '')
