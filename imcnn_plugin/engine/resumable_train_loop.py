@@ -3,12 +3,13 @@ from typing import Any, List
 import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
-from mmengine.hooks import Hook
+from mmengine.hooks import EarlyStoppingHook, Hook
 from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.registry import LOOPS
 
 from ..datasets.resumable_sampler import ResumableSampler
 from ..errors import ConfigError
+from ..framework import is_resuming
 
 # The last epoch that was validated, in checkpoints.
 _VALIDATED = 'last_validated_epoch'
@@ -54,12 +55,22 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             # The sampler was built before the checkpoint was loaded.
             sampler.seed = self.runner.message_hub.runtime_info.get('sampler_seed', sampler.seed)
             self.runner.message_hub.update_info('sampler_seed', sampler.seed)
+        if is_resuming(self.runner):
+            self._repeat_early_stopping()
         if self._epoch and not self.first_step:
             self._validate_if_due()
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()
             self._validate_if_due()
         self.runner.call_hook('after_train')
+
+    def _repeat_early_stopping(self) -> None:
+        """Shows EarlyStoppingHook, whose state no checkpoint has, the validations before the checkpoint."""
+        for hook in self.runner.hooks:
+            if isinstance(hook, EarlyStoppingHook):
+                history = self.runner.message_hub.log_scalars.get(f'val/{hook.monitor}')
+                for value in history.data[0].tolist() if history else ():
+                    hook.after_val_epoch(self.runner, {hook.monitor: value})
 
     def run_epoch(self) -> None:
         self.runner.call_hook('before_train_epoch')

@@ -1,5 +1,6 @@
 """A run that is stopped and resumed ends as one that was not: the same weights to the last bit, the same best one."""
 
+import copy
 import os
 import signal
 import threading
@@ -212,6 +213,18 @@ def test_an_older_checkpoint_is_not_validated_again(faces, tmp_path):
     runner = train(cfg)
     assert len(runner.message_hub.get_scalar('val/attr/mean_accuracy').data[0]) == EPOCHS
     assert 'validated_epoch' not in runner.message_hub.runtime_info
+
+
+@pytest.mark.parametrize('stop', [dict(step=2 * STEPS + 3), dict(validation=3)], ids=str)
+def test_early_stopping_counts_the_validations_before(faces, tmp_path, stop):
+    """Of a metric that can never improve enough: the first validation is the best, the third the last."""
+    cfg = config(faces, tmp_path, 'plain')
+    cfg.train_cfg.max_epochs = 6
+    cfg.custom_hooks = [dict(type='EarlyStoppingHook', monitor='attr/mAP', min_delta=100, patience=2)]
+    with pytest.raises(SystemExit):
+        train(copy.deepcopy(cfg), StopAfter(**stop))
+    cfg.load_from, cfg.resume = find_latest(tmp_path), True
+    assert train(cfg).epoch == 3
 
 
 def test_another_batch_size_begins_the_epoch_anew(faces, tmp_path, caplog):
