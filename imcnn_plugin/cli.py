@@ -13,7 +13,7 @@ from typing import Callable, List, Sequence, Tuple
 from mmengine.config import DictAction
 
 from .errors import ConfigError, IMCNNError, describe_os_error
-from .signals import install_handlers, restore_handlers
+from .signals import install_handlers, interrupt, restore_handlers
 
 __all__ = [
     'add_inferencer_arguments', 'add_runner_arguments', 'between', 'main', 'make_inferencer', 'run_tool', 'split_named'
@@ -62,7 +62,7 @@ def run_tool(main: Callable[[], None], error_status: int = 1, interrupted: str =
         # A terminal may lack characters of a file name or a table.
         stream.reconfigure(errors='backslashreplace')
     # A shell starts what runs in the background of a script with SIGINT ignored.
-    before = install_handlers(_interrupt, signal.SIGINT, signal.SIGTERM)
+    before = install_handlers(interrupt, signal.SIGINT, signal.SIGTERM)
     try:
         try:
             main()
@@ -88,10 +88,6 @@ def run_tool(main: Callable[[], None], error_status: int = 1, interrupted: str =
         sys.exit(message)
     print(message, file=sys.stderr)
     sys.exit(error_status)
-
-
-def _interrupt(number: int, frame) -> None:
-    raise KeyboardInterrupt(number)
 
 
 def between(least: float, most: float = 2**31 - 1, kind: type = int) -> Callable[[str], float]:

@@ -10,7 +10,7 @@ from typing import Callable, Dict, Optional
 
 from torch.utils.data import DataLoader
 
-__all__ = ['follow_parent', 'install_handlers', 'let_workers_follow', 'restore_handlers']
+__all__ = ['follow_parent', 'install_handlers', 'interrupt', 'let_workers_follow', 'restore_handlers']
 
 
 def install_handlers(handler: Callable, *numbers: int) -> Dict[int, Callable]:
@@ -29,6 +29,11 @@ def restore_handlers(before: Dict[int, Callable]) -> None:
         # One that was not installed by Python cannot be restored by it.
         if handler is not None:
             signal.signal(number, handler)
+
+
+def interrupt(number: int, frame: object) -> None:
+    """A handler that raises KeyboardInterrupt, with the number of the signal."""
+    raise KeyboardInterrupt(number)
 
 
 def follow_parent() -> None:
@@ -51,7 +56,8 @@ def _exit_with_parent(number: int) -> None:
             time.sleep(1)
         elif (asked := signal.sigtimedwait({signal.SIGTERM}, 1)) and asked.si_pid == parent.pid:
             break
-    os._exit(1)
+    # torch takes any other status for that of a worker that failed.
+    os._exit(0)
 
 
 def let_workers_follow(loader: DataLoader) -> DataLoader:

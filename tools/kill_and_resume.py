@@ -14,9 +14,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Set
 
 import torch
 from mmengine.config import Config
@@ -28,8 +29,20 @@ from imcnn_plugin.progress import track
 from imcnn_plugin.synthetic import write_faces
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-# How a run ends: a signal, SIGKILL with the newest checkpoint truncated afterwards, a file that cannot be completed.
-KINDS = ('SIGTERM', 'SIGINT', 'SIGKILL', 'truncated', 'disk full')
+# How a run ends, and the signal that ends it: sent to its process, with the newest checkpoint truncated afterwards; a
+# file that cannot be completed; sent to all its processes, as torchrun does; to a worker of its data loader. The work
+# directory is then moved or copied to another place, or remains.
+KINDS = {
+    'SIGTERM': signal.SIGTERM,
+    'SIGINT': signal.SIGINT,
+    'SIGKILL': signal.SIGKILL,
+    'truncated': signal.SIGKILL,
+    'disk full': None,
+    'all': signal.SIGTERM,
+    'worker': signal.SIGKILL,
+    'moved': signal.SIGTERM,
+    'copied': signal.SIGKILL,
+}
 CHECKPOINTS = '*.pth'
 
 
@@ -97,27 +110,36 @@ class KillAndResume:
 
     def run_killed(self, number: int) -> None:
         """Trains, kills at a random moment, resumes and compares."""
-        kind = KINDS[number % len(KINDS)]
+        kind = [*KINDS][number % len(KINDS)]
         folder = self.out_dir / f'kill_{number}'
         while not self._kill(folder, kind):
             shutil.rmtree(folder)
         self.outcome.kills[kind] += 1
-        resumed = self._start(folder)
+        place, before = folder, _names(folder)
+        if kind == 'moved':
+            place = folder.rename(f'{folder}_moved')
+        elif kind == 'copied':
+            place = Path(shutil.copytree(folder, f'{folder}_copy'))
+        resumed = self._start(place)
         resumed.join()
         self.outcome.resumed += 1
         if resumed.exitcode:
-            self.outcome.differing.append(f'{folder}: exit status {resumed.exitcode}, see output.log')
+            self.outcome.differing.append(f'{place}: exit status {resumed.exitcode}, see output.log')
             return
-        found = _load_checkpoints(folder)
+        if kind == 'copied' and (gone := before - _names(folder)):
+            self.outcome.lost.append(f'{folder}: {sorted(gone)}')
+            return
+        found = _load_checkpoints(place)
         if found.keys() != self.expected.keys():
-            self.outcome.lost.append(f'{folder}: found {sorted(found)}, expected {sorted(self.expected)}')
+            self.outcome.lost.append(f'{place}: found {sorted(found)}, expected {sorted(self.expected)}')
         elif name := next((name for name in found if not _same_state(found[name], self.expected[name])), None):
-            self.outcome.differing.append(f'{folder}: {name}')
+            self.outcome.differing.append(f'{place}: {name}')
         else:
-            shutil.rmtree(folder)
+            for passed in {place, folder}:
+                shutil.rmtree(passed, ignore_errors=True)
 
     def _kill(self, folder: Path, kind: str) -> bool:
-        """Starts a run and kills it. False if it completed before, or has no checkpoint left to resume from."""
+        """Starts a run and kills it. False if it completed before, or has nothing to kill or to resume from."""
         if kind == 'disk full':
             process = self._start(folder, self.random.randrange(self.max_bytes))
             process.join()
@@ -128,14 +150,31 @@ class KillAndResume:
         if not process.is_alive():
             self.seconds = min(self.seconds, time.monotonic() - start)
             return False
-        before = {path.name for path in folder.glob(CHECKPOINTS)}
-        os.kill(process.pid, getattr(signal, kind, signal.SIGKILL))
+        before = _names(folder)
+        workers = _children_of(process.pid)
+        for target in dict(all=[*workers, process.pid], worker=workers[:1]).get(kind, [process.pid]):
+            with suppress(ProcessLookupError):
+                os.kill(target, KINDS[kind])
         process.join()
-        if kind == 'SIGKILL' and (gone := before - {path.name for path in folder.glob(CHECKPOINTS)}):
+        if kind == 'SIGKILL' and (gone := before - _names(folder)):
             self.outcome.lost.append(f'{folder}: {sorted(gone)}')
         if kind == 'truncated' and not _truncate_newest(folder, self.random):
             return False
         return process.exitcode != 0
+
+
+def _names(folder: Path) -> Set[str]:
+    """File names of the checkpoints of a run."""
+    return {path.name for path in folder.glob(CHECKPOINTS)}
+
+
+def _children_of(number: int) -> List[int]:
+    """The numbers of the processes that a process has started, which has ended or not."""
+    path = Path(f'/proc/{number}/task/{number}/children')
+    try:
+        return [int(child) for child in path.read_text().split()]
+    except OSError:
+        return []
 
 
 def _truncate_newest(folder: Path, rng: random.Random) -> bool:

@@ -18,7 +18,7 @@ from ..evaluation import REPORT_FILE, AttributeReport
 from ..files import lock
 from ..parallel import usable_cores
 from ..progress import progress_bar
-from ..signals import install_handlers, restore_handlers
+from ..signals import install_handlers, interrupt, restore_handlers
 from .job import Job, _folder_name
 from .results_file import _append, _append_row, _make_row, read_rows
 from .variant import Variant
@@ -84,7 +84,7 @@ class Sweep:
         print(f'{len(self.jobs)} runs, {len(self.jobs) - len(todo)} of them already in {self.results}', flush=True)
         failed = {}
         # Ending this process must end its runs, or the next sweep would find them running.
-        before = install_handlers(lambda *_: sys.exit(143), signal.SIGTERM)
+        before = install_handlers(interrupt, signal.SIGTERM)
         pool = ThreadPoolExecutor(self.at_once)
         try:
             with progress_bar('Runs', len(todo)) as advance:

@@ -185,6 +185,7 @@ def test_a_launcher_that_is_asked_to_stop_lets_its_processes_save(faces, tmp_pat
     process.terminate()
     output, _ = process.communicate(timeout=300)
     assert process.returncode and 'interrupted.pth; --resume continues from there' in output, output
+    assert 'exited unexpectedly' not in output, output
     assert (tmp_path / 'interrupted.pth').is_file() and (tmp_path / 'last_checkpoint').is_file()
     wait_until_gone(tmp_path)
 
