@@ -8,7 +8,7 @@ from typing import Iterator, List, Optional, Tuple, Union
 import numpy as np
 from markupsafe import Markup, escape
 
-from ..errors import ConfigError, DataError, IMCNNError
+from ..errors import DataError, IMCNNError
 from ..files import writable, write_text
 from ..label_conflicts import count_label_conflicts
 from ..templates import render_template
@@ -55,8 +55,6 @@ def write_report(
     try:
         if run.checkpoint is None:
             raise DataError(f'{run.path} has no checkpoint')
-        if run.config and not run.config.get('test_dataloader'):
-            raise ConfigError('its config has no test split')
         predictions = predict_test_split(run.checkpoint, data_root)
     except IMCNNError as error:
         if data_root or checkpoint:

@@ -11,6 +11,7 @@ from imcnn_plugin.datasets import write_pack
 from imcnn_plugin.deployment import calibrate, export_onnx, publish
 from imcnn_plugin.engine import evaluation_pipeline
 from imcnn_plugin.errors import ConfigError, DataError
+from imcnn_plugin.reports import write_report
 
 EVALUATION = [f'{split}_{part}' for split in ('val', 'test') for part in ('dataloader', 'cfg', 'evaluator')]
 
@@ -77,6 +78,14 @@ def test_calibration_and_album_are_those_of_the_complete_one(change, best, faces
         assert torch.equal(found[0]['state_dict'][name], value)
     expected, found = (fit_album(path, str(faces)) for path in (best, incomplete))
     assert found[1] == expected[1] and found[0].theta.tolist() == expected[0].theta.tolist()
+
+
+def test_report(trained, best, faces, tmp_path):
+    path = changed(best, tmp_path / 'epoch_1.pth', not_validated)
+    (tmp_path / 'run.py').write_text(torch.load(path)['meta']['cfg'])
+    _, notes = write_report(tmp_path, tmp_path / 'report.html', data_root=str(faces))
+    assert notes and not [note for note in notes if 'predicted' in note]
+    assert 'id="calibration"' in (tmp_path / 'report.html').read_text()
 
 
 def test_the_size_of_an_older_pack_is_read_from_it(best, faces, tmp_path):
