@@ -11,6 +11,7 @@ from typing import Dict, Tuple
 
 import cv2
 import numpy as np
+from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.optim import OptimWrapper
@@ -20,7 +21,7 @@ from torch import nn
 
 __all__ = [
     'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'accumulative_counts', 'ema_has_started', 'is_compiled',
-    'is_resuming', 'open_mtcnn', 'run_exit_functions', 'set_resuming', 'swap_ema_weights'
+    'is_resuming', 'model_config', 'open_mtcnn', 'run_exit_functions', 'set_resuming', 'swap_ema_weights'
 ]  # fmt: skip
 
 # What a pickled NumPy array and a pickled NumPy number refer to.
@@ -64,6 +65,11 @@ def ema_has_started(hook: EMAHook, runner: Runner) -> bool:
 def swap_ema_weights(hook: EMAHook) -> None:
     """Exchanges the weights of the model and the averages of an EMAHook."""
     hook._swap_ema_parameters()
+
+
+def model_config(model: nn.Module) -> Config:
+    """The config from which mmpretrain's ``get_model`` built a model; an empty one if it was built otherwise."""
+    return getattr(model, '_config', None) or Config()
 
 
 def is_compiled(module: nn.Module) -> bool:

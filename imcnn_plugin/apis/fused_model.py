@@ -1,19 +1,24 @@
 import copy
 import logging
 from collections import Counter
+from contextlib import suppress
 from typing import Optional
 
 import torch
+from mmengine.config import Config
 from mmengine.logging import print_log
 from mmpretrain.models import ImageClassifier
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ..errors import one_line
+from ..engine.evaluation_data import evaluation_pipeline
+from ..errors import IMCNNError, one_line
+from ..framework import model_config
 from ..models.grouped_linear import GroupedLinear
 from ..models.joint_head import JointHead
+from .photos import input_size
 
-# Of images to check on, the sides that are tried if the model crops none.
+# Of images to check on, the sides that are tried if neither the model's config nor its preprocessor says one.
 _SIDES = (224, 112, 227, 64, 256, 384, 299, 32)
 # The largest accepted mean difference of logits, as a share of their mean magnitude: in single and half precision.
 _TOLERANCE, _HALF_TOLERANCE = 0.01, 0.1
@@ -50,7 +55,7 @@ class AttributePredictor(nn.Module):
                 # Each output's weights are contiguous, the opposite of what is best for training: up to 2x faster.
                 module.weight.data = module.weight.data.transpose(1, 2).contiguous().transpose(1, 2)
         try:
-            images = self._draw_images() if images is None else images
+            images = self._draw_images(model_config(model)) if images is None else images
             expected = self.logits(images).detach()
         except Exception as error:
             _warn(
@@ -73,12 +78,15 @@ class AttributePredictor(nn.Module):
         with torch.autocast(x.device.type, self.dtype):
             return self.head(self.neck(self.backbone(x)))
 
-    def _draw_images(self) -> torch.Tensor:
-        """Blurred noise, uint8 ``(4, 3, H, W)``, of the first size that the model takes."""
-        crop, device = getattr(self.data_preprocessor, 'crop_size', None), next(self.head.parameters()).device
+    def _draw_images(self, cfg: Config) -> torch.Tensor:
+        """Blurred noise, uint8 ``(4, 3, H, W)``, of the size in the config, or the first that the model takes."""
+        device = next(self.head.parameters()).device
+        sizes = [(side, side) for side in (getattr(self.data_preprocessor, 'crop_size', None), *_SIDES) if side]
+        with suppress(IMCNNError):
+            sizes.insert(0, input_size(cfg, evaluation_pipeline(cfg)))
         small = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-        for side in (crop,) if crop else _SIDES:
-            images = nn.functional.interpolate(small, (side, side), mode='bilinear').mul(255).byte().to(device)
+        for size in sizes:
+            images = nn.functional.interpolate(small, size, mode='bilinear').mul(255).byte().to(device)
             try:
                 self.logits(images)
                 return images

@@ -7,15 +7,17 @@ import warnings
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterable, Iterator, Optional, Sequence, Type, Union
+from typing import Iterable, Iterator, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
+from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image, ImageCms, ImageOps
 
 from ..datasets.image_file import PNG_SIGNATURE, scan_png
-from ..errors import DataError, one_line
+from ..errors import ConfigError, DataError, one_line
 
 PhotoType = Union[str, Path, np.ndarray, Image.Image]
 
@@ -193,3 +195,22 @@ def _ignored_warnings(category: Type[Warning]) -> Iterator[None]:
 def pipeline_after_loading(steps: Sequence[dict]) -> Compose:
     """Builds a config's pipeline without the transforms that read files, for photos that are read otherwise."""
     return Compose([TRANSFORMS.build(step) for step in steps if step['type'].split('.')[-1] not in _READERS])
+
+
+def input_size(cfg: Config, steps: Sequence[dict]) -> Tuple[int, int]:
+    """Height and width of the images that a pipeline of a config returns.
+
+    Raises:
+        ConfigError: They vary, or the pipeline cannot be used.
+    """
+    try:
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
+            pipeline = pipeline_after_loading(steps)
+        images = [np.zeros((*size, 3), np.uint8) for size in ((480, 640), (640, 480))]
+        found = [pipeline(dict(img=x, img_shape=x.shape[:2], ori_shape=x.shape[:2]))['inputs'] for x in images]
+    # What a transform raises for settings that do not fit is up to it.
+    except Exception as error:
+        raise ConfigError(f'the pipeline that prepares the test images cannot be used ({one_line(error)})') from error
+    if found[0].shape != found[1].shape:
+        raise ConfigError('the images of the test pipeline vary in size: resize or crop them to one')
+    return tuple(found[0].shape[1:])

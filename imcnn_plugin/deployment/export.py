@@ -10,13 +10,12 @@ from typing import Dict, Optional, Sequence, Tuple, Union
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmpretrain.models import ImageClassifier
 from torch import nn
 
 from .. import __version__
 from ..apis.fused_model import AttributePredictor
-from ..apis.photos import pipeline_after_loading
+from ..apis.photos import input_size
 from ..checkpoints.load_model import TrainedModel, load_model
 from ..datasets import CelebAIdentity
 from ..engine.config import build_split, localize_data
@@ -80,7 +79,7 @@ def export_onnx(
     writable(out)
     trained = load_model(path)
     steps = evaluation_pipeline(trained.cfg, trained.meta)
-    size = _input_size(trained.cfg, steps)
+    size = input_size(trained.cfg, steps)
     images = _test_images(trained.cfg, steps, data_root, num_images)
     exported = _ImagesToLabels(trained.model, images[:8]).eval()
     with replacing(out) as temporary:
@@ -98,19 +97,6 @@ def export_onnx(
                 f'{max(found.differences.values()):.1e}, more than {_TOLERANCE:.0e}'
             )
     return found
-
-
-def _input_size(cfg: Config, steps: Sequence[dict]) -> Tuple[int, int]:
-    """Height and width of the images that a pipeline returns."""
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-        pipeline = pipeline_after_loading(steps)
-    sizes = {
-        tuple(pipeline(dict(img=np.zeros((*size, 3), np.uint8), img_shape=size, ori_shape=size))['inputs'].shape[1:])
-        for size in ((480, 640), (640, 480))
-    }
-    if len(sizes) > 1:
-        raise ConfigError('the images of the test pipeline vary in size: resize or crop them to one')
-    return sizes.pop()
 
 
 def _metadata(trained: TrainedModel, size: Tuple[int, int]) -> dict:

@@ -2,6 +2,8 @@ import re
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmpretrain import get_model
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -224,6 +226,14 @@ def test_what_fails_is_undone_with_one_warning(config, dtype, warning, monkeypat
         torch.testing.assert_close(predictor(images), expected, atol=1e-2, rtol=0)
     [found] = warnings
     assert re.match(warning, found) and '\n' not in found
+
+
+def test_images_to_check_on_have_the_size_in_the_config(monkeypatch):
+    monkeypatch.setattr(fused_model, '_warn', pytest.fail)
+    steps = [dict(type='LoadFaceFromFile'), dict(type='Resize', scale=(100, 100)), dict(type='PackInputs')]
+    loader = dict(dataset=dict(type='CelebAIdentity', pipeline=steps))
+    model = dict(_ONE_SIZE, type='ImageClassifier', data_preprocessor=dict(type='FacePreprocessor'))
+    assert optimize_for_inference(get_model(Config(dict(model=model, test_dataloader=loader)))).dtype == torch.bfloat16
 
 
 def test_images_to_check_on_may_be_given(monkeypatch):

@@ -14,11 +14,11 @@ from PIL import ExifTags, Image
 from test_apis.test_photos import color_profile
 
 from imcnn_plugin import __version__
-from imcnn_plugin.apis import FaceAttributeInferencer
+from imcnn_plugin.apis import FaceAttributeInferencer, input_size
 from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
 from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.deployment import export, export_onnx
-from imcnn_plugin.deployment.export import _ImagesToLabels, _input_size
+from imcnn_plugin.deployment.export import _ImagesToLabels
 from imcnn_plugin.errors import ConfigError, IMCNNError
 
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -189,7 +189,7 @@ def test_input_size_is_what_the_pipeline_gives(steps, expected):
     pipeline = [dict(type='LoadImageFromFile'), *steps, dict(type='PackInputs')]
     cfg = Config(dict())
     if expected:
-        assert _input_size(cfg, pipeline) == expected
+        assert input_size(cfg, pipeline) == expected
     else:
         with pytest.raises(ConfigError, match='images of the test pipeline vary in size'):
-            _input_size(cfg, pipeline)
+            input_size(cfg, pipeline)
