@@ -45,8 +45,8 @@ def fit_album(checkpoint: Union[str, Path], data_root: Optional[str] = None) -> 
     stable = agreement >= STABLE_AGREEMENT
     if not stable.any():
         raise DataError(
-            'no attribute is identity-stable: the identities of the training split have one image each, or their '
-            'labels vary'
+            'no attribute is identity-stable: the identities of the training split are unknown, have one image '
+            'each, or their labels vary'
         )
 
     val, test = open_fitting_loaders(cfg)

@@ -27,7 +27,9 @@ def choose_images(
         DataError: The identity does not exist, or there are fewer than two images of it or two other identities.
     """
     identities, counts = np.unique(identity[identity >= 0], return_counts=True)
-    if same is None and len(identities):
+    if not len(identities):
+        raise DataError('all identities are unknown: those of CelebA are in identity_CelebA.txt')
+    if same is None:
         same = identities[counts.argmax()]
     if same not in identities:
         raise DataError(f'no image of identity {same}; the {len(identities)} identities start with {identities[:3]}')

@@ -47,6 +47,8 @@ def test_too_few_images_are_an_error():
         choose_images(np.array([1, 1, 2, -1]), same=5)
     with pytest.raises(DataError, match='2 images of identity 1 and 1 other identities, at least two of each'):
         choose_images(np.array([1, 1, 2, -1]))
+    with pytest.raises(DataError, match='all identities are unknown'):
+        choose_images(np.array([-1, -1]))
 
 
 def test_shows_both_matrices_on_one_scale(labels):
