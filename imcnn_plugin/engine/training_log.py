@@ -104,19 +104,40 @@ def read_epoch_log(work_dir: Union[str, Path]) -> TrainingLog:
 
 
 def _read_lines(path: Path) -> Tuple[List[Tuple[int, dict]], List[Tuple[int, dict]]]:
-    """The epoch or iteration and the numbers of each line, of training and of validation."""
-    trained, validated = [], []
+    """The epoch or iteration and the numbers of each line, of training and of validation.
+
+    Lines of a run that counts iterations have no epoch.
+    """
+    lines = []
     for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(keepends=True), 1):
         # The last line of a run that is still training may be incomplete.
         if not line.strip() or not line.endswith('\n'):
             continue
         try:
             values = {key: float(value) for key, value in json.loads(line).items()}
-            of_validation = any(key.startswith(METRIC_PREFIX) for key in values)
-            (validated if of_validation else trained).append((int(values.get('epoch', values['step'])), values))
+            lines.append((values, _metric_prefix(values), int(values['step']), int(values.get('epoch', 0))))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f"{path}, line {number}: expected a line of mmengine's scalars ({error!r})") from error
+    # Without other settings, mmengine numbers a validation by the epoch, and a loop of iterations stays in the first.
+    by_epoch = any(epoch for *_, epoch in lines) and all(step for _, prefix, step, _ in lines if prefix)
+    trained, validated, last = [], [], 0
+    for values, prefix, step, epoch in lines:
+        if prefix:
+            own = {key: value for key, value in values.items() if key.startswith(prefix)}
+            values = {METRIC_PREFIX + key.removeprefix(prefix): value for key, value in own.items()}
+            validated.append((step if by_epoch else max(step, last), values))
+            continue
+        if not by_epoch:
+            values.pop('epoch', None)
+        last = epoch if by_epoch and epoch else step
+        trained.append((last, values))
     return trained, validated
+
+
+def _metric_prefix(values: Dict[str, float]) -> Optional[str]:
+    """The prefix of PerAttributeAccuracy's metrics in a line of a validation; None in other lines."""
+    found = [key.removesuffix('mean_accuracy') for key in values if key.endswith('/mean_accuracy')]
+    return METRIC_PREFIX if any(key.startswith(METRIC_PREFIX) for key in values) else next(iter(found), None)
 
 
 def mean_by_key(pairs: Sequence[Tuple[float, float]]) -> Curve:

@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Union
 
-from ..engine.training_log import METRIC_PREFIX, read_log
+from ..engine.training_log import read_log
 from ..errors import ConfigError, DataError
 from ..evaluation import REPORT_FILE, AttributeReport
 from ..files import lock
@@ -173,5 +173,5 @@ def _validation_accuracy(folder: Path, config: Optional[dict]) -> Optional[float
     # Without a key the last epoch is tested.
     if not key:
         return float(accuracy[-1])
-    monitored = log.val.get(key.removeprefix(METRIC_PREFIX), log.val['mean_accuracy'])[1]
+    monitored = log.val.get(key.rpartition('/')[2], log.val['mean_accuracy'])[1]
     return float(accuracy[monitored.argmax()])

@@ -9,7 +9,8 @@ from mmpretrain.visualization import UniversalVisualizer
 
 from imcnn_plugin.datasets import CelebAIdentity
 from imcnn_plugin.datasets.packing import write_pack
-from imcnn_plugin.engine import build_runner, load_config, train_and_test
+from imcnn_plugin.engine import build_runner, load_config, read_log, train_and_test
+from imcnn_plugin.reports import write_report
 
 STOCK_METRICS = [dict(type='MultiLabelMetric', thr=0.5), dict(type='AveragePrecision')]
 
@@ -76,15 +77,20 @@ def test_images_are_drawn_with_labels_and_predictions(best, pack_options, tmp_pa
         assert sample.pred_label.tolist() == np.flatnonzero(sample.pred_score.numpy() >= 0.5).tolist()
 
 
-def test_stock_hooks_train_and_test(faces, tmp_path):
+def small_config(faces, work_dir):
     config = Path(__file__).parents[2] / 'configs' / 'imcnn_demo.py'
-    cfg = load_config(config, data_root=str(faces), work_dir=str(tmp_path))
+    cfg = load_config(config, data_root=str(faces), work_dir=str(work_dir))
     cfg.model.backbone.width = 1 / 16
     cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(16, 16))
     cfg.model.head.id_head.update(in_channels=192, embedding_dims=8, num_identities=14)
     cfg.train_dataloader.batch_size = 8
     for name in ('train', 'val', 'test'):
         cfg[f'{name}_dataloader'].update(num_workers=0, persistent_workers=False)
+    return cfg
+
+
+def test_stock_hooks_train_and_test(faces, tmp_path):
+    cfg = small_config(faces, tmp_path)
     cfg.train_cfg = dict(by_epoch=True, max_epochs=9)
     cfg.default_hooks.update(
         runtime_info=dict(type='RuntimeInfoHook'),
@@ -107,3 +113,20 @@ def test_stock_hooks_train_and_test(faces, tmp_path):
     report = json.loads((tmp_path / 'per_attribute.json').read_text())
     assert report['split'] == 'test' and 'loss_attr' in lines[0]
     assert report['mean_accuracy'] == pytest.approx(runner.test_loop.evaluator.metrics[0].report.mean_accuracy)
+
+
+@pytest.mark.parametrize('log_processor', [dict(type='BriefLogProcessor', by_epoch=False), dict(type='LogProcessor')])
+def test_a_run_of_mmengines_loop_of_iterations_has_a_report(faces, tmp_path, log_processor):
+    cfg = small_config(faces, tmp_path)
+    cfg.train_cfg = dict(by_epoch=False, max_iters=8, val_interval=4)
+    cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=4)
+    cfg.default_hooks.logger.interval = 2
+    cfg.log_processor, cfg.param_scheduler = log_processor, None
+    runner = build_runner(cfg)
+    train_and_test(runner)
+    page, notes = write_report(tmp_path)
+    assert notes == [] and '8 of 8' in page.read_text()
+    log = read_log(tmp_path)
+    assert log.unit == 'iteration' and log.val['mean_accuracy'][0].tolist() == [4, 8]
+    assert log.val['mean_accuracy'][1][-1] == pytest.approx(runner.val_evaluator.metrics[0].report.mean_accuracy)

@@ -45,6 +45,21 @@ def test_a_training_may_count_iterations(tmp_path):
     assert [part.tolist() for part in log.train['loss']] == [[10, 20], [5, 4]]
 
 
+@pytest.mark.parametrize('by_epoch', [False, True])
+@pytest.mark.parametrize('prefix', ['attr', 'mine'])
+def test_validations_of_a_run_that_counts_iterations_have_those(tmp_path, by_epoch, prefix):
+    """mmengine writes 0 for each, the epoch; and epoch 1 with each loss if the log processor has by_epoch=True."""
+    epoch = dict(epoch=1) if by_epoch else {}
+    lines = [dict(loss=9.0, step=10, **epoch), dict(loss=8.0, step=20, **epoch)]
+    lines += [{f'{prefix}/mean_accuracy': 70.0, 'step': 0}, dict(loss=7.0, step=30, **epoch)]
+    lines += [dict(loss=6.0, step=40, **epoch), {f'{prefix}/mean_accuracy': 80.0, f'{prefix}/mAP': 50.0, 'step': 0}]
+    write_start(tmp_path, '1', lines)
+    log = read_log(tmp_path)
+    assert (log.unit, log.last) == ('iteration', 40) and set(log.val) == {'mean_accuracy', 'mAP'}
+    assert [part.tolist() for part in log.val['mean_accuracy']] == [[20, 40], [70, 80]]
+    assert log.train['loss'][0].tolist() == [10, 20, 30, 40]
+
+
 def test_a_training_may_have_logged_nothing(tmp_path):
     assert read_log(tmp_path) is None
     write_start(tmp_path, '1', [])
