@@ -37,7 +37,7 @@ class DataModelCheckHook(Hook):
         ConfigError: The head's classes or its number of identities are not the dataset's, an evaluation would leave
             out images, does not report a metric that the config names, or would be on identities that a loaded
             checkpoint was trained on, or a part of a SwitchRecipeHook has no effect; says what to write.
-        DataError: No weight of a checkpoint fits the model, or processes have loaded different ones.
+        DataError: No weight of a checkpoint fits the model, or processes have other data or checkpoints.
     """
 
     priority = 'VERY_HIGH'
@@ -58,7 +58,7 @@ class DataModelCheckHook(Hook):
             self.before_val(runner)
             _check_metric_names(runner)
         _prepare_recipe(runner)
-        _check_same_start(runner)
+        _check_same_start(runner, self.own)
         self._log_batch(runner)
         # Not by mmengine, which writes the config of tests and of runs that fail at their start as well.
         Runner.dump_config(runner)
@@ -131,21 +131,32 @@ def _check_evaluation(loader: DataLoader, evaluator: Evaluator, name: str) -> No
         raise ConfigError(f'{name}.drop_last=True leaves out the last images of the evaluation: set it to False')
 
 
-def _check_same_start(runner: Runner) -> None:
-    """Raises DataError if processes that train together have loaded different checkpoints."""
-    if get_world_size() == 1 or not isinstance(runner.model, DistributedDataParallel):
+def _check_same_start(runner: Runner, split: dict) -> None:
+    """Raises DataError if processes that train together have other data, or have loaded other checkpoints."""
+    if get_world_size() == 1:
         return
-    weights = [weight.detach().flatten().view(torch.uint8) for weight in runner.model.parameters()]
-    # Exact on any device, in any order.
-    checksums = torch.stack([weight.sum(dtype=torch.int64) for weight in weights]).tolist()
-    starts = all_gather_object((runner.epoch, runner.iter, checksums))
-    for rank, (epoch, iteration, found) in enumerate(starts):
-        if (epoch, iteration, found) != starts[0]:
-            other = '' if found == starts[0][2] else ', with other weights'
+    numbers = {
+        'epoch': runner.epoch,
+        'iteration': runner.iter,
+        'training images': len(runner.train_dataloader.dataset),
+        'validation images': 0 if runner.val_loop is None else len(runner.val_dataloader.dataset),
+        'steps per epoch': len(runner.train_dataloader),
+    }
+    weights = []
+    # Others share the weights among them.
+    if isinstance(runner.model, DistributedDataParallel):
+        parts = [weight.detach().flatten().view(torch.uint8) for weight in runner.model.parameters()]
+        # Exact on any device, in any order.
+        weights = torch.stack([part.sum(dtype=torch.int64) for part in parts]).tolist()
+    first, *others = all_gather_object((numbers, split, weights))
+    for rank, other in enumerate(others, 1):
+        if other != first:
+            differ = [key for key in numbers if other[0][key] != first[0][key]]
+            found = [f'{key} {other[0][key]}, not {first[0][key]}' for key in differ]
+            found += ['another training split'] * (other[1] != first[1]) + ['other weights'] * (other[2] != first[2])
             raise DataError(
-                f'process {rank} starts at epoch {epoch}, iteration {iteration}, process 0 at epoch {starts[0][0]}, '
-                f'iteration {starts[0][1]}{other}: all need the same checkpoint, in a shared folder or as copies; '
-                f'process {get_rank()} has {runner.cfg.get("load_from")}'
+                f'process {rank} starts with {"; ".join(found)}: all processes need the data and the checkpoint of '
+                f'process 0, in a shared folder or as copies; process {get_rank()} has {runner.cfg.get("load_from")}'
             )
 
 

@@ -44,11 +44,11 @@ def _restore_state(model: nn.Module, checkpoint: dict) -> None:
     state = checkpoint.pop(_KEY, None)
     if state is None:
         return
-    parameters = dict(get_ori_model(model).named_parameters())
-    for name, found in state['gradients'].items():
-        if (gradient := _own(found)) is not None:
+    for name, parameter in get_ori_model(model).named_parameters():
+        found = state['gradients'].get(name)
+        if found and (gradient := _own(found)) is not None:
             # In the layout of the weight.
-            parameters[name].grad = torch.empty_like(parameters[name]).copy_(gradient)
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)
     checkpoint['state_dict'].update({name: _own(found) for name, found in state['buffers'].items()})
 
 

@@ -142,7 +142,7 @@ def test_two_machines_train_as_one(two, faces, tmp_path):
         assert torch.equal(value, two[name]), name
 
 
-def test_a_machine_without_the_checkpoint_is_named(two_dir, faces, tmp_path):
+def test_a_machine_without_the_checkpoint_or_with_other_data_is_named(two_dir, faces, tmp_path):
     shutil.copytree(two_dir, tmp_path / '0')
     port = free_port()
     processes = [
@@ -151,6 +151,7 @@ def test_a_machine_without_the_checkpoint_is_named(two_dir, faces, tmp_path):
             tmp_path / str(rank),
             '1',
             'train_cfg.max_epochs=9',
+            f'train_dataloader.dataset.indices={56 - rank}',
             resume=['--resume'],
             NNODES='2',
             NODE_RANK=str(rank),
@@ -160,10 +161,8 @@ def test_a_machine_without_the_checkpoint_is_named(two_dir, faces, tmp_path):
     ]
     output = ''.join(process.communicate(timeout=300)[0] for process in processes)
     assert all(process.returncode for process in processes)
-    found = (
-        'process 1 starts at epoch 0, iteration 0, process 0 at epoch 8, iteration 32, with other weights: all need'
-    )
-    assert found in output
+    found = 'epoch 0, not 8; iteration 0, not 32; training images 55, not 56; other weights: '
+    assert f'process 1 starts with {found}' in output
     assert not (tmp_path / '0' / 'epoch_9.pth').exists()
 
 
