@@ -46,6 +46,7 @@ class AttributeCSV(CelebAIdentity):
     """
 
     METAINFO = dict()
+    HAS_ANN_FILE = True
 
     def __init__(
         self,

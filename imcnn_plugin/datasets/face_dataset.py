@@ -61,6 +61,7 @@ class FaceDataset(BaseDataset):
     """
 
     METAINFO = dict(classes=ATTRIBUTES)
+    HAS_ANN_FILE = False
 
     def __init__(
         self, data_root: str, split: str, protocol: str, min_images_per_identity: int, ann_file: str = '', **kwargs
@@ -68,6 +69,11 @@ class FaceDataset(BaseDataset):
         self.split = split
         self.protocol = protocol
         self.min_images_per_identity = min_images_per_identity
+        if ann_file and not self.HAS_ANN_FILE:
+            raise ConfigError(
+                f'ann_file is {ann_file}, but {type(self).__name__} reads the files in data_root: remove it, or use '
+                'AttributeCSV'
+            )
         if min_images_per_identity < 1:
             raise ConfigError(f'min_images_per_identity is {min_images_per_identity}: it must be at least 1')
         if kwargs.get('filter_cfg'):

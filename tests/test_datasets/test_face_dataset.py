@@ -88,6 +88,14 @@ def test_options_that_would_do_nothing_are_named(make, options, message):
         make(**options)
 
 
+def test_a_list_that_would_not_be_read_is_refused(configs):
+    for kind in (CelebAIdentity, PackedFaces):
+        with pytest.raises(
+            ConfigError, match=f'ann_file is mine.txt, but {kind.__name__} reads the files in data_root'
+        ):
+            kind(**configs[kind], ann_file='mine.txt')
+
+
 def test_data_root_may_be_a_path_or_in_the_home_folder(faces, monkeypatch):
     monkeypatch.setenv('HOME', str(faces.parent))
     assert len(CelebAIdentity(f'~/{faces.name}')) == len(CelebAIdentity(faces)) > 0
