@@ -17,6 +17,7 @@ from ..checkpoints.read_checkpoint import read_checkpoint
 from ..datasets import FaceDataset, PackedFaces
 from ..errors import ConfigError, one_line
 from ..evaluation import PerAttributeAccuracy
+from .config_keys import _check_keys
 from .evaluation_data import evaluation_loader
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -49,7 +50,8 @@ def load_config(
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
 
     Raises:
-        ConfigError: The file cannot be read, a value cannot be set, or a section has the wrong type.
+        ConfigError: The file cannot be read, a value cannot be set, a key has a typing error, or a section has the
+            wrong type.
         DataError: The checkpoint cannot be read.
     """
     data_root = data_root or (cfg_options or {}).get('data_root')
@@ -67,8 +69,12 @@ def load_config(
             # A run left this config in its work directory, which may have been moved or copied since.
             cfg.work_dir = str(Path(path).parent)
     _replace_data_root(cfg, data_root)
+    written = list(cfg)
     for key, value in (cfg_options or {}).items():
         _set_option(cfg, path, key, value)
+    # A checkpoint was written by a run that did without what its config has wrong.
+    if Path(path).suffix != '.pth':
+        _check_keys(cfg, path, written)
     _check_sections(cfg, path)
     _share_labels(cfg)
     _unbatch_packs(cfg)
@@ -129,11 +135,14 @@ def _check_sections(cfg: Config, path: Union[str, Path]) -> None:
             sections[name] = loader
         if isinstance(loader, dict):
             sections[f'{name}.dataset'] = loader.get('dataset')
-            if not isinstance(loader.get('batch_size', 1), int):
-                raise ConfigError(f'{path}: {name}.batch_size is {loader.batch_size!r}, expected a whole number')
+            for key in ('batch_size', 'num_workers'):
+                if not isinstance(loader.get(key, 1), int):
+                    raise ConfigError(f'{path}: {name}.{key} is {loader[key]!r}, expected a whole number')
     for key, section in sections.items():
         if not isinstance(section, dict):
             raise ConfigError(f'{path}: {key} is {section!r}, expected a dict')
+    if not isinstance(cfg.get('load_from') or '', (str, Path)):
+        raise ConfigError(f'{path}: load_from is {cfg.load_from!r}, expected the file of a checkpoint')
     hooks = cfg.get('custom_hooks') or []
     if not isinstance(hooks, list) or not all(isinstance(hook, (dict, Hook)) for hook in hooks):
         raise ConfigError(f'{path}: custom_hooks is {hooks!r}, expected a list of dicts')

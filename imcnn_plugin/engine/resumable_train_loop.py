@@ -33,6 +33,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
                 f'{len(self.dataloader.dataset)} training images in {get_world_size()} processes give no batch of '
                 f'{self.dataloader.batch_sampler.batch_size}: reduce train_dataloader.batch_size, or drop_last=False'
             )
+        if self.val_interval < 1:
+            raise ConfigError(f'train_cfg.val_interval is {self.val_interval}: give a number of epochs of at least 1')
         if isinstance(self.dataloader.sampler, InfiniteSampler):
             raise ConfigError(
                 "an epoch of train_dataloader.sampler InfiniteSampler never ends: use 'ResumableSampler'"

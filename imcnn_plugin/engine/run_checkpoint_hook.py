@@ -1,3 +1,4 @@
+import inspect
 from collections import deque
 from pathlib import Path
 from typing import Optional
@@ -29,6 +30,9 @@ class RunCheckpointHook(CheckpointHook):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        # The stock hook keeps options that it does not know for Runner.save_checkpoint, which fails after an epoch.
+        if unknown := self.args.keys() - inspect.signature(Runner.save_checkpoint).parameters.keys():
+            raise TypeError(f'RunCheckpointHook has no option {sorted(unknown)[0]!r}')
         # The older name of the same argument.
         self.backend_args, self.file_client_args = self.backend_args or self.file_client_args, None
         if self.backend_args in (None, dict(backend='local')) and '://' not in str(self.out_dir):

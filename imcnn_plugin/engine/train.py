@@ -71,6 +71,9 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else _Runner.from_cfg(cfg)
     for name in _BUILDERS:
         setattr(runner, f'build_{name}', translate_build_errors(source)(getattr(runner, f'build_{name}')))
+    for hook in runner.hooks:
+        # Where EMAHook builds its model.
+        hook.before_run = translate_build_errors(source)(hook.before_run)
     if strict:
         runner.load_checkpoint = partial(_load_strictly, runner)
         runner.resume = partial(_resume, runner)
