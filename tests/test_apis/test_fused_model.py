@@ -162,9 +162,7 @@ def small(channels, pooled=True, **backbone):
     return dict(backbone=backbone, head=head, **(dict(neck=RESNET['neck']) if pooled else {}))
 
 
-_STANDARDIZED = small(
-    16, type='ResNet', depth=18, stem_channels=4, base_channels=2, conv_cfg=dict(type='mmpretrain.ConvWS')
-)
+_STANDARDIZED = small(16, type='ResNet', depth=18, stem_channels=4, base_channels=2, conv_cfg=dict(type='ConvWS'))
 _ONE_SIZE = small(16, pooled=False, type='OneSize', side=100)
 _FORMER = dict(layers=[1] * 4, embed_dims=[16, 16, 16, 32], downsamples=[False, True, True, True], vit_num=1)
 _VIT = dict(embed_dims=64, num_layers=2, num_heads=2, feedforward_channels=64)

@@ -63,9 +63,10 @@ def test_predictions_are_those_of_the_complete_one(incomplete, best, faces, tmp_
     assert predict(publish(incomplete, tmp_path).path, faces) == expected
 
 
-def test_export(incomplete, tmp_path):
+def test_export(best, tmp_path):
     pytest.importorskip('onnxruntime')
-    found = export_onnx(incomplete, tmp_path / 'model.onnx', num_images=2)
+    path = changed(best, tmp_path / 'epoch_1.pth', packed)
+    found = export_onnx(path, tmp_path / 'model.onnx', num_images=2)
     assert found.same_labels == found.labels > 0
 
 
