@@ -10,6 +10,7 @@ from mmengine.dist import all_reduce, barrier, sync_random_seed
 from mmengine.hooks import EMAHook
 from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import CheckpointLoader, Runner
+from torch.utils.data import DataLoader
 
 from .. import framework
 from ..errors import (
@@ -21,6 +22,7 @@ from ..errors import (
     translate_build_errors,
     translate_errors,
 )
+from ..signals import let_workers_follow
 from .config import resolve_num_identities
 from .data_model_check_hook import DataModelCheckHook
 from .launch import init_cpu_processes
@@ -35,6 +37,11 @@ class _Runner(Runner):
 
     def dump_config(self) -> None:
         pass
+
+    @staticmethod
+    def build_dataloader(*args, **kwargs) -> DataLoader:
+        # Before InterruptHook does so, a loop of iterations has started its workers.
+        return let_workers_follow(Runner.build_dataloader(*args, **kwargs))
 
 
 def build_runner(cfg: Config, strict: bool = False) -> Runner:

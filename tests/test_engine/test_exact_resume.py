@@ -1,8 +1,10 @@
 """A run that is stopped and resumed ends as one that was not: the same weights to the last bit, the same best one."""
 
 import copy
+import multiprocessing
 import os
 import signal
+import subprocess
 import threading
 import uuid
 from pathlib import Path
@@ -179,6 +181,22 @@ def test_a_run_that_fails_restores_the_handlers_of_signals(faces, tmp_path, hand
     with pytest.raises(OSError, match='of a step'):
         train(config(faces, tmp_path, 'plain'), Fail())
     assert {number: signal.getsignal(number) for number in handlers} == handlers
+
+
+def test_workers_of_a_loop_of_iterations_ignore_the_signals_of_others(faces, tmp_path):
+    cfg = config(faces, tmp_path, 'plain')
+    cfg.train_cfg = dict(by_epoch=False, max_iters=8)
+    cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
+    cfg.train_dataloader.update(num_workers=1, sampler=dict(type='InfiniteSampler', shuffle=True))
+    cfg.default_hooks.checkpoint.update(by_epoch=False, save_best=None)
+    cfg.param_scheduler = None
+    runner = build_runner(cfg)
+    # Its worker has started then.
+    next(runner.train_loop.dataloader_iterator)
+    [worker] = multiprocessing.active_children()
+    subprocess.run(['kill', '-TERM', str(worker.pid)], check=True)
+    runner.train()
+    assert runner.iter == 8
 
 
 def test_trains_in_another_thread(uninterrupted, faces, tmp_path):
