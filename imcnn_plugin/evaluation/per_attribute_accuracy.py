@@ -44,6 +44,9 @@ class PerAttributeAccuracy(BaseMetric):
     ``(R, L)`` it has R predictions with labels of their own, such as those of the faces in one image, which count R
     times; or it is the stacked sample of R images, if together with the others it has as many rows as the dataset has
     images. ``identity`` is optional.
+
+    Raises:
+        ConfigError: A group has no name or no labels.
     """
 
     default_prefix = 'attr'
@@ -57,6 +60,9 @@ class PerAttributeAccuracy(BaseMetric):
         collect_dir: Optional[str] = None,
     ):
         super().__init__(collect_device or ('cpu' if collect_dir else 'gpu'), prefix, collect_dir)
+        for group in groups:
+            if not isinstance(group, dict) or not {'name', 'labels'} <= group.keys():
+                raise ConfigError(f"groups of PerAttributeAccuracy: {group!r} is no dict(name='...', labels=['...'])")
         self.groups = groups
         self.thr = thr
         self.thresholds: Union[float, np.ndarray] = thr

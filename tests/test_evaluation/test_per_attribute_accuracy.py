@@ -80,6 +80,12 @@ def test_a_model_of_other_attributes_is_rejected(predictions):
         evaluate(build_metric(), scores[:, :4], targets[:, :4], True)
 
 
+@pytest.mark.parametrize('group', ['Nose', dict(name='vowels'), ['a']])
+def test_groups_of_another_form_are_rejected(group):
+    with pytest.raises(ConfigError, match='groups of PerAttributeAccuracy: .* is no dict'):
+        build_metric(groups=[group])
+
+
 def test_groups_of_other_attributes_are_rejected(predictions):
     metric = build_metric(groups=[dict(name='vowels', labels=['a', 'i'])])
     with pytest.raises(ConfigError, match=r"have labels missing from the dataset: \['i'\]"):
