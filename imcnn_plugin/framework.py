@@ -20,8 +20,9 @@ from numpy._core.multiarray import _reconstruct, scalar
 from torch import nn
 
 __all__ = [
-    'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'accumulative_counts', 'ema_has_started', 'is_compiled',
-    'is_resuming', 'model_config', 'open_mtcnn', 'run_exit_functions', 'set_resuming', 'swap_ema_weights'
+    'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'SCHEDULER_PROGRESS', 'accumulative_counts', 'ema_has_started',
+    'is_compiled', 'is_resuming', 'model_config', 'open_mtcnn', 'run_exit_functions', 'set_resuming',
+    'swap_ema_weights'
 ]  # fmt: skip
 
 # What a pickled NumPy array and a pickled NumPy number refer to.
@@ -31,11 +32,14 @@ NUMPY_RECONSTRUCT, NUMPY_SCALAR = _reconstruct, scalar
 _SAME_UPPER = b'\x0a\x08auto_pad\x22\x0aSAME_UPPER\xa0\x01\x03'
 _TOP_LEFT = b'\x0a\x04pads\x42\x04\x01\x01\x00\x00\x6a\x08top left\xa0\x01\x07'
 
+# What changes in the state of mmengine's parameter schedulers from step to step; the rest are settings.
+SCHEDULER_PROGRESS = {'last_step', '_global_step', '_last_value', 'verbose'}
+
 # By class of a framework, the protected names that subclasses in this package use or override.
 PROTECTED: Dict[type, Tuple[str, ...]] = {
     BaseDataset: ('_metainfo', '_fully_initialized', '_get_unserialized_subset'),
     CheckpointHook: ('_save_checkpoint_with_step', '_save_best_checkpoint', '_init_rule'),
-    EpochBasedTrainLoop: ('_epoch', '_iter', '_max_epochs', '_decide_current_val_interval'),
+    EpochBasedTrainLoop: ('_epoch', '_iter', '_max_epochs', '_max_iters', '_decide_current_val_interval'),
     Hook: ('_before_epoch', '_after_epoch', '_before_iter', '_after_iter'),
     OptimWrapper: ('_accumulative_counts', '_clip_grad', '_inner_count'),
     nn.Module: ('_load_from_state_dict', '_register_load_state_dict_pre_hook'),

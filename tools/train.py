@@ -34,7 +34,7 @@ def parse_args():
 def main():
     args = parse_args()
     cfg = load_config(args.config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
-    if args.resume == 'auto':
+    if args.resume == 'auto' or (cfg.get('resume') and not cfg.get('load_from') and not args.resume):
         # With nothing to resume, a run starts from the weights that its config may name.
         latest = find_latest(cfg.work_dir)
         cfg.resume, cfg.load_from = latest is not None, latest or cfg.get('load_from')

@@ -67,6 +67,9 @@ def load_config(
         cfg, name = _read_config(path), Path(path).stem
         if Path(path).with_name('last_checkpoint').is_file():
             # A run left this config in its work directory, which may have been moved or copied since.
+            resumed = Path(cfg.get('load_from') or '')
+            if resumed.name and resumed.parent == Path(cfg.get('work_dir') or ''):
+                cfg.load_from = str(Path(path).with_name(resumed.name))
             cfg.work_dir = str(Path(path).parent)
     _replace_data_root(cfg, data_root)
     written = list(cfg)

@@ -50,8 +50,10 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         return self.runner.model
 
     def _run(self) -> None:
+        # Before hooks tell others how many iterations there will be.
+        self.first_step = self.steps_done()
+        self._max_iters = self._iter - self.first_step + (self._max_epochs - self._epoch) * len(self.dataloader)
         self.runner.call_hook('before_train')
-        self.first_step = self._steps_done()
         sampler = self.dataloader.sampler
         if isinstance(sampler, ResumableSampler):
             # The sampler was built before the checkpoint was loaded.
@@ -116,10 +118,16 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             hub.update_info(_VALIDATED, self._epoch)
             self.runner.val_loop.run()
 
-    def _steps_done(self) -> int:
-        """Steps of the current epoch before the checkpoint."""
+    def steps_done(self) -> int:
+        """Steps of the current epoch before the checkpoint.
+
+        Raises:
+            ConfigError: There are some, and the sampler cannot leave out their images.
+        """
         hub, steps = self.runner.message_hub, len(self.dataloader)
-        before = hub.runtime_info.get('steps_per_epoch', steps)
+        # mmengine's own loop leaves the numbers of all epochs and iterations alone.
+        epochs, iterations = (hub.runtime_info.get(key, 0) for key in ('max_epochs', 'max_iters'))
+        before = hub.runtime_info.get('steps_per_epoch') or (iterations // epochs if epochs else steps)
         # The epoch and iteration since which epochs have this many steps.
         epoch, iteration = hub.runtime_info.get('steps_counted_from', (0, 0))
         done = self._iter - iteration - (self._epoch - epoch) * before

@@ -26,6 +26,7 @@ from ..signals import let_workers_follow
 from .config import resolve_num_identities
 from .data_model_check_hook import DataModelCheckHook
 from .launch import init_cpu_processes
+from .resumed_settings import _read_settings, _restore_settings
 
 _STOCK_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 # What a runner builds only when it trains or tests.
@@ -33,10 +34,16 @@ _BUILDERS = ('train_loop', 'val_loop', 'test_loop', 'optim_wrapper', 'param_sche
 
 
 class _Runner(Runner):
-    """Leaves the config in a work directory as it is: DataModelCheckHook writes it when training starts."""
+    """mmengine's, with the settings of the config also where it resumes a run."""
 
     def dump_config(self) -> None:
-        pass
+        """Leaves the config in a work directory as it is: DataModelCheckHook writes it when training starts."""
+
+    def resume(self, *args, **kwargs) -> None:
+        """Resumes a checkpoint."""
+        settings = _read_settings(self)
+        super().resume(*args, **kwargs)
+        _restore_settings(self, settings)
 
     @staticmethod
     def build_dataloader(*args, **kwargs) -> DataLoader:

@@ -26,8 +26,11 @@ def test_a_run_goes_on_with_the_best_checkpoint_beside_it(trained, faces, tmp_pa
     here = tmp_path / 'here'
     (shutil.move if moved else shutil.copytree)(original, here)
 
+    # As the config of a resumed run says.
+    with open(here / 'imcnn_demo.py', 'a') as file:
+        file.write(f'work_dir = {str(original)!r}\nload_from = {str(original / "epoch_1.pth")!r}\n')
     cfg = load_config(here / 'imcnn_demo.py', data_root=str(faces))
-    assert cfg.work_dir == str(here)
+    assert (cfg.work_dir, cfg.load_from) == (str(here), str(here / 'epoch_1.pth'))
     cfg.load_from, cfg.resume, cfg.experiment_name = find_latest(here), True, uuid.uuid4().hex
     assert cfg.load_from == str(here / 'epoch_1.pth')
     # A better one replaces that of the copy alone.
