@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 
@@ -34,6 +35,10 @@ def toy_run(tmp_path):
             **options,
         )
         runner.train()
-        return runner
+        # What its runner leaves would be the scope of later tests.
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        yield runner
 
-    return run
+    # What its runner leaves would be the scope of later tests.
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        yield run
