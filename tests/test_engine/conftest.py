@@ -35,9 +35,7 @@ def toy_run(tmp_path):
             **options,
         )
         runner.train()
-        # What its runner leaves would be the scope of later tests.
-    with DefaultScope.overwrite_default_scope('mmengine'):
-        yield runner
+        return runner
 
     # What its runner leaves would be the scope of later tests.
     with DefaultScope.overwrite_default_scope('mmengine'):
