@@ -12,8 +12,8 @@ default_hooks = dict(
         type='RunCheckpointHook', interval=1, max_keep_ckpts=2, save_best='attr/mean_accuracy', rule='greater'
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    # mmpretrain's: enable=True draws images with their labels and predictions, see docs/figures.md.
-    visualization=dict(type='VisualizationHook', enable=False),
+    # enable=True draws images with their labels and predictions, see docs/figures.md.
+    visualization=dict(type='FaceVisualizationHook', enable=False),
     speed=dict(type='PerformanceHook'),
     # A step is the same whether or not the run was stopped before it; a run that is asked to stop saves a checkpoint.
     step_seed=dict(type='StepSeedHook'),

@@ -7,6 +7,7 @@ from .config import LOADERS, build_image_split, build_split, load_config, locali
 from .data_model_check_hook import DataModelCheckHook
 from .deferred_logging_hooks import DeferredIterTimerHook, DeferredRuntimeInfoHook
 from .evaluation_data import evaluation_loader, evaluation_pipeline
+from .face_visualization_hook import FaceVisualizationHook
 from .feature_svm_loop import FeatureSVMLoop
 from .finite_loss_hook import FiniteLossHook
 from .flip_tta_loop import FlipTTALoop
@@ -22,11 +23,12 @@ from .train import build_runner, train_and_test
 from .training_log import METRIC_PREFIX, Curve, TrainingLog, mean_by_key, read_epoch_log, read_log
 
 __all__ = [
-    'AttributeReportHook', 'BF16OptimWrapper', 'BadImageHook', 'BriefLogProcessor', 'Curve', 'DataModelCheckHook',
-    'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop',
-    'InterruptHook', 'LOADERS', 'METRIC_PREFIX', 'NonBlockingOptimWrapper', 'PerformanceHook',
-    'ResumableTrainLoop', 'RunCheckpointHook', 'StepSeedHook', 'TrainingLog', 'VERSIONS', 'build_image_split',
-    'build_runner', 'build_split', 'evaluation_loader', 'evaluation_pipeline', 'init_cpu_processes',
-    'keep_freed_memory', 'load_config', 'localize_data', 'mean_by_key', 'read_epoch_log', 'read_log',
-    'resolve_num_identities', 'shutdown_distributed', 'train_and_test'
+    'AttributeReportHook', 'BF16OptimWrapper', 'BadImageHook', 'BriefLogProcessor', 'Curve',
+    'DataModelCheckHook', 'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'FaceVisualizationHook',
+    'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop', 'InterruptHook', 'LOADERS', 'METRIC_PREFIX',
+    'NonBlockingOptimWrapper', 'PerformanceHook', 'ResumableTrainLoop', 'RunCheckpointHook', 'StepSeedHook',
+    'TrainingLog', 'VERSIONS', 'build_image_split', 'build_runner', 'build_split', 'evaluation_loader',
+    'evaluation_pipeline', 'init_cpu_processes', 'keep_freed_memory', 'load_config', 'localize_data',
+    'mean_by_key', 'read_epoch_log', 'read_log', 'resolve_num_identities', 'shutdown_distributed',
+    'train_and_test'
 ]  # fmt: skip

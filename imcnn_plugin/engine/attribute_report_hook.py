@@ -25,9 +25,13 @@ class AttributeReportHook(Hook):
     """
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
-        # Loops of iterations count no epochs.
-        number, end = (runner.epoch, runner.max_epochs) if runner.epoch else (runner.iter, runner.max_iters)
-        self._report(runner, runner.val_evaluator, show=number >= end)
+        # In a validation alone, asking the runner where it is would build the training loop.
+        show = 'max_iters' not in runner.message_hub.runtime_info
+        if not show:
+            # Loops of iterations count no epochs.
+            number, end = (runner.epoch, runner.max_epochs) if runner.epoch else (runner.iter, runner.max_iters)
+            show = number >= end
+        self._report(runner, runner.val_evaluator, show=show)
 
     def after_test_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
         self._report(runner, runner.test_evaluator, show=True)

@@ -178,10 +178,8 @@ def _share_labels(cfg: Config) -> None:
 def _unbatch_packs(cfg: Config) -> None:
     """Lets packs give single images to metrics, and to a hook that draws, that know no stacked samples."""
     hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
-    drawn = any(
-        isinstance(hook, dict) and hook.get('enable') and _registered(HOOKS, hook) is VisualizationHook
-        for hook in hooks
-    )
+    kinds = [_registered(HOOKS, hook) for hook in hooks if isinstance(hook, dict) and hook.get('enable')]
+    drawn = any(isinstance(kind, type) and issubclass(kind, VisualizationHook) for kind in kinds)
     for name in ('val', 'test'):
         loader, metrics = cfg.get(f'{name}_dataloader'), cfg.get(f'{name}_evaluator') or []
         metrics = metrics if isinstance(metrics, list) else [metrics]

@@ -57,7 +57,7 @@ def test_images_are_drawn_with_labels_and_predictions(best, pack_options, tmp_pa
     drawn = {}
 
     def draw(self, image, data_sample, name, out_file, **options):
-        drawn[name] = data_sample
+        drawn[name] = image, data_sample
         return visualize(self, image, data_sample, name=name, out_file=out_file, **options)
 
     visualize = UniversalVisualizer.visualize_cls
@@ -72,9 +72,19 @@ def test_images_are_drawn_with_labels_and_predictions(best, pack_options, tmp_pa
     assert isinstance(dataset, CelebAIdentity) and len(drawn) == -(-len(dataset) // 5)
     assert {path.name for path in (tmp_path / 'drawn').iterdir()} == {f'{name}_0.png' for name in drawn}
     records = {Path(record['img_path']).name: record for record in dataset.data_list}
-    for name, sample in drawn.items():
+    index = {Path(record['img_path']).name: i for i, record in enumerate(dataset.data_list)}
+    for name, (image, sample) in drawn.items():
+        # RGB, of the BGR that the model takes.
+        assert np.array_equal(image, dataset[index[name]]['inputs'].flip(0).permute(1, 2, 0))
         assert sample.gt_label.tolist() == np.flatnonzero(records[name]['gt_score'] == 1).tolist()
         assert sample.pred_label.tolist() == np.flatnonzero(sample.pred_score.numpy() >= 0.5).tolist()
+
+
+def test_a_validation_alone_builds_no_training_loop(best, tmp_path):
+    cfg = load_config(best, work_dir=str(tmp_path))
+    cfg.load_from = str(best)
+    cfg.train_dataloader.dataset.data_root = 'nowhere'
+    assert build_runner(cfg).val()['attr/mean_accuracy'] > 0
 
 
 def small_config(faces, work_dir):
