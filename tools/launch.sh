@@ -28,5 +28,9 @@ if [ "${MAX_RESTARTS:-0}" -gt 0 ]; then
 else
     meeting=(--node-rank="$node" --master-addr="$address" --master-port="$port")
 fi
+if [ "$node" -eq 0 ] && ! "$python" -c "import socket; socket.create_server(('', $port)).close()" 2>/dev/null; then
+    echo "Port $port is in use or cannot be used: set PORT to a free one, the same on all machines." >&2
+    exit 1
+fi
 exec "$python" -m torch.distributed.run --nnodes="$nodes" --nproc-per-node="$gpus" "${meeting[@]}" \
     "$(dirname "$0")/$script" "$@" --launcher pytorch

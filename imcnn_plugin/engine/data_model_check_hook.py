@@ -83,12 +83,12 @@ class DataModelCheckHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Rejects weights for other classes: where shapes agree they would be loaded with another meaning."""
-        weights, own = checkpoint.get('state_dict', checkpoint), get_ori_model(runner.model).state_dict()
-        if not any(
-            getattr(weights.get(f'{prefix}{name}'), 'shape', None) == value.shape
-            for name, value in own.items()
-            for prefix in ('', 'module.')
-        ):
+        # mmengine loads weights of and into what wraps a model, as for test-time augmentation.
+        shapes, own = (
+            {name.removeprefix('module.'): getattr(value, 'shape', None) for name, value in weights.items()}
+            for weights in (checkpoint.get('state_dict', checkpoint), runner.model.state_dict())
+        )
+        if not any(shapes.get(name) == shape for name, shape in own.items()):
             raise DataError(f'{runner.cfg.get("load_from")}: none of its weights fits the model by name and shape')
         meta = checkpoint.get('meta') or {}
         self.loaded = read_split(meta)

@@ -35,10 +35,15 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             )
         if self.val_interval < 1:
             raise ConfigError(f'train_cfg.val_interval is {self.val_interval}: give a number of epochs of at least 1')
-        if isinstance(self.dataloader.sampler, InfiniteSampler):
+        if isinstance(self.sampler, InfiniteSampler):
             raise ConfigError(
                 "an epoch of train_dataloader.sampler InfiniteSampler never ends: use 'ResumableSampler'"
             )
+
+    @property
+    def sampler(self) -> Any:
+        """The data loader's; None if that is a list, with which mmpretrain's vis_scheduler.py simulates a training."""
+        return getattr(self.dataloader, 'sampler', None)
 
     def run(self) -> torch.nn.Module:
         try:
@@ -54,11 +59,10 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.first_step = self.steps_done()
         self._max_iters = self._iter - self.first_step + (self._max_epochs - self._epoch) * len(self.dataloader)
         self.runner.call_hook('before_train')
-        sampler = self.dataloader.sampler
-        if isinstance(sampler, ResumableSampler):
+        if isinstance(self.sampler, ResumableSampler):
             # The sampler was built before the checkpoint was loaded.
-            sampler.seed = self.runner.message_hub.runtime_info.get('sampler_seed', sampler.seed)
-            self.runner.message_hub.update_info('sampler_seed', sampler.seed)
+            self.sampler.seed = self.runner.message_hub.runtime_info.get('sampler_seed', self.sampler.seed)
+            self.runner.message_hub.update_info('sampler_seed', self.sampler.seed)
         if is_resuming(self.runner):
             self._repeat_early_stopping()
         if self._epoch and not self.first_step:
@@ -80,7 +84,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         self.before_step, self.after_step = (self._hooks_with(f'{when}_train_iter') for when in ('before', 'after'))
-        self.dataloader.sampler.first = self.first_step * self.dataloader.batch_sampler.batch_size
+        if isinstance(self.sampler, ResumableSampler):
+            self.sampler.first = self.first_step * self.dataloader.batch_sampler.batch_size
         for idx, data_batch in enumerate(self.dataloader, self.first_step):
             self.run_iter(idx, data_batch)
         self.first_step = 0
@@ -140,9 +145,9 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
                     'restarts.'
                 )
             return 0
-        if done and not isinstance(self.dataloader.sampler, ResumableSampler):
+        if done and not isinstance(self.sampler, ResumableSampler):
             raise ConfigError(
-                f'train_dataloader.sampler is a {type(self.dataloader.sampler).__name__}, which cannot resume within '
+                f'train_dataloader.sampler is a {type(self.sampler).__name__}, which cannot resume within '
                 "an epoch: write sampler=dict(type='ResumableSampler', shuffle=True)"
             )
         return done

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ class Poison(Hook):
 STOP_ONE = """
 import os
 import signal
+import socket
 
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
@@ -319,3 +321,14 @@ for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
         PATH=f'{tmp_path}:{os.environ["PATH"]}',
     )
     assert json.loads((tmp_path / 'out' / 'per_attribute.json').read_text())['num_images'] == 16
+
+
+@pytest.mark.parametrize('port', ['taken', 'x', '70000'])
+def test_a_port_that_cannot_be_used_is_one_line(port):
+    with socket.create_server(('', 0)) as listener:
+        port = str(listener.getsockname()[1]) if port == 'taken' else port
+        output = run('tools/dist_train.sh', CONFIG, '1', ok=False, PORT=port)
+    assert output.endswith(
+        f'Port {port} is in use or cannot be used: set PORT to a free one, the same on all machines.\n'
+    )
+    assert 'Traceback' not in output
