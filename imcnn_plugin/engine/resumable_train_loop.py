@@ -57,7 +57,11 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def _run(self) -> None:
         # Before hooks tell others how many iterations there will be.
         self.first_step = self.steps_done()
-        self._max_iters = self._iter - self.first_step + (self._max_epochs - self._epoch) * len(self.dataloader)
+        max_iters = self._iter - self.first_step + (self._max_epochs - self._epoch) * len(self.dataloader)
+        if max_iters != self._max_iters:
+            self._max_iters = max_iters
+            # The last step updates the weights with whatever gradients have accumulated.
+            self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, max_iters)
         self.runner.call_hook('before_train')
         if isinstance(self.sampler, ResumableSampler):
             # The sampler was built before the checkpoint was loaded.

@@ -265,6 +265,20 @@ def test_another_batch_size_begins_the_epoch_anew(faces, tmp_path, caplog):
         assert runner.iter == done
 
 
+def test_another_batch_size_while_gradients_accumulate(faces, tmp_path):
+    """The last steps of the run, of its new number, are a smaller sum."""
+    cfg = config(faces, tmp_path, 'plain')
+    cfg.optim_wrapper.accumulative_counts = 7
+    with pytest.raises(SystemExit):
+        train(copy.deepcopy(cfg), StopAfter(step=3))
+    cfg.train_dataloader.batch_size = 16
+    cfg.load_from, cfg.resume = find_latest(tmp_path), True
+    runner = train(cfg)
+    # The last step is an update.
+    assert runner.iter == 3 + EPOCHS * 4 and runner.optim_wrapper.should_update()
+    assert all(parameter.grad is None for parameter in runner.model.parameters())
+
+
 def test_the_order_of_images_is_that_of_the_checkpoint(faces, tmp_path):
     with pytest.raises(SystemExit):
         train(config(faces, tmp_path, 'plain'), StopAfter(step=3))
