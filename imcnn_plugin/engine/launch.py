@@ -6,7 +6,7 @@ from typing import Optional
 
 import torch.distributed
 
-from ..errors import ConfigError
+from ..errors import ConfigError, one_line
 from ..framework import run_exit_functions
 
 # What torch.distributed reads, and where srun says it.
@@ -21,19 +21,26 @@ def init_cpu_processes(launcher: str, timeout: Optional[float] = None) -> None:
         timeout: Seconds after which processes stop waiting for each other; None is torch's default.
 
     Raises:
-        ConfigError: The launcher needs GPUs.
+        ConfigError: The launcher needs GPUs, or did not start this process.
     """
     if torch.distributed.is_initialized():
         return
-    if launcher == 'slurm':
-        for name, slurm_name in _SLURM_NAMES.items():
-            os.environ[name] = os.environ[slurm_name]
-        if 'MASTER_ADDR' not in os.environ:
-            command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_JOB_NODELIST']]
-            os.environ['MASTER_ADDR'] = subprocess.check_output(command, text=True).split()[0]
-    elif launcher != 'pytorch':
+    if launcher not in ('pytorch', 'slurm'):
         raise ConfigError(f"launcher '{launcher}' needs GPUs: without them use 'pytorch' or 'slurm'")
-    torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout) if timeout else None)
+    try:
+        if launcher == 'slurm':
+            for name, slurm_name in _SLURM_NAMES.items():
+                os.environ[name] = os.environ[slurm_name]
+            if 'MASTER_ADDR' not in os.environ:
+                command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_JOB_NODELIST']]
+                os.environ['MASTER_ADDR'] = subprocess.check_output(command, text=True).split()[0]
+        torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout) if timeout else None)
+    # A variable that is missing or no number, and a port that is taken.
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"launcher '{launcher}' cannot start ({one_line(error)}): use tools/dist_train.sh, tools/dist_test.sh or "
+            'tools/slurm_train.sh, with PORT set to a free one'
+        ) from error
 
 
 def shutdown_distributed() -> None:

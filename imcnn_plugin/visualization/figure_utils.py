@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import Union
 
-from ..errors import DataError
+from ..errors import DataError, one_line
 from ..files import replacing, writable
 from ..templates import data_uri
 
@@ -39,7 +39,13 @@ def save_figure(figure, path: Union[str, Path], dpi: int = 150) -> None:
         DataError: The format is unknown, or the file cannot be written.
     """
     with replacing(writable_figure(path)) as temporary:
-        figure.savefig(temporary, dpi=dpi, format=Path(path).suffix[1:].lower())
+        try:
+            figure.savefig(temporary, dpi=dpi, format=Path(path).suffix[1:].lower())
+        except ValueError as error:
+            # matplotlib takes what is between two dollar signs for a formula.
+            raise DataError(
+                f'{path}: a name in the figure is a wrong formula: leave out its $ ({one_line(error)})'
+            ) from error
 
 
 def svg_uri(figure) -> str:

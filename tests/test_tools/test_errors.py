@@ -1,6 +1,7 @@
 """What a user types wrong in each tool ends with one line, before any long work."""
 
 import os
+import re
 import sys
 
 import pytest
@@ -110,3 +111,22 @@ def test_a_number_out_of_range_is_one_line(error_of, monkeypatch, tmp_path, opti
 
 def test_an_empty_name_does_not_restart_a_run(error_of, tmp_path):
     assert '--resume is empty' in error_of('train', CONFIG, '--work-dir', tmp_path / 'work', '--resume', '')
+
+
+@pytest.mark.parametrize(
+    'launcher, variables, message',
+    [
+        ('slurm', {}, "launcher 'slurm' cannot start .*SLURM_PROCID"),
+        ('pytorch', {}, "launcher 'pytorch' cannot start .*RANK expected"),
+        ('pytorch', dict(RANK='x'), "launcher 'pytorch' cannot start .*'x'.*: use tools/dist_train.sh"),
+        ('mpi', {}, "launcher 'mpi' needs GPUs"),
+    ],
+)
+def test_a_launcher_that_did_not_start_the_process(error_of, monkeypatch, tmp_path, launcher, variables, message):
+    if torch.cuda.is_available():
+        pytest.skip('on GPUs the processes are started by mmengine')
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT', 'SLURM_PROCID'):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert re.search(message, error_of('train', CONFIG, '--work-dir', tmp_path / 'work', '--launcher', launcher))

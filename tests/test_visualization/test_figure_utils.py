@@ -24,6 +24,14 @@ def test_writes_the_file_or_says_why_not(tmp_path):
         save_figure(plot(), path / 'below_a_file.png')
 
 
+def test_a_name_that_matplotlib_takes_for_a_wrong_formula(tmp_path):
+    figure = plot()
+    figure.suptitle('a $x_$')
+    with pytest.raises(DataError, match=r'a.png: a name in the figure is a wrong formula: leave out its \$') as error:
+        save_figure(figure, tmp_path / 'a.png')
+    assert '\n' not in str(error.value) and not list(tmp_path.iterdir())
+
+
 def test_equal_figures_give_equal_uris():
     uri = svg_uri(plot())
     assert uri.startswith('data:image/svg+xml;base64,') and uri == svg_uri(plot())
