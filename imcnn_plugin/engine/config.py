@@ -1,5 +1,6 @@
 """From a config file and command-line options to a complete config."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Union
@@ -8,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.registry import Registry
 from mmpretrain.engine import VisualizationHook
 from mmpretrain.registry import DATASETS, HOOKS, METRICS
@@ -83,7 +85,10 @@ def load_config(
     _unbatch_packs(cfg)
     _drop_repeated_hooks(cfg)
     cfg.launcher = launcher
-    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', name, *_fold_folder(cfg)))
+    folds = _tested_fold(cfg)
+    if folds and os.environ.get('FOLD', folds[0]) != folds[0]:
+        print_log(f'FOLD={os.environ["FOLD"]} has no effect: {path} has fold {folds[0]}.', 'current', logging.WARNING)
+    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', name, *(f'fold{fold}' for fold in folds)))
     for name in LOADERS:
         if loader := cfg.get(name):
             if not loader.get('num_workers'):
@@ -94,10 +99,10 @@ def load_config(
     return cfg
 
 
-def _fold_folder(cfg: Config) -> List[str]:
-    """The folder of a fold of a cross-validation, if the config has one: each is a run of its own."""
+def _tested_fold(cfg: Config) -> List[str]:
+    """The fold of a cross-validation, if the config has one."""
     datasets = (node for name in LOADERS for node in _dicts(cfg.get(name)))
-    return [f'fold{node.get("fold", 0)}' for node in datasets if node.get('protocol') == 'kfold'][:1]
+    return [str(node.get('fold', 0)) for node in datasets if node.get('protocol') == 'kfold'][:1]
 
 
 def _read_config(path: Union[str, Path]) -> Config:

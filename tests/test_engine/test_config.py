@@ -10,6 +10,7 @@ from mmpretrain.registry import MODELS
 from torch.utils.data import DataLoader, Dataset
 
 from imcnn_plugin.engine import FiniteLossHook, build_runner, load_config, train_and_test
+from imcnn_plugin.engine import config as engine_config
 from imcnn_plugin.engine.config import _drop_repeated_hooks
 from imcnn_plugin.errors import ConfigError, DataError, translate_errors
 from imcnn_plugin.evaluation import AttributeReport
@@ -276,9 +277,12 @@ def test_each_fold_has_a_work_directory(monkeypatch, tmp_path):
     config = CONFIG.with_name('imcnn_celeba_mini_kfold.py')
     monkeypatch.setenv('FOLD', '3')
     assert load_config(config).work_dir == 'work_dirs/imcnn_celeba_mini_kfold/fold3'
+    said = []
+    monkeypatch.setattr(engine_config, 'print_log', lambda message, *args: said.append(message))
     options = {'train_dataloader.dataset.fold': 1}
     assert load_config(config, cfg_options=options).work_dir == 'work_dirs/imcnn_celeba_mini_kfold/fold1'
-    assert load_config(config, work_dir=str(tmp_path)).work_dir == str(tmp_path)
+    assert said == [f'FOLD=3 has no effect: {config} has fold 1.']
+    assert load_config(config, work_dir=str(tmp_path)).work_dir == str(tmp_path) and len(said) == 1
     assert load_config(CONFIG).work_dir == 'work_dirs/imcnn_demo'
 
 
