@@ -74,8 +74,8 @@ class FaceDataset(BaseDataset):
                 f'ann_file is {ann_file}, but {type(self).__name__} reads the files in data_root: remove it, or use '
                 'AttributeCSV'
             )
-        if min_images_per_identity < 1:
-            raise ConfigError(f'min_images_per_identity is {min_images_per_identity}: it must be at least 1')
+        if min_images_per_identity < 0:
+            raise ConfigError(f'min_images_per_identity is {min_images_per_identity}: it must be at least 0')
         if kwargs.get('filter_cfg'):
             raise ConfigError(
                 f'filter_cfg is {kwargs["filter_cfg"]}, but nothing is filtered: choose images by indices'
