@@ -16,7 +16,7 @@ from imcnn_plugin.framework import PROTECTED
 PACKAGE = Path(__file__).resolve().parents[1] / 'imcnn_plugin'
 MODULES = sorted(path for path in PACKAGE.rglob('*.py') if path.name != 'framework.py')
 USED = PROTECTED | {
-    Runner: ('_resume',),
+    Runner: (*PROTECTED[Runner], '_resume'),
     EMAHook: ('_ema_started', '_swap_ema_parameters'),
     get_model: ('_config',),
     nn.Module: (*PROTECTED[nn.Module], '_compiled_call_impl'),

@@ -1,7 +1,9 @@
 """From a config to a runner, and training with a test at the end."""
 
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Set
 
 import numpy as np
 import torch
@@ -28,6 +30,8 @@ from .data_model_check_hook import DataModelCheckHook
 from .launch import init_cpu_processes
 from .resumed_settings import _read_settings, _restore_settings
 
+# Of mmengine's time stamps.
+_SECONDS = '%Y%m%d_%H%M%S'
 _STOCK_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 # What a runner builds only when it trains or tests.
 _BUILDERS = ('train_loop', 'val_loop', 'test_loop', 'optim_wrapper', 'param_scheduler')
@@ -35,6 +39,17 @@ _BUILDERS = ('train_loop', 'val_loop', 'test_loop', 'optim_wrapper', 'param_sche
 
 class _Runner(Runner):
     """mmengine's, with the settings of the config also where it resumes a run."""
+
+    started: Set[str] = set()
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Chooses the time by which a run is named, and its log, history and drawings with it."""
+        super().setup_env(env_cfg)
+        # Of two runs that a process starts in one second, the later one would write to the files of the first.
+        while self._timestamp in self.started:
+            later = datetime.strptime(self._timestamp, _SECONDS) + timedelta(seconds=1)
+            self._timestamp = later.strftime(_SECONDS)
+        self.started.add(self._timestamp)
 
     def dump_config(self) -> None:
         """Leaves the config in a work directory as it is: DataModelCheckHook writes it when training starts."""

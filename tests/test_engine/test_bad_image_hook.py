@@ -3,7 +3,6 @@
 import json
 import shutil
 import traceback
-import uuid
 from pathlib import Path
 
 import pytest
@@ -41,8 +40,6 @@ def config(root, work_dir, workers=0, on_bad_image='skip', parts=PARTS):
     cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(16, 16))
     cfg.model.head.id_head.update(in_channels=192, embedding_dims=8, num_identities=14)
     cfg.train_cfg.max_epochs = 1
-    # Runners of one name that start in the same second would share a log file.
-    cfg.experiment_name = uuid.uuid4().hex
     for name in set(PARTS) - set(parts):
         cfg.update({f'{name}_{key}': None for key in ('cfg', 'dataloader', 'evaluator')})
     for name in parts:

@@ -335,3 +335,11 @@ def test_the_rate_falls_to_its_end_at_the_last_epoch(epochs, tmp_path, faces):
     assert runner.optim_wrapper.get_lr()['lr'] == pytest.approx(
         [0.005 * (1 + math.cos(math.pi * (steps - 1) / steps))]
     )
+
+
+def test_runs_that_a_process_starts_in_one_second_have_files_of_their_own(tmp_path, faces, monkeypatch):
+    monkeypatch.setattr('mmengine.runner.runner.time.time', lambda: 1e9)
+    runners = [build_runner(small_training(CONFIG, faces, tmp_path / name)) for name in 'ab']
+    assert runners[0].experiment_name != runners[1].experiment_name
+    assert runners[0].visualizer is not runners[1].visualizer
+    assert all(len(list((tmp_path / name).glob('*/*.log'))) == 1 for name in 'ab')

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-import uuid
 from pathlib import Path
 
 import pytest
@@ -69,8 +68,6 @@ def config(faces, work_dir, kind):
 
 
 def train(cfg, stop=None):
-    # In one process, runs of the same second would share their histories by a name that has the time.
-    cfg.experiment_name = uuid.uuid4().hex
     runner = build_runner(cfg)
     if stop:
         runner.register_hook(stop)
@@ -299,7 +296,7 @@ def test_averages_are_tested(faces, tmp_path, save_best):
         cfg[f'test_{key}'] = cfg[f'val_{key}']
     for cfg.resume in (False, True):
         cfg.train_cfg.max_epochs = EPOCHS + cfg.resume
-        cfg.load_from, cfg.experiment_name = find_latest(tmp_path), uuid.uuid4().hex
+        cfg.load_from = find_latest(tmp_path)
         runner = build_runner(cfg)
         train_and_test(runner)
         key = f'best_ckpt_{save_best[0]}' if isinstance(save_best, list) else 'best_ckpt'

@@ -1,6 +1,5 @@
 """What a config changes takes effect when a run is resumed, and what it leaves alone goes on."""
 
-import uuid
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,6 @@ def train(faces, folder, epochs, checkpoint=None, options=(), loop='ResumableTra
     cfg.train_dataloader.update(batch_size=16, num_workers=0, persistent_workers=False)
     cfg.default_hooks.checkpoint.update(save_best=None, max_keep_ckpts=-1)
     cfg.train_cfg = dict(type=loop, max_epochs=epochs)
-    cfg.experiment_name = uuid.uuid4().hex
     cfg.load_from, cfg.resume = checkpoint and str(checkpoint), bool(checkpoint)
     cfg.merge_from_dict(dict(options))
     runner = build_runner(cfg, strict=bool(checkpoint))
