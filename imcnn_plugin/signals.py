@@ -44,7 +44,13 @@ def follow_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, 'sigtimedwait'):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        # What unblocks it, as multiprocessing does when it starts its resource tracker, must not make it deadly.
+        signal.signal(signal.SIGTERM, _ignore)
     threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _ignore(number: int, frame: object) -> None:
+    pass
 
 
 def _exit_with_parent(number: int) -> None:

@@ -1,5 +1,6 @@
 """Processes that work for others, and signals to them; each test has real ones."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -8,6 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from torch.utils.data import DataLoader
+
+from imcnn_plugin.signals import let_workers_follow
 
 # Processes that work for this one, whose numbers it prints: a forked one of a data loader, which waits to hand over a
 # batch that does not fit into a pipe; a forked one of a pool, as for MATLAB files; two spawned ones of a pool.
@@ -86,3 +90,16 @@ def test_no_process_outlives_the_one_that_it_works_for(family):
     assert children and all(map(is_running, children))
     parent.kill()
     wait_until_gone(children)
+
+
+def unblock(number):
+    # As multiprocessing does when it starts its resource tracker.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def test_a_signal_of_others_ends_no_worker_where_something_unblocks_it():
+    batches = iter(let_workers_follow(DataLoader(range(100), num_workers=1, worker_init_fn=unblock)))
+    assert next(batches) == 0
+    [worker] = multiprocessing.active_children()
+    subprocess.run(['kill', '-TERM', str(worker.pid)], check=True)
+    assert len([*batches]) == 99
