@@ -188,9 +188,11 @@ def test_workers_of_a_loop_of_iterations_ignore_the_signals_of_others(faces, tmp
     cfg.default_hooks.checkpoint.update(by_epoch=False, save_best=None)
     cfg.param_scheduler = None
     runner = build_runner(cfg)
+    # Workers of other tests may still be there.
+    others = {*multiprocessing.active_children()}
     # Its worker has started then.
     next(runner.train_loop.dataloader_iterator)
-    [worker] = multiprocessing.active_children()
+    [worker] = {*multiprocessing.active_children()} - others
     subprocess.run(['kill', '-TERM', str(worker.pid)], check=True)
     runner.train()
     assert runner.iter == 8
