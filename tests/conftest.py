@@ -69,17 +69,29 @@ def kaggle(faces, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope='session')
-def trained(faces, tmp_path_factory):
-    """The work folder of a small IMCNN after one epoch on drawn faces, with averaged weights."""
-    folder = tmp_path_factory.mktemp('trained')
-    cfg = load_config(REPOSITORY / 'configs' / 'imcnn_demo.py', data_root=str(faces), work_dir=str(folder))
+def small_config(faces, work_dir):
+    """The config of a small IMCNN on drawn faces."""
+    cfg = load_config(REPOSITORY / 'configs' / 'imcnn_demo.py', data_root=str(faces), work_dir=str(work_dir))
     cfg.model.backbone.width = 1 / 16
     cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(16, 16))
     cfg.model.head.id_head.update(in_channels=192, embedding_dims=8, num_identities=14)
     cfg.train_dataloader.batch_size = 8
     for name in ('train', 'val', 'test'):
         cfg[f'{name}_dataloader'].update(num_workers=0, persistent_workers=False)
+    return cfg
+
+
+@pytest.fixture
+def small_cfg(faces, tmp_path):
+    """:func:`small_config` with the test's own folder as the work directory."""
+    return small_config(faces, tmp_path)
+
+
+@pytest.fixture(scope='session')
+def trained(faces, tmp_path_factory):
+    """The work folder of a small IMCNN after one epoch on drawn faces, with averaged weights."""
+    folder = tmp_path_factory.mktemp('trained')
+    cfg = small_config(faces, folder)
     cfg.train_cfg.max_epochs = 1
     cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
     build_runner(cfg).train()

@@ -22,6 +22,12 @@ def _logs_after_step(runner: Runner, batch_idx: int) -> bool:
     )
 
 
+def _read_numbers(scalars: List[torch.Tensor]) -> List[float]:
+    """The values of scalars, by one transfer from a GPU, also if a model returns Python numbers beside its tensors."""
+    device = next((scalar.device for scalar in scalars if scalar.device.type != 'cpu'), 'cpu')
+    return torch.stack([scalar.float().to(device) for scalar in scalars]).tolist() if scalars else []
+
+
 @HOOKS.register_module(name=['DeferredRuntimeInfoHook', 'LeanRuntimeInfoHook'])
 class DeferredRuntimeInfoHook(RuntimeInfoHook):
     """Logs the mean of each number over the steps since the last line.
@@ -47,10 +53,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         if not _logs_after_step(runner, batch_idx):
             return
         means = [torch.stack(values).float().mean() for values in self.numbers.values()]
-        # One transfer from a GPU, also if a model returns Python numbers beside its tensors.
-        device = next((mean.device for mean in means if mean.device.type != 'cpu'), 'cpu')
-        found = torch.stack([mean.to(device) for mean in means]).tolist() if means else []
-        for name, mean in zip(self.numbers, found):
+        for name, mean in zip(self.numbers, _read_numbers(means)):
             runner.message_hub.update_scalar(f'train/{name}', mean)
         for name, rates in runner.optim_wrapper.get_lr().items():
             runner.message_hub.update_scalar(f'train/{name}', rates[0])

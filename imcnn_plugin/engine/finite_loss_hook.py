@@ -10,7 +10,7 @@ from mmpretrain.registry import HOOKS
 from mmpretrain.utils import get_ori_model
 
 from ..errors import TrainingError
-from .deferred_logging_hooks import _logs_after_step
+from .deferred_logging_hooks import _logs_after_step, _read_numbers
 
 _MAX_SHOWN = 5
 
@@ -77,11 +77,9 @@ class FiniteLossHook(Hook):
             return None
         before, steps, self.steps = self.unchecked, self.steps, []
         self.unchecked = steps[-1]
-        # One transfer from a GPU, also if a model returns Python numbers.
-        found = [number for step in steps for number in (step.loss, step.loss if step.norm is None else step.norm)]
-        device = next((number.device for number in found if number.device.type != 'cpu'), 'cpu')
-        numbers = torch.stack([number.float().to(device) for number in found]).view(-1, 2).tolist()
-        for step, (loss, norm) in zip(steps, numbers):
+        pairs = ((step.loss, step.loss if step.norm is None else step.norm) for step in steps)
+        numbers = _read_numbers([number for pair in pairs for number in pair])
+        for step, loss, norm in zip(steps, numbers[::2], numbers[1::2]):
             # Comparisons with NaN are false.
             if not abs(loss) < float('inf'):
                 unless = ''

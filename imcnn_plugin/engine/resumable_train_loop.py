@@ -42,7 +42,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     @property
     def sampler(self) -> Any:
-        """The data loader's; None if that is a list, with which mmpretrain's vis_scheduler.py simulates a training."""
+        """The data loader's; None if that is a list, with which mmpretrain's vis_scheduler.py simulates training."""
         return getattr(self.dataloader, 'sampler', None)
 
     def run(self) -> torch.nn.Module:

@@ -122,7 +122,7 @@ def _load_strictly(runner: Runner, path: str, **kwargs) -> dict:
 
 
 def _check_progress(runner: Runner, path: str, checkpoint: dict) -> None:
-    """Rejects a checkpoint that is to be resumed but has only weights, such as a published one."""
+    """Rejects resuming a checkpoint that has only weights, such as a published one."""
     meta = checkpoint.get('meta') or {}
     missing = [key for key in ('epoch', 'iter') if not isinstance(meta.get(key), int)]
     missing += [key for key in ('optimizer', 'message_hub') if not isinstance(checkpoint.get(key), dict)]

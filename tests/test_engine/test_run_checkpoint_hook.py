@@ -28,6 +28,18 @@ def test_forgets_best_checkpoints_of_other_runs(tmp_path, save_best):
         assert hook.best_ckpt_path_dict == dict(a=own, b=None)
 
 
+def make_runner(work_dir, info, save_checkpoint, **options):
+    """What the hook needs of a runner at iteration 10."""
+    return SimpleNamespace(
+        work_dir=str(work_dir),
+        message_hub=SimpleNamespace(runtime_info=info, get_info=info.get, update_info=info.__setitem__),
+        logger=MMLogger.get_instance('test'),
+        save_checkpoint=save_checkpoint,
+        iter=10,
+        **options,
+    )
+
+
 @pytest.mark.parametrize('save_best', ['a', 'auto'])
 @pytest.mark.parametrize('better', [True, False])
 def test_the_best_checkpoint_is_there_until_a_better_one_is(tmp_path, better, save_best):
@@ -41,15 +53,7 @@ def test_the_best_checkpoint_is_there_until_a_better_one_is(tmp_path, better, sa
         seen.append(old.exists())
         Path(out_dir, filename).touch()
 
-    hub = SimpleNamespace(runtime_info=info, get_info=info.get, update_info=info.__setitem__)
-    runner = SimpleNamespace(
-        work_dir=str(tmp_path),
-        message_hub=hub,
-        logger=MMLogger.get_instance('test'),
-        save_checkpoint=save_checkpoint,
-        epoch=2,
-        iter=10,
-    )
+    runner = make_runner(tmp_path, info, save_checkpoint, epoch=2)
     hook.before_train(runner)
     hook.after_val_epoch(runner, dict(a=2 if better else 0.5))
     assert seen == [True] * better
@@ -65,17 +69,7 @@ def test_the_oldest_checkpoint_is_there_until_the_newest_is(tmp_path):
         seen.append(sorted(path.name for path in tmp_path.glob('*.pth')))
         Path(out_dir, filename).touch()
 
-    hub = SimpleNamespace(runtime_info=info, get_info=info.get, update_info=info.__setitem__)
-    runner = SimpleNamespace(
-        work_dir=str(tmp_path),
-        message_hub=hub,
-        logger=MMLogger.get_instance('test'),
-        save_checkpoint=save_checkpoint,
-        model=nn.Linear(1, 1),
-        hooks=[hook],
-        max_epochs=9,
-        iter=10,
-    )
+    runner = make_runner(tmp_path, info, save_checkpoint, model=nn.Linear(1, 1), hooks=[hook], max_epochs=9)
     hook.before_train(runner)
     for runner.epoch in range(3):
         hook.after_train_epoch(runner)

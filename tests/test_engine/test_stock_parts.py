@@ -87,20 +87,8 @@ def test_a_validation_alone_builds_no_training_loop(best, tmp_path):
     assert build_runner(cfg).val()['attr/mean_accuracy'] > 0
 
 
-def small_config(faces, work_dir):
-    config = Path(__file__).parents[2] / 'configs' / 'imcnn_demo.py'
-    cfg = load_config(config, data_root=str(faces), work_dir=str(work_dir))
-    cfg.model.backbone.width = 1 / 16
-    cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(16, 16))
-    cfg.model.head.id_head.update(in_channels=192, embedding_dims=8, num_identities=14)
-    cfg.train_dataloader.batch_size = 8
-    for name in ('train', 'val', 'test'):
-        cfg[f'{name}_dataloader'].update(num_workers=0, persistent_workers=False)
-    return cfg
-
-
-def test_stock_hooks_train_and_test(faces, tmp_path):
-    cfg = small_config(faces, tmp_path)
+def test_stock_hooks_train_and_test(small_cfg, tmp_path):
+    cfg = small_cfg
     cfg.train_cfg = dict(by_epoch=True, max_epochs=9)
     cfg.default_hooks.update(
         runtime_info=dict(type='RuntimeInfoHook'),
@@ -126,8 +114,8 @@ def test_stock_hooks_train_and_test(faces, tmp_path):
 
 
 @pytest.mark.parametrize('log_processor', [dict(type='BriefLogProcessor', by_epoch=False), dict(type='LogProcessor')])
-def test_a_run_of_mmengines_loop_of_iterations_has_a_report(faces, tmp_path, log_processor):
-    cfg = small_config(faces, tmp_path)
+def test_a_run_of_mmengines_loop_of_iterations_has_a_report(small_cfg, tmp_path, log_processor):
+    cfg = small_cfg
     cfg.train_cfg = dict(by_epoch=False, max_iters=8, val_interval=4)
     cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
     cfg.default_hooks.checkpoint.update(by_epoch=False, interval=4)
