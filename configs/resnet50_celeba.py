@@ -31,6 +31,7 @@ model = dict(
         type='JointHead',
         attr_head=dict(
             type='GroupedMultiLabelHead',
+            sync_avg_factor=True,
             classes=ATTRIBUTES,
             # Without slices: each group reads all of the 2,048 features.
             groups=[dict(name=group['name'], labels=group['labels']) for group in NINE_GROUPS],

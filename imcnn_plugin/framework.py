@@ -41,7 +41,7 @@ PROTECTED: Dict[type, Tuple[str, ...]] = {
     CheckpointHook: ('_save_checkpoint_with_step', '_save_best_checkpoint', '_init_rule'),
     EpochBasedTrainLoop: ('_epoch', '_iter', '_max_epochs', '_max_iters', '_decide_current_val_interval'),
     Hook: ('_before_epoch', '_after_epoch', '_before_iter', '_after_iter'),
-    Runner: ('_timestamp', ),
+    Runner: ('_timestamp',),
     OptimWrapper: ('_accumulative_counts', '_clip_grad', '_inner_count'),
     nn.Module: ('_load_from_state_dict', '_register_load_state_dict_pre_hook'),
 }

@@ -1,4 +1,4 @@
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Iterator, Optional, Sequence, Tuple
 
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
@@ -31,6 +31,10 @@ from .training_recipe import _prepare_recipe
 class DataModelCheckHook(Hook):
     """Checks before the first step that model and data match, and logs the global batch and the learning rate.
 
+    Args:
+        classes: Names of the labels that the model predicts, where the ``classes`` of the dataset name something else,
+            as in a project of detection or segmentation.
+
     Checkpoints hold, as ``trained_on``, the identity of the training split and of all that the weights saw before it.
 
     Raises:
@@ -42,14 +46,15 @@ class DataModelCheckHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def __init__(self):
+    def __init__(self, classes: Optional[Sequence[str]] = None):
+        self.classes = classes
         # The identities of the training splits of the loaded checkpoint and of this run.
         self.loaded, self.own = {}, {}
 
     def before_train(self, runner: Runner) -> None:
         loader = runner.train_dataloader
         self.own = identify_split(loader.dataset)
-        _match_classes(runner.model, loader.dataset)
+        _match_classes(runner.model, loader.dataset, names=self.classes)
         _check_identities(runner.model, loader.dataset.metainfo, self.own)
         # An evaluation is checked now rather than after the first epoch, or after the last.
         if self.loaded and runner.test_loop is not None:
@@ -94,7 +99,7 @@ class DataModelCheckHook(Hook):
         self.loaded = read_split(meta)
         if framework.is_resuming(runner):
             check_resumable(self.loaded, identify_split(runner.train_dataloader.dataset))
-        trained = (meta.get('dataset_meta') or {}).get('classes')
+        trained = (meta.get('dataset_meta') or {}).get('classes') if self.classes is None else None
         for key, classes in _modules_with(runner.model, 'classes'):
             if trained is not None and list(classes) != list(trained):
                 raise ConfigError(
@@ -107,13 +112,13 @@ class DataModelCheckHook(Hook):
         checkpoint['meta']['trained_on'] = merge_splits(self.own, self.loaded)
 
     def before_val(self, runner: Runner) -> None:
-        _match_classes(runner.model, runner.val_dataloader.dataset, runner.val_evaluator)
+        _match_classes(runner.model, runner.val_dataloader.dataset, runner.val_evaluator, self.classes)
         _check_groups(runner.val_evaluator)
         _check_evaluation(runner.val_dataloader, runner.val_evaluator, 'val_dataloader')
         check_unseen(self.loaded, identify_split(runner.val_dataloader.dataset), self.own)
 
     def before_test(self, runner: Runner) -> None:
-        _match_classes(runner.model, runner.test_dataloader.dataset, runner.test_evaluator)
+        _match_classes(runner.model, runner.test_dataloader.dataset, runner.test_evaluator, self.classes)
         _check_groups(runner.test_evaluator)
         _check_evaluation(runner.test_dataloader, runner.test_evaluator, 'test_dataloader')
         check_unseen(self.loaded, identify_split(runner.test_dataloader.dataset), self.own)
@@ -169,12 +174,22 @@ def _modules_with(model: nn.Module, attribute: str) -> Iterator[Tuple[str, Any]]
             yield f'model.{name}.{attribute}', value
 
 
-def _match_classes(model: nn.Module, dataset: Dataset, evaluator: Optional[Evaluator] = None) -> None:
-    """Gives a dataset the model's classes if it has none of its own, and raises ConfigError if they still differ.
+def _match_classes(
+    model: nn.Module,
+    dataset: Dataset,
+    evaluator: Optional[Evaluator] = None,
+    names: Optional[Sequence[str]] = None,
+) -> None:
+    """Raises ConfigError if the model's classes are not ``names``, or without these not those of the dataset.
 
-    ``load_config`` writes them into the config; this is for runners of other tools.
+    Gives a dataset the model's classes if it has none of its own: ``load_config`` writes them into the config; this is
+    for runners of other tools.
     """
     for key, classes in _modules_with(model, 'classes'):
+        if names is not None:
+            if list(classes) != list(names):
+                raise ConfigError(f'{key} are not the classes of DataModelCheckHook, {list(names)}: make them equal')
+            continue
         if isinstance(dataset, FaceDataset):
             dataset.take_classes(classes)
             if evaluator is not None:

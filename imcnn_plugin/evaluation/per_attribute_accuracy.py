@@ -30,6 +30,8 @@ class PerAttributeAccuracy(BaseMetric):
 
     Args:
         groups: Groups of attributes, dicts of ``name`` and ``labels``, whose mean accuracies are reported too.
+        classes: Names of the L labels. By default the dataset's ``classes``, which name something else in a project of
+            detection or segmentation.
         thr: Decision threshold for samples without ``thresholds`` ``(L, )`` of the model.
         prefix: Prefix of the metric names.
         collect_device: mmengine's; 'gpu' gathers results by communication, also between CPU processes, 'cpu' needs a
@@ -54,6 +56,7 @@ class PerAttributeAccuracy(BaseMetric):
     def __init__(
         self,
         groups: Sequence[dict] = (),
+        classes: Optional[Sequence[str]] = None,
         thr: float = 0.5,
         prefix: Optional[str] = None,
         collect_device: Optional[str] = None,
@@ -64,6 +67,7 @@ class PerAttributeAccuracy(BaseMetric):
             if not isinstance(group, dict) or not {'name', 'labels'} <= group.keys():
                 raise ConfigError(f"groups of PerAttributeAccuracy: {group!r} is no dict(name='...', labels=['...'])")
         self.groups = groups
+        self.classes = classes
         self.thr = thr
         self.thresholds: Union[float, np.ndarray] = thr
         self.report: Optional[AttributeReport] = None
@@ -122,15 +126,15 @@ class PerAttributeAccuracy(BaseMetric):
         classes = self._classes()
         if found != {len(classes)}:
             raise ConfigError(
-                f'the model predicts {" or ".join(map(str, sorted(found))) or "no"} attributes, the dataset has '
-                f"{len(classes)}: build the head with the dataset's classes"
+                f'the model predicts {" or ".join(map(str, sorted(found))) or "no"} attributes, {self._source()} has '
+                f'{len(classes)}: build the head with these classes, or set classes of PerAttributeAccuracy'
             )
 
     def metric_names(self) -> List[str]:
-        """What :meth:`evaluate` returns if each metric is defined, by the classes of ``dataset_meta``.
+        """What :meth:`evaluate` returns if each metric is defined, by its classes.
 
         Raises:
-            ConfigError: The groups have labels that the dataset does not have.
+            ConfigError: There are no classes, or the groups have labels that are not among them.
         """
         self._check_groups()
         names = [*_MEANS, *(f'accuracy/{name}' for name in self._classes())]
@@ -139,21 +143,28 @@ class PerAttributeAccuracy(BaseMetric):
     def _check_groups(self) -> None:
         classes = self._classes()
         if unknown := [label for group in self.groups for label in group['labels'] if label not in classes]:
-            raise ConfigError(f'the groups of PerAttributeAccuracy have labels missing from the dataset: {unknown}')
+            raise ConfigError(
+                f'the groups of PerAttributeAccuracy have labels missing from {self._source()}: {unknown}'
+            )
+
+    def _source(self) -> str:
+        return 'the dataset' if self.classes is None else 'its classes'
 
     def _classes(self) -> Sequence[str]:
-        classes = (self.dataset_meta or {}).get('classes')
+        classes = (self.dataset_meta or {}).get('classes') if self.classes is None else self.classes
         if classes is None:
-            raise ConfigError("the dataset's metainfo has no 'classes': add the names of its labels")
+            raise ConfigError(
+                "the dataset's metainfo has no 'classes': add the names of its labels, or set classes of "
+                'PerAttributeAccuracy'
+            )
         return classes
 
     def compute_metrics(self, results: List[tuple]) -> dict:
         """Metrics from the scores ``(R, L)``, targets ``(R, L)`` and identities ``(R, )`` of each of N images."""
         scores, targets, identity = map(np.concatenate, zip(*results))
         thresholds = torch.as_tensor(self.thresholds).cpu().numpy()
-        meta = self.dataset_meta
         self.report = AttributeReport.from_scores(
-            scores, targets, identity, meta['classes'], self.groups, thresholds, meta
+            scores, targets, identity, self._classes(), self.groups, thresholds, self.dataset_meta or {}
         )
         self.report.num_images = len(results)
         means = self.report.means

@@ -31,6 +31,6 @@ class AuxMultiLabelHead(GroupedMultiLabelHead):
         self.banks.eval()
         return self
 
-    def forward(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:
+    def forward(self, feats: Union[torch.Tensor, Sequence], num_segs: int = 1) -> torch.Tensor:
         """Logits ``(N, number of classes)`` in the order of ``classes``."""
-        return self.aux(super().forward(feats))
+        return self.aux(super().forward(feats, num_segs))

@@ -1,18 +1,22 @@
 from typing import Sequence, Union
 
 import torch
-from mmpretrain.structures import DataSample, label_to_onehot
+from mmengine.structures import BaseDataElement
+from mmpretrain.structures import label_to_onehot
 
 from ..errors import ConfigError, DataError
 
+# Samples of one row each, or one sample with stacked fields; of any framework that builds on mmengine.
+Samples = Union[BaseDataElement, Sequence[BaseDataElement]]
 
-def batch_field(data_samples: Union[DataSample, Sequence[DataSample]], key: str, device: torch.device) -> torch.Tensor:
-    """One field of N samples of one image each, or of one sample with stacked fields, as a tensor ``(N, ...)``.
+
+def batch_field(data_samples: Samples, key: str, device: torch.device) -> torch.Tensor:
+    """One field of N samples of one row each, or of one sample with stacked fields, as a tensor ``(N, ...)``.
 
     Raises:
         ConfigError: The samples have no such field.
     """
-    stacked = isinstance(data_samples, DataSample)
+    stacked = isinstance(data_samples, BaseDataElement)
     if key not in (data_samples if stacked else data_samples[0]):
         raise ConfigError(f"the data samples have no '{key}': add it to PackInputs(algorithm_keys=('{key}', ))")
     if stacked:
@@ -21,10 +25,8 @@ def batch_field(data_samples: Union[DataSample, Sequence[DataSample]], key: str,
     return torch.stack([torch.as_tensor(sample.get(key)) for sample in data_samples]).to(device, non_blocking=True)
 
 
-def batch_labels(
-    data_samples: Union[DataSample, Sequence[DataSample]], num_classes: int, device: torch.device
-) -> torch.Tensor:
-    """The labels of N images, ``(N, num_classes)``: 1, 0, or -1 for unknown.
+def batch_labels(data_samples: Samples, num_classes: int, device: torch.device) -> torch.Tensor:
+    """The labels of N rows, ``(N, num_classes)``: 1, 0, or -1 for unknown.
 
     They are the samples' ``gt_score`` or, in single samples without it, the indices in ``gt_label``.
 
@@ -32,7 +34,7 @@ def batch_labels(
         ConfigError: The samples have neither.
         DataError: ``gt_label`` does not hold indices of labels.
     """
-    if isinstance(data_samples, DataSample) or 'gt_score' in data_samples[0]:
+    if isinstance(data_samples, BaseDataElement) or 'gt_score' in data_samples[0]:
         return batch_field(data_samples, 'gt_score', device)
     if 'gt_label' not in data_samples[0]:
         raise ConfigError(
@@ -42,11 +44,9 @@ def batch_labels(
     return torch.stack([multi_hot(sample.get('gt_label'), num_classes) for sample in data_samples]).to(device)
 
 
-def batch_identity(
-    data_samples: Union[DataSample, Sequence[DataSample]], number: int, device: torch.device
-) -> torch.Tensor:
+def batch_identity(data_samples: Samples, number: int, device: torch.device) -> torch.Tensor:
     """The dataset's identities ``(number, )`` of a batch of that many images, -1 for unknown."""
-    if 'identity' not in (data_samples if isinstance(data_samples, DataSample) else data_samples[0]):
+    if 'identity' not in (data_samples if isinstance(data_samples, BaseDataElement) else data_samples[0]):
         return torch.full((number,), -1, device=device)
     return batch_field(data_samples, 'identity', device)
 

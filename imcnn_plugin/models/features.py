@@ -6,6 +6,8 @@ from ..errors import ConfigError
 
 # Axis orders of a 3-D backbone output: (samples, positions, channels) or (samples, channels, positions).
 LAYOUTS = ('NLC', 'NCL')
+# Of a 4-D one with the channels last, as of timm's Swin. Without it they come first.
+CHANNELS_LAST = 'NHWC'
 
 
 def flatten_features(
@@ -23,7 +25,7 @@ def flatten_features(
             otherwise they are joined: a Conformer has C = C1 + C2 of its convolutions and of its token.
         in_channels: Number of channels C.
         in_size: Height and width of the map, whose positions are kept. None averages over positions.
-        layout: 'NLC' or 'NCL', for 3-D maps.
+        layout: 'NLC' or 'NCL' for 3-D maps, 'NHWC' for 4-D maps with the channels last.
 
     Returns:
         ``(N, C, P)`` with P = H * W positions, or P = 1 after averaging.
@@ -31,6 +33,8 @@ def flatten_features(
     Raises:
         ConfigError: The features do not have the shape that the arguments describe.
     """
+    if layout not in (None, CHANNELS_LAST, *LAYOUTS):
+        raise ConfigError(f'layout is {layout!r}, expected one of {(*LAYOUTS, CHANNELS_LAST)}, or None')
     x = feats[-1] if isinstance(feats, (tuple, list)) and feats else feats
     if isinstance(x, (tuple, list)) and x and all(isinstance(part, torch.Tensor) and part.dim() == 2 for part in x):
         x = torch.stack(tuple(x)).mean(0) if len({part.shape for part in x}) == 1 else torch.cat(tuple(x), 1)
@@ -39,6 +43,7 @@ def flatten_features(
             f'the backbone returns {_describe(feats)}: the last item must be one tensor for all images, or vectors; '
             'choose another out_type or out_indices, or add a neck that returns one'
         )
+    given = tuple(x.shape)
     if x.dim() == 2:
         x = x.unsqueeze(2)
     elif x.dim() == 3:
@@ -50,12 +55,15 @@ def flatten_features(
         if layout == 'NLC':
             x = x.transpose(1, 2)
     else:
-        x = x.flatten(2)
+        x = (x.movedim(-1, 1) if layout == CHANNELS_LAST else x).flatten(2)
     positions = 1 if in_size is None else in_size[0] * in_size[1]
     if x.size(1) != in_channels or (in_size is not None and x.size(2) != positions):
+        advice = ''
+        if layout is None and given[-1:] == (in_channels,) and len(given) == 4:
+            advice = f", or set layout='{CHANNELS_LAST}' if the map {given} has its channels last"
         raise ConfigError(
             f'the backbone returns {x.size(1)} channels at {x.size(2)} positions, but the head has '
-            f'in_channels={in_channels}, in_size={in_size}: change them to match'
+            f'in_channels={in_channels}, in_size={in_size}: change them to match{advice}'
         )
     return x.mean(2, keepdim=True) if in_size is None else x
 

@@ -3,12 +3,14 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.model import BaseModule
+from mmengine.structures import BaseDataElement, InstanceData
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import nn
 
 from ..errors import ConfigError, check_sizes
-from .batch_fields import batch_labels
+from .batch_fields import Samples, batch_labels
+from .build_part import build_part
 from .features import flatten_features
 from .grouped_linear import GroupedLinear
 from .losses import multi_label_loss, valid_count
@@ -52,6 +54,12 @@ class _GroupBank(nn.Module):
         return torch.einsum('lnd,ld->nl', features, self.fc.weight) + self.fc.bias
 
 
+def _set_field(sample: BaseDataElement, name: str, value: torch.Tensor) -> None:
+    """Sets a field by the sample's own method where it has one, as mmpretrain's do, which check values."""
+    own = getattr(sample, f'set_{name}', None)
+    sample.set_field(value, name) if own is None else own(value)
+
+
 @MODELS.register_module()
 class GroupedMultiLabelHead(BaseModule):
     """Multi-label head with groups of labels, each with its own layers and, optionally, its own input channels.
@@ -73,8 +81,13 @@ class GroupedMultiLabelHead(BaseModule):
             any loss that is 0 for a negative label with logit :data:`CERTAIN_NEGATIVE` (cross-entropy, focal,
             asymmetric).
         thr: Decision threshold of an uncalibrated head.
-        layout: Axis order of a 3-D map, see :func:`~imcnn_plugin.models.features.flatten_features`.
+        layout: Axis order of a map, see :func:`~imcnn_plugin.models.features.flatten_features`.
+        sync_avg_factor: Count known labels over all processes, see :func:`~imcnn_plugin.models.losses.valid_count`.
+            Only where every process computes the loss in every step, which the head of a classifier does.
         init_cfg: Defaults to the paper's Xavier filler, which also initializes :class:`GroupedLinear`.
+
+    It is at home in any project on mmengine: :meth:`loss` and :meth:`predict` are :meth:`forward` and then
+    :meth:`loss_by_feat` or :meth:`predict_by_feat`, which take tensors, and samples of any class.
 
     Raises:
         ConfigError: The groups do not match ``classes`` or the slices, a group or ``classes`` is empty, a size is not
@@ -97,6 +110,7 @@ class GroupedMultiLabelHead(BaseModule):
         loss: Optional[dict] = None,
         thr: float = 0.5,
         layout: Optional[str] = None,
+        sync_avg_factor: bool = False,
         init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Linear'),
     ):
         super().__init__(init_cfg=init_cfg)
@@ -105,8 +119,9 @@ class GroupedMultiLabelHead(BaseModule):
         self.in_channels = in_channels
         self.in_size = in_size
         self.layout = layout
+        self.sync_avg_factor = sync_avg_factor
         self.thr = thr
-        self.loss_module = MODELS.build(loss) if loss else None
+        self.loss_module = build_part(loss) if loss else None
         if loss:
             self.check_loss(self.loss_module, f'loss={loss}')
         self._check_groups(groups, num_slices)
@@ -187,51 +202,90 @@ class GroupedMultiLabelHead(BaseModule):
         x = self._flatten(feats)
         return torch.cat([bank.features(x).transpose(0, 1).flatten(1) for bank in self.banks], 1)
 
-    def forward(self, feats: Union[torch.Tensor, Sequence]) -> torch.Tensor:
-        """Logits ``(N, number of classes)`` in the order of ``classes``."""
+    def forward(self, feats: Union[torch.Tensor, Sequence], num_segs: int = 1) -> torch.Tensor:
+        """Logits ``(N, number of classes)`` in the order of ``classes``.
+
+        With ``num_segs``, as mmaction's recognizers pass it, ``feats`` are those of N * ``num_segs`` frames, and the
+        logits are the means over the successive frames of each video.
+        """
         x = self._flatten(feats)
-        return torch.cat([bank(x) for bank in self.banks], 1).index_select(1, self.order)
+        logits = torch.cat([bank(x) for bank in self.banks], 1).index_select(1, self.order)
+        return logits if num_segs == 1 else logits.unflatten(0, (-1, num_segs)).mean(1)
 
     def loss(
-        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample]]
+        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[torch.Tensor, Samples], num_segs: int = 1
     ) -> Dict[str, torch.Tensor]:
-        """``loss`` from the samples' ``gt_score`` (1, 0, or -1 for unknown), or from the indices in ``gt_label``.
+        """:meth:`forward`, then :meth:`loss_by_feat`."""
+        return self.loss_by_feat(self(feats, num_segs), data_samples)
+
+    def loss_by_feat(self, logits: torch.Tensor, target: Union[torch.Tensor, Samples]) -> Dict[str, torch.Tensor]:
+        """``loss`` of logits ``(N, number of classes)``; 0 if N is 0.
+
+        Args:
+            logits: Those of :meth:`forward`.
+            target: A tensor of their shape, of 1, 0, or -1 for unknown. Or N samples of any class with such a
+                ``gt_score`` ``(number of classes, )``, or else with the indices of their labels in ``gt_label``; or
+                one with the ``gt_score`` of all.
 
         Raises:
+            ConfigError: The target has another shape, or the samples have no such field.
             DataError: ``gt_label`` does not hold indices of labels.
         """
-        logits = self(feats)
-        target = batch_labels(data_samples, len(self.classes), logits.device)
+        if not isinstance(target, torch.Tensor):
+            target = batch_labels(target, len(self.classes), logits.device)
+        if target.shape != logits.shape:
+            raise ConfigError(
+                f'the labels are {tuple(target.shape)} and the logits {tuple(logits.shape)}: both must be '
+                f'(N, {len(self.classes)})'
+            )
+        target = target.to(logits.device)
         if self.loss_module is None:
-            return dict(loss=multi_label_loss(logits, target))
+            return dict(loss=multi_label_loss(logits, target, self.sync_avg_factor))
         # A negative label that is predicted negative with certainty has no loss.
         unknown = target < 0
         logits = logits.masked_fill(unknown, CERTAIN_NEGATIVE)
-        avg_factor = valid_count((~unknown).flatten()) / len(self.classes)
+        avg_factor = valid_count((~unknown).flatten(), self.sync_avg_factor) / len(self.classes)
         return dict(loss=self.loss_module(logits, target.clamp(min=0).type_as(logits), avg_factor=avg_factor))
 
     def predict(
-        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample], None] = None
-    ) -> List[DataSample]:
+        self, feats: Union[torch.Tensor, Sequence], data_samples: Optional[Samples] = None, num_segs: int = 1
+    ) -> List[BaseDataElement]:
+        """:meth:`forward`, then :meth:`predict_by_feat`."""
+        return self.predict_by_feat(self(feats, num_segs), data_samples)
+
+    def predict_by_feat(self, logits: torch.Tensor, data_samples: Optional[Samples] = None) -> List[BaseDataElement]:
         """Sets ``pred_score``, the labels' probabilities, and ``thresholds``, their decision thresholds.
 
         Single samples also get ``pred_label``, the indices of the predicted labels, and from ``gt_score`` also
-        ``gt_label``, those of the known positive ones, which mmpretrain draws. One sample with stacked fields gets
-        ``pred_score`` ``(N, number of classes)`` and is returned as a list of one.
+        ``gt_label``, those of the known positive ones, which mmpretrain draws.
+
+        Args:
+            logits: ``(N, number of classes)``.
+            data_samples: N samples of any class, or one for all rows, such as the ``InstanceData`` of an image's N
+                faces: it gets ``pred_score`` ``(N, number of classes)`` and is returned as a list of one. An
+                ``InstanceData`` has ``thresholds`` in its metainfo, as its fields have an entry per instance. By
+                default new ones of mmpretrain.
+
+        Raises:
+            ConfigError: There are more or fewer samples than rows.
         """
-        scores = self.probabilities(self(feats))
+        scores = self.probabilities(logits)
         thresholds = self.thresholds.float()
-        if isinstance(data_samples, DataSample):
+        if isinstance(data_samples, BaseDataElement):
             data_samples.pred_score = scores
-            data_samples.thresholds = thresholds
+            kind = 'metainfo' if isinstance(data_samples, InstanceData) else 'data'
+            data_samples.set_field(thresholds, 'thresholds', field_type=kind)
             return [data_samples]
         if data_samples is None:
             data_samples = [DataSample() for _ in scores]
+        if len(data_samples) != len(scores):
+            raise ConfigError(f'{len(scores)} rows of logits for {len(data_samples)} data samples: give one for each')
         for sample, score in zip(data_samples, scores):
-            sample.set_pred_score(score).set_pred_label(torch.where(score >= thresholds)[0])
+            _set_field(sample, 'pred_score', score)
+            _set_field(sample, 'pred_label', torch.where(score >= thresholds)[0])
             sample.thresholds = thresholds
             if 'gt_score' in sample and 'gt_label' not in sample:
-                sample.set_gt_label(torch.where(sample.gt_score == 1)[0])
+                _set_field(sample, 'gt_label', torch.where(sample.gt_score == 1)[0])
         return data_samples
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:

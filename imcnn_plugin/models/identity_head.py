@@ -3,11 +3,11 @@ from typing import Dict, Optional, Sequence, Tuple, Union
 import torch
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample
 from torch import nn
 
 from ..errors import ConfigError, check_sizes
-from .batch_fields import batch_field
+from .batch_fields import Samples, batch_field
+from .build_part import build_part
 from .features import flatten_features
 from .losses import identity_loss
 
@@ -25,7 +25,9 @@ class IdentityHead(BaseModule):
             as None does. Its Table 1 has 512 units in between: the same linear mapping at rank 512, without the
             150,528 x 8,192 weights.
         neck: Config of a module that F passes first; ``in_channels`` and ``in_size`` then describe its output.
-        layout: Axis order of a 3-D map, see :func:`~imcnn_plugin.models.features.flatten_features`.
+        layout: Axis order of a map, see :func:`~imcnn_plugin.models.features.flatten_features`.
+        sync_avg_factor: Count known identities over all processes, see
+            :func:`~imcnn_plugin.models.losses.valid_count`.
         init_cfg: Defaults to the paper's Xavier filler.
 
     Raises:
@@ -40,6 +42,7 @@ class IdentityHead(BaseModule):
         embedding_dims: Optional[int] = 512,
         neck: Optional[dict] = None,
         layout: Optional[str] = None,
+        sync_avg_factor: bool = False,
         init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer='Linear'),
     ):
         super().__init__(init_cfg=init_cfg)
@@ -55,7 +58,8 @@ class IdentityHead(BaseModule):
         self.in_channels = in_channels
         self.in_size = in_size
         self.layout = layout
-        self.neck = MODELS.build(neck) if neck else nn.Identity()
+        self.sync_avg_factor = sync_avg_factor
+        self.neck = build_part(neck) if neck else nn.Identity()
         dims = in_channels * (in_size[0] * in_size[1] if in_size else 1)
         self.embedding = nn.Linear(dims, embedding_dims) if embedding_dims else nn.Identity()
         self.fc = nn.Linear(embedding_dims or dims, num_identities)
@@ -69,9 +73,8 @@ class IdentityHead(BaseModule):
         """Logits ``(N, num_identities)``."""
         return self.fc(self.pre_logits(feats))
 
-    def loss(
-        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample]]
-    ) -> Dict[str, torch.Tensor]:
+    def loss(self, feats: Union[torch.Tensor, Sequence], data_samples: Samples) -> Dict[str, torch.Tensor]:
         """``loss_id`` from the samples' ``gt_identity``."""
         logits = self(feats)
-        return dict(loss_id=identity_loss(logits, batch_field(data_samples, 'gt_identity', logits.device)))
+        identity = batch_field(data_samples, 'gt_identity', logits.device)
+        return dict(loss_id=identity_loss(logits, identity, self.sync_avg_factor))

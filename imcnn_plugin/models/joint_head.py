@@ -2,8 +2,11 @@ from typing import Dict, List, Optional, Sequence, Union
 
 import torch
 from mmengine.model import BaseModule
+from mmengine.structures import BaseDataElement
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample
+
+from .batch_fields import Samples
+from .build_part import build_part
 
 
 @MODELS.register_module()
@@ -28,9 +31,9 @@ class JointHead(BaseModule):
         init_cfg: Optional[Union[dict, list]] = None,
     ):
         super().__init__(init_cfg=init_cfg)
-        self.attr_head = MODELS.build(attr_head)
-        self.id_head = MODELS.build(id_head) if id_head else None
-        self.loss_module = MODELS.build(loss)
+        self.attr_head = build_part(attr_head)
+        self.id_head = build_part(id_head) if id_head else None
+        self.loss_module = build_part(loss)
         if self.id_head is None:
             self._register_load_state_dict_pre_hook(self._drop_identity_branch)
 
@@ -47,16 +50,14 @@ class JointHead(BaseModule):
         """The attribute logits ``(N, number of attributes)``."""
         return self.attr_head(feats)
 
-    def loss(
-        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample]]
-    ) -> Dict[str, torch.Tensor]:
+    def loss(self, feats: Union[torch.Tensor, Sequence], data_samples: Samples) -> Dict[str, torch.Tensor]:
         """``loss_attr`` and, with an identity head, lambda times ``loss_id``."""
         loss_attr = self.attr_head.loss(feats, data_samples)['loss']
         loss_id = self.id_head.loss(feats, data_samples)['loss_id'] if self.id_head else None
         return self.loss_module(loss_attr, loss_id)
 
     def predict(
-        self, feats: Union[torch.Tensor, Sequence], data_samples: Union[DataSample, Sequence[DataSample], None] = None
-    ) -> List[DataSample]:
+        self, feats: Union[torch.Tensor, Sequence], data_samples: Optional[Samples] = None
+    ) -> List[BaseDataElement]:
         """Predictions of the attribute head; the identity branch does not run."""
         return self.attr_head.predict(feats, data_samples)

@@ -11,40 +11,42 @@ from torch import nn
 from ..errors import ConfigError
 
 
-def valid_count(known: torch.Tensor) -> torch.Tensor:
-    """The divisor of a mean over the known entries of the global batch.
+def valid_count(known: torch.Tensor, sync: bool = False) -> torch.Tensor:
+    """The divisor of a mean over the known entries of a batch: ``known.sum(0)``, at least 1.
 
-    This is ``known.sum(0)`` summed over processes, at least 1, and divided by the number of processes, so that
-    gradients averaged over processes equal those of a single process with the whole batch.
+    With ``sync`` the count is that of all processes, at least 1, divided by their number, so that gradients averaged
+    over processes equal those of a single process with the whole batch. Every process must then call it in every step:
+    one that does not, because it has no sample of a task, leaves the others waiting.
     """
     count = known.sum(0, dtype=torch.float32)
-    if get_world_size() > 1:
-        all_reduce(count)
+    if not sync or get_world_size() == 1:
+        return count.clamp(min=1)
+    all_reduce(count)
     return count.clamp(min=1) / get_world_size()
 
 
-def multi_label_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def multi_label_loss(logits: torch.Tensor, target: torch.Tensor, sync: bool = False) -> torch.Tensor:
     """LOSS_ATTR of the paper (section 3.2): sigmoid cross-entropy, mean over images, summed over attributes.
 
     The mean of each attribute is over the images whose label is known. The paper's formula lacks the minus sign.
     ``logits`` and ``target`` (1, 0, or -1 for unknown) are ``(N, L)``. The result is a scalar; about ``L * ln 2`` for
-    untrained logits near 0.
+    untrained logits near 0. ``sync``: see :func:`valid_count`.
     """
     known = target >= 0
     loss = F.binary_cross_entropy_with_logits(
         logits.float(), target.float().clamp(min=0), weight=known.float(), reduction='none'
     )
-    return (loss.sum(0) / valid_count(known)).sum()
+    return (loss.sum(0) / valid_count(known, sync)).sum()
 
 
-def identity_loss(logits: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+def identity_loss(logits: torch.Tensor, identity: torch.Tensor, sync: bool = False) -> torch.Tensor:
     """LOSS_ID of the paper (section 3.2): softmax cross-entropy, mean over the images of known identities.
 
     ``logits`` is ``(N, K)``, ``identity`` ``(N, )``, 0 to K - 1, or -1 for unknown. The result is a scalar; 0 if every
-    identity is unknown.
+    identity is unknown. ``sync``: see :func:`valid_count`.
     """
     loss = F.cross_entropy(logits.float(), identity.long(), ignore_index=-1, reduction='sum')
-    return loss / valid_count(identity >= 0)
+    return loss / valid_count(identity >= 0, sync)
 
 
 @MODELS.register_module()

@@ -37,7 +37,7 @@ class CosineIdentityHead(IdentityHead):
         cosines = self(feats).float()
         identity = batch_field(data_samples, 'gt_identity', cosines.device).long()
         margins = self.margin * F.one_hot(identity.clamp(min=0), self.num_identities)
-        return dict(loss_id=identity_loss(self.scale * (cosines - margins), identity))
+        return dict(loss_id=identity_loss(self.scale * (cosines - margins), identity, self.sync_avg_factor))
 
 
 def _same_identity(identity: torch.Tensor) -> torch.Tensor:
@@ -69,7 +69,7 @@ class ContrastiveIdentityHead(IdentityHead):
         logits = embedding @ embedding.T / self.temperature
         logits.fill_diagonal_(-torch.inf)
         share = logits.log_softmax(1).masked_fill(~same, 0).sum(1) / same.sum(1).clamp(min=1)
-        return dict(loss_id=-share.sum() / valid_count(same.any(1)))
+        return dict(loss_id=-share.sum() / valid_count(same.any(1), self.sync_avg_factor))
 
 
 @MODELS.register_module()
@@ -94,7 +94,8 @@ class ConsistentHead(JointHead):
         p = self(feats).float().sigmoid()[:, self.chosen]
         same = _same_identity(batch_field(data_samples, 'identity', p.device))
         distance = (p[:, None] - p).square().sum(2)
-        losses['loss_pair'] = self.pair_weight * (distance * same).sum() / valid_count(same.flatten())
+        count = valid_count(same.flatten(), self.attr_head.sync_avg_factor)
+        losses['loss_pair'] = self.pair_weight * (distance * same).sum() / count
         return losses
 
 

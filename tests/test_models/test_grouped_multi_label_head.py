@@ -4,10 +4,12 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.registry import DefaultScope
+from mmengine.registry import DefaultScope, Registry
 from mmengine.runner import load_state_dict
+from mmengine.structures import BaseDataElement, InstanceData
 from mmpretrain.datasets import PackInputs
 from mmpretrain.evaluation import MultiLabelMetric
+from mmpretrain.models.losses import CrossEntropyLoss
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import nn
@@ -179,6 +181,94 @@ def test_a_checkpoint_holds_the_calibration_and_may_have_none(load, capsys):
     assert 'thresholds' not in old and capsys.readouterr().out == ''
 
 
+def test_channels_may_be_last():
+    head, x = build_head(in_size=(3, 2)), torch.randn(2, 8, 3, 2)
+    expected = head(x)
+    head.layout = 'NHWC'
+    torch.testing.assert_close(head((x.permute(0, 2, 3, 1),)), expected)
+
+
+class OtherSample(BaseDataElement):
+    """A sample of a project that has none of mmpretrain's setters."""
+
+
+def test_tensors_and_samples_of_other_projects_give_the_same():
+    head, x, target = calibrated(build_head()), torch.randn(3, 8), torch.randint(-1, 2, (3, 5))
+    expected = head.loss((x,), [DataSample().set_gt_score(row) for row in target])['loss']
+    instances = InstanceData(gt_score=target)
+    others = [OtherSample(gt_score=row) for row in target]
+    assert {head.loss(x, labels)['loss'].item() for labels in (target, target.float(), instances, others)} == {
+        expected.item()
+    }
+    assert head.loss_by_feat(head(x), target)['loss'] == expected
+    own = head.predict(x)
+    assert head.predict_by_feat(head(x), others) is others
+    for sample, other in zip(own, others):
+        assert torch.equal(other.pred_score, sample.pred_score) and torch.equal(other.pred_label, sample.pred_label)
+        assert torch.equal(other.thresholds, head.thresholds)
+    assert torch.equal(others[0].gt_label, torch.where(target[0] == 1)[0])
+    assert head.predict(x, instances) == [instances] and len(instances[1:]) == 2
+    assert torch.equal(instances.pred_score, torch.stack([sample.pred_score for sample in own]))
+    assert torch.equal(instances.thresholds, head.thresholds)
+
+
+@pytest.mark.parametrize('loss', [None, dict(type='CrossEntropyLoss', use_sigmoid=True)])
+def test_no_rows_have_loss_0_and_no_predictions(loss):
+    """As in a batch of images without a face."""
+    head = build_head(hidden_dims=(6,), loss=loss, in_size=(7, 7))
+    value = head.loss(torch.randn(0, 8, 7, 7), torch.zeros(0, 5))['loss']
+    value.backward()
+    assert value == 0 and all(parameter.grad.eq(0).all() for parameter in head.parameters())
+    assert head.predict(torch.randn(0, 8, 7, 7)) == []
+    [instances] = head.predict(torch.randn(0, 8, 7, 7), InstanceData(bboxes=torch.zeros(0, 4)))
+    assert instances.pred_score.shape == (0, 5)
+
+
+def test_labels_and_samples_of_another_number_are_one_line():
+    head, x = build_head(), torch.randn(3, 8)
+    with pytest.raises(ConfigError, match=r'the labels are \(3, 4\) and the logits \(3, 5\): both must be \(N, 5\)'):
+        head.loss(x, torch.zeros(3, 4))
+    with pytest.raises(ConfigError, match='3 rows of logits for 2 data samples: give one for each'):
+        head.predict(x, [DataSample(), DataSample()])
+
+
+@pytest.mark.parametrize('kind', ['GroupedMultiLabelHead', 'AuxMultiLabelHead'])
+def test_the_frames_of_a_video_are_averaged(kind):
+    head, x = build_head(type=f'mmpretrain.{kind}'), torch.randn(6, 8)
+    means = head(x).view(2, 3, 5).mean(1)
+    target = torch.tensor([[1, 0, 1, 0, -1], [0, 1, 1, 0, 1]])
+    torch.testing.assert_close(head(x, num_segs=3), means)
+    assert head.loss(x, target, num_segs=3)['loss'] == head.loss_by_feat(means, target)['loss']
+    assert torch.equal(head.predict(x, num_segs=3)[1].pred_score, means[1].sigmoid())
+
+
+def test_names_are_of_mmpretrain_in_the_scope_of_another_project():
+    other = Registry('model', parent=ROOT_MODELS, scope='other_project')
+    other.register_module(name='CrossEntropyLoss', module=nn.BCELoss)
+    try:
+        with DefaultScope.overwrite_default_scope('other_project'):
+            head = ROOT_MODELS.build(
+                dict(
+                    type='mmpretrain.JointHead',
+                    attr_head=dict(
+                        type='GroupedMultiLabelHead',
+                        classes=CLASSES,
+                        groups=GROUPS,
+                        in_channels=8,
+                        num_slices=2,
+                        loss=dict(type='CrossEntropyLoss', use_sigmoid=True),
+                    ),
+                    id_head=dict(
+                        type='IdentityHead', num_identities=3, in_channels=8, neck=dict(type='GlobalAveragePooling')
+                    ),
+                    loss=dict(type='JointLoss'),
+                )
+            )
+    finally:
+        del ROOT_MODELS.children['other_project']
+    assert isinstance(head.attr_head.loss_module, CrossEntropyLoss)
+
+
 def test_takes_gt_label_without_gt_score():
     head = build_head()
     x = torch.randn(2, 8)
@@ -198,6 +288,7 @@ def test_takes_gt_label_without_gt_score():
         ((torch.randn(2, 8, 49),), dict(layout='NCL')),
         (((torch.randn(2, 8), torch.randn(2, 8)),), {}),
         ((torch.randn(2, 8, 3, 2),), dict(in_size=(3, 2))),
+        ((torch.randn(2, 3, 2, 8),), dict(in_size=(3, 2), layout='NHWC')),
     ],
 )
 def test_takes_the_outputs_of_backbones(feats, settings):
@@ -210,6 +301,12 @@ def test_takes_the_outputs_of_backbones(feats, settings):
         ((torch.randn(2, 50, 8),), {}, "set layout to one of \\('NLC', 'NCL'\\)"),
         ((torch.randn(2, 6, 7, 7),), {}, '6 channels at 49 positions, but the head has in_channels=8'),
         ((torch.randn(2, 8, 7, 7),), dict(in_size=(4, 4)), 'in_size=\\(4, 4\\)'),
+        ((torch.randn(2, 7, 7, 8),), {}, r"or set layout='NHWC' if the map \(2, 7, 7, 8\) has its channels last"),
+        (
+            (torch.randn(2, 8, 7, 7),),
+            dict(layout='NHCW'),
+            r"layout is 'NHCW', expected one of \('NLC', 'NCL', 'NHWC'\)",
+        ),
     ],
 )
 def test_rejects_features_of_another_shape(feats, settings, message):

@@ -10,6 +10,7 @@ model = dict(
         type='JointHead',
         attr_head=dict(
             type='GroupedMultiLabelHead',
+            sync_avg_factor=True,
             classes=ATTRIBUTES,
             groups=NINE_GROUPS,
             in_channels=512 * len(FIRST_SPLIT),
@@ -19,6 +20,7 @@ model = dict(
         ),
         id_head=dict(
             type='IdentityHead',
+            sync_avg_factor=True,
             # That of the training set.
             num_identities='auto',
             in_channels=512 * len(FIRST_SPLIT),

@@ -11,6 +11,7 @@ model = dict(
         # Each group's map is averaged over its positions, then linear to the group's attributes.
         attr_head=dict(
             type='GroupedMultiLabelHead',
+            sync_avg_factor=True,
             classes=ATTRIBUTES,
             groups=FOUR_GROUPS,
             in_channels=816 * len(FOUR_GROUPS),
@@ -19,6 +20,7 @@ model = dict(
         # The face recognition block: maxout, dense block, fc of 512; averaged before the fc, as in DenseNet.
         id_head=dict(
             type='IdentityHead',
+            sync_avg_factor=True,
             num_identities='auto',
             neck=dict(type='MaxoutDenseNeck', in_channels=816, num_slices=len(FOUR_GROUPS)),
             in_channels=944,

@@ -12,6 +12,7 @@ model = dict(
         type='JointHead',
         attr_head=dict(
             type='GroupedMultiLabelHead',
+            sync_avg_factor=True,
             classes=ATTRIBUTES,
             groups=NINE_GROUPS,
             in_channels=300 * len(FIRST_SPLIT),
