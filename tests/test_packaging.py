@@ -227,10 +227,19 @@ def test_results_in_the_index_are_those_of_the_documentation(models):
     assert found == expected | dict(imcnn_celeba_mini_best=float(best[4]))
 
 
-def test_the_lock_of_the_forks_is_that_of_the_others_but_for_the_forks():
-    def lines(name):
-        return {line for line in (REPOSITORY / name).read_text().splitlines() if '==' in line}
+def pins(name):
+    lines = (REPOSITORY / name).read_text().splitlines()
+    return dict(line.split('==') for line in lines if '==' in line)
 
-    stock, forks = lines('requirements.txt'), lines('requirements-onedl.txt')
-    assert {line.split('==')[0] for line in stock - forks} == {'mmengine', 'mmcv-lite', 'mmpretrain'}
-    assert {line.split('==')[0] for line in forks - stock} == {'onedl-mmengine', 'onedl-mmcv', 'onedl-mmpretrain'}
+
+def test_the_lock_of_the_forks_is_that_of_the_others_but_for_the_forks():
+    stock, forks = pins('requirements.txt').items(), pins('requirements-onedl.txt').items()
+    assert dict(stock - forks).keys() == {'mmengine', 'mmcv-lite', 'mmpretrain'}
+    assert dict(forks - stock).keys() == {'onedl-mmengine', 'onedl-mmcv', 'onedl-mmpretrain'}
+
+
+def test_the_lock_of_the_other_projects_shares_versions_but_for_mmcv():
+    stock, others = pins('requirements.txt'), pins('requirements-mm.txt')
+    shared = stock.keys() & others.keys()
+    assert {name for name in shared if stock[name] != others[name]} == {'mmcv-lite'}
+    assert others.keys() - stock.keys() > {'mmdet', 'mmsegmentation', 'mmpose', 'mmaction2'}

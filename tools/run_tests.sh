@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Runs the whole test suite in .venv, which it makes where it is missing. Arguments go to pytest.
-# With --onedl as the first: on the maintained forks of mmengine, mmcv and mmpretrain, in .venv-onedl.
+# With --onedl as the first: on the maintained forks of mmengine, mmcv and mmpretrain, in .venv-onedl. With --mm: the tests in
+# mmdet, mmsegmentation, mmpose and mmaction2 alone, in .venv-mm.
 set -euo pipefail
 imcnn_variant=
 if [ "${1:-}" = --onedl ]; then
     imcnn_variant=-onedl
     shift
+elif [ "${1:-}" = --mm ]; then
+    imcnn_variant=-mm
+    set -- tests/test_mm_projects "${@:2}"
 fi
 . "$(dirname "$0")/venv.sh"
 exec python -m pytest "$@"

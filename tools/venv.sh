@@ -1,5 +1,5 @@
 # Sourced: makes .venv in the repository root where it is missing or out of date, and activates it. With imcnn_variant=-onedl
-# the place is .venv-onedl and the packages are those of requirements-onedl.txt.
+# the place is .venv-onedl and the packages are those of requirements-onedl.txt; likewise -mm, which projects/complete_mm.py completes.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=.venv${imcnn_variant:=} requirements=requirements$imcnn_variant.txt
 # The place counts too: a copied or moved environment still points to the old one.
@@ -15,6 +15,7 @@ if [ "$(cat "$venv/complete" 2>/dev/null)" != "$stamp" ]; then
     echo "Making $venv with $("$python" --version) and installing the pinned packages (a minute or two)"
     "$python" -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$requirements"
+    [ "$imcnn_variant" != -mm ] || "$venv/bin/python" projects/complete_mm.py
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
     echo "$stamp" > "$venv/complete"
 fi
