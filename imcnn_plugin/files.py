@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import re
+import shutil
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,8 @@ from mmengine.logging import print_log
 from .errors import DataError
 
 __all__ = [
-    'decode_text', 'lock', 'read_csv', 'read_paths', 'read_text', 'replacing', 'sync', 'writable', 'write_text'
+    'decode_text', 'lock', 'new_folder', 'read_csv', 'read_paths', 'read_text', 'replacing', 'sync', 'writable',
+    'write_text'
 ]  # fmt: skip
 
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -42,6 +44,29 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
         sync(temporary)
         os.replace(temporary, path)
         sync(temporary.parent)
+
+
+@contextmanager
+def new_folder(path: Union[str, Path]) -> Iterator[Path]:
+    """Yields a temporary folder to write to, which gets the name ``path`` at the end, or is removed after an error.
+
+    Raises:
+        DataError: ``path`` is a file, or a folder that is not empty.
+    """
+    path = Path(path).resolve()
+    if path.exists() and not path.is_dir():
+        raise DataError(f'{path} is a file: give a new or empty folder')
+    if path.is_dir() and (entries := len(os.listdir(path))):
+        raise DataError(f'{path} is not empty ({entries} entries): remove it or give another folder')
+    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.is_dir():
+            path.rmdir()
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def writable(path: Union[str, Path]) -> Union[str, Path]:

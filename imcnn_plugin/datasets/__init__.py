@@ -12,6 +12,7 @@ from .celeba_lists import (
     read_identity_list,
     read_partition_list,
 )
+from .coco import LabelledPhoto, write_coco
 from .face_dataset import FaceDataset, FaceRecords
 from .file_signatures import HTML_PAGE, identify_foreign_file
 from .image_file import (
@@ -36,10 +37,10 @@ from .split_identity import check_resumable, check_unseen, identify_split, merge
 
 __all__ = [
     'Annotations', 'AttributeCSV', 'AttributeList', 'CelebAIdentity', 'DATA_PREFIX', 'FaceDataset', 'FaceRecords',
-    'HTML_PAGE', 'IMAGES_PER_PROCESS', 'IMAGES_PER_TASK', 'Issue', 'IssueKind', 'LFWA', 'LoadFaceFromFile',
-    'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedFaces', 'ResumableSampler', 'UnreadableImage',
-    'check_resumable', 'check_unseen', 'find_corruption', 'find_image_folder', 'find_images',
+    'HTML_PAGE', 'IMAGES_PER_PROCESS', 'IMAGES_PER_TASK', 'Issue', 'IssueKind', 'LFWA', 'LabelledPhoto',
+    'LoadFaceFromFile', 'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedFaces', 'ResumableSampler',
+    'UnreadableImage', 'check_resumable', 'check_unseen', 'find_corruption', 'find_image_folder', 'find_images',
     'identify_foreign_file', 'identify_split', 'list_files', 'match_rows', 'merge_splits', 'missing_image_issues',
     'open_pack', 'packed_collate', 'quote', 'read_annotations', 'read_attribute_list', 'read_identity_list',
-    'read_image', 'read_partition_list', 'read_split', 'scan_png', 'verify_pack', 'write_pack'
+    'read_image', 'read_partition_list', 'read_split', 'scan_png', 'verify_pack', 'write_coco', 'write_pack'
 ]  # fmt: skip

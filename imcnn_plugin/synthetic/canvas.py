@@ -53,9 +53,13 @@ class _Canvas:
         full[y0 : y0 + mask.shape[0], x0 : x0 + mask.shape[1]] = mask
         return full
 
+    def place(self, shape, depth):
+        """A shape ``(N, 2)`` in pixels of the canvas."""
+        return (shape + (self.turn * depth, 0) - self.centre) @ self.matrix.T + self.target
+
     def _mask(self, shapes, soft, depth, width):
         """Left and top edge of the region that shapes cover, and their uint8 mask in it."""
-        placed = [(shape + (self.turn * depth, 0) - self.centre) @ self.matrix.T + self.target for shape in shapes]
+        placed = [self.place(shape, depth) for shape in shapes]
         corners = np.concatenate(placed)
         margin = 3 + (soft * 2 + width) * self.zoom
         low = np.clip(np.floor(corners.min(0) - margin).astype(int), 0, self.size)
@@ -75,11 +79,14 @@ class _Canvas:
                     mask = cv2.blur(mask, (kernel, kernel), borderType=cv2.BORDER_REPLICATE)
         return low[0], low[1], mask
 
+    def shrink(self, view, blurry):
+        """Averages and blurs: RGB image, float32 ``(218, 178, 3)``."""
+        image = cv2.resize(cv2.merge(list(self.planes)), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        return cv2.GaussianBlur(image, (0, 0), view.blur) if blurry else image
+
     def finish(self, view, blurry):
         """Averages, blurs, lights and adds noise: RGB image, uint8 ``(218, 178, 3)``."""
-        image = cv2.resize(cv2.merge(list(self.planes)), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-        if blurry:
-            image = cv2.GaussianBlur(image, (0, 0), view.blur)
+        image = self.shrink(view, blurry)
         x, y = np.linspace(-1, 1, WIDTH)[None, :], np.linspace(-1, 1, HEIGHT)[:, None]
         light = (view.gain + view.light[0] * x + view.light[1] * y).astype(np.float32)
         image = image * light[..., None] * view.tint.astype(np.float32) + view.noise

@@ -1,11 +1,11 @@
 """Draws one synthetic face that shows all 40 attributes."""
 
 from types import SimpleNamespace
-from typing import Dict
+from typing import Dict, Tuple
 
 import numpy as np
 
-from .canvas import HEIGHT, WIDTH, _Canvas, _mix
+from .canvas import HEIGHT, SUPERSAMPLING, WIDTH, _Canvas, _mix
 from .face_features import ACCESSORIES, FEATURES
 from .head_and_body import BEHIND_FACE, _front_hair, _head
 
@@ -24,6 +24,31 @@ def _draw_face(traits: dict, has: Dict[str, bool], rng: np.random.Generator) -> 
     ``rng`` sets pose, light, background, clothes and noise. It advances equally far whatever the attributes are.
     """
     view = _sample_view(rng)
+    return _paint(traits, has, view).canvas.finish(view, has['Blurry'])
+
+
+def _cut_out_face(
+    traits: dict, has: Dict[str, bool], rng: np.random.Generator
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws what :func:`_draw_face` does, without background, light and noise.
+
+    Returns:
+        RGB ``(218, 178, 3)`` and the opacity ``(218, 178, 1)`` of the person, by which it is multiplied, both float32
+        in 0..255; and the box ``(4, )`` of the head from the crown to the chin: left, top, right, bottom in pixels.
+    """
+    view = _sample_view(rng)
+    view.bokeh = ()
+    on_black, on_white = (
+        _paint(traits, has, SimpleNamespace(**vars(view) | dict(background=np.full((2, 3), shade))))
+        for shade in (0.0, 255.0)
+    )
+    image, other = (face.canvas.shrink(view, has['Blurry']) for face in (on_black, on_white))
+    head = on_black.canvas.place(on_black.head, depth=-0.6) / SUPERSAMPLING
+    return image, 255 - (other - image).mean(axis=2, keepdims=True), np.concatenate([head.min(0), head.max(0)])
+
+
+def _paint(traits: dict, has: Dict[str, bool], view: SimpleNamespace) -> SimpleNamespace:
+    """Paints a face on a new canvas; returns it with everything that the shapes depend on."""
     skin = _mix((226, 172, 132), (112, 72, 48), traits['skin'] ** 1.3)
     if has['Pale_Skin']:
         skin = _mix((252, 232, 224), (246, 222, 214), traits['skin'])
@@ -46,7 +71,7 @@ def _draw_face(traits: dict, has: Dict[str, bool], rng: np.random.Generator) -> 
     face.clip = face.canvas.clip([face.head], depth=-0.6)
     for draw in (*BEHIND_FACE, *FEATURES, _front_hair, *ACCESSORIES):
         draw(face)
-    return face.canvas.finish(view, has['Blurry'])
+    return face
 
 
 def _sample_view(rng: np.random.Generator) -> SimpleNamespace:

@@ -1,15 +1,14 @@
 """Writes synthetic faces in CelebA's layout, with 40 attributes and identities, to try a pipeline without CelebA."""
 
-import os
-import shutil
 from pathlib import Path
-from typing import Optional, Tuple, Union
+from typing import Dict, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 
 from ..attributes import ATTRIBUTES
 from ..errors import DataError
+from ..files import new_folder
 from ..parallel import default_jobs, map_in_processes
 from ..progress import track
 from .draw_face import _draw_face
@@ -44,33 +43,19 @@ def write_faces(
     if jobs is None:
         # A process takes seconds to start, in which it could draw several hundred images.
         jobs = default_jobs(identities * images, 400)
-    minimums = [('identities', identities, 1), ('images', images, 1), ('jobs', jobs, 1), ('seed', seed, 0)]
-    for name, value, least in minimums:
-        if value < least:
-            raise DataError(f'{name} is {value}: it must be at least {least}')
+    _check_numbers(dict(identities=identities, images=images, jobs=jobs), seed)
     if not 0 <= label_noise <= 1:
         raise DataError(f'label_noise is {label_noise}: it must be between 0 and 1')
-    out_dir = Path(out_dir).resolve()
-    if out_dir.exists() and not out_dir.is_dir():
-        raise DataError(f'{out_dir} is a file: give a new or empty folder')
-    if out_dir.is_dir() and (entries := len(os.listdir(out_dir))):
-        raise DataError(f'{out_dir} is not empty ({entries} entries): remove it or give another folder')
     # As in CelebA, the images of an identity are scattered over the file numbers.
     numbers = 1 + np.random.default_rng([seed, 3]).permutation(identities * images).reshape(identities, images)
-    partial = out_dir.with_name(f'.{out_dir.name}.{os.getpid()}.partial')
-    folder = partial / 'img_align_celeba'
-    folder.mkdir(parents=True)
-    try:
+    with new_folder(out_dir) as partial:
+        folder = partial / 'img_align_celeba'
+        folder.mkdir()
         _write_lists(partial, numbers, seed, label_noise)
         tasks = [(folder, seed, identity, row) for identity, row in enumerate(numbers.tolist())]
         drawn = map_in_processes(_write_identity, tasks, min(jobs, identities))
         for _ in track(drawn, 'Drawing faces', total=identities):
             pass
-        if out_dir.is_dir():
-            out_dir.rmdir()
-        partial.rename(out_dir)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_lists(folder: Path, numbers: np.ndarray, seed: int, label_noise: float) -> None:
@@ -101,5 +86,17 @@ def _write_identity(task: Tuple[Path, int, int, list]) -> None:
     for image, number in enumerate(numbers):
         rng = _image_rng(seed, identity, image)
         face = _draw_face(traits, _sample_image(traits, stable, rng), rng)
-        _, data = cv2.imencode('.jpg', face[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-        (folder / f'{number:06d}.jpg').write_bytes(data.tobytes())
+        _write_jpeg(folder / f'{number:06d}.jpg', face)
+
+
+def _write_jpeg(path: Path, image: np.ndarray) -> None:
+    """Writes an RGB image, uint8 ``(H, W, 3)``."""
+    _, data = cv2.imencode('.jpg', image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+    path.write_bytes(data.tobytes())
+
+
+def _check_numbers(counts: Dict[str, int], seed: int) -> None:
+    """Raises DataError if a count, by its name, is not at least 1, or the seed is negative."""
+    for name, value, least in [*((name, value, 1) for name, value in counts.items()), ('seed', seed, 0)]:
+        if value < least:
+            raise DataError(f'{name} is {value}: it must be at least {least}')
