@@ -8,6 +8,7 @@ from .fit_album import fit_album
 from .fused_model import AttributePredictor, optimize_for_inference
 from .identity_predictions import predict_identity
 from .inferencer import FaceAttributeInferencer
+from .label_photos import label_photos
 from .layer_maps import layer_maps
 from .photo_groups import group_by_person
 from .photos import input_size, list_photos, pipeline_after_loading, read_photo, read_rgb
@@ -25,8 +26,8 @@ from .predict_split import (
 
 __all__ = [
     'Album', 'AttributePredictor', 'Face', 'FaceAttributeInferencer', 'FaceDetector', 'SIZE', 'TEMPLATE',
-    'align_face', 'choose_record', 'fit_album', 'group_by_person', 'infer_photos', 'input_size', 'layer_maps',
-    'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference',
+    'align_face', 'choose_record', 'fit_album', 'group_by_person', 'infer_photos', 'input_size', 'label_photos',
+    'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference',
     'pipeline_after_loading', 'predict_for_fitting', 'predict_identity', 'predict_logits', 'predict_records',
     'predict_samples', 'prepare_batch', 'read_photo', 'read_rgb'
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from ..files import write_text
 class LabelledPhoto(NamedTuple):
     """A photo with the boxes and attributes of its F faces."""
 
-    file_name: str  # below the folder of the photos
+    file_name: str  # a path in the folder of the COCO file
     width: int
     height: int
     boxes: np.ndarray  # (F, 4) left, top, right, bottom in pixels

@@ -17,19 +17,21 @@ from .sampling import _image_rng, _sample_identity, _sample_image
 from .write_faces import _check_numbers, _write_jpeg
 
 PHOTO_SIZE = (320, 240)
-MAX_FACES = 4
+MAX_FACES = 6
 # Of a face's drawing: heads are about 32 to 75 pixels wide.
 SCALES = (0.35, 0.8)
+# A face that finds no place in so many trials is left out.
+TRIALS = 5
 # Of the photos without any face.
 EMPTY = 0.05
 
 
 def write_photos(out_dir: Union[str, Path], photos: int = 1000, seed: int = 0, jobs: Optional[int] = None) -> None:
-    """Writes photos of 320 x 240 pixels with up to four faces, 5 % without any, in COCO's format.
+    """Writes photos of 320 x 240 pixels with up to six faces, 5 % without any, in COCO's format.
 
-    Every face is one of a new identity. Its box is that of the head, from the crown to the chin; it may be partly
-    outside of the photo's edge, but not behind another face. The last fifth of the photos is for validation. The same
-    seed gives the same bytes whatever ``jobs`` is.
+    Every face is one of a new identity. Its box is that of the head, from the crown to the chin, which is inside of
+    the photo and not behind another person. The last fifth of the photos is for validation. The same seed gives the
+    same bytes whatever ``jobs`` is.
 
     Args:
         out_dir: New or empty folder. Gets ``photos/000001.jpg`` ..., ``train.json`` and ``val.json``, see
@@ -42,11 +44,11 @@ def write_photos(out_dir: Union[str, Path], photos: int = 1000, seed: int = 0, j
         DataError: ``out_dir`` is a file or is not empty, or a number is out of range.
     """
     if jobs is None:
-        jobs = default_jobs(photos, 400)
+        jobs = default_jobs(photos, 100)
     _check_numbers(dict(photos=photos, jobs=jobs), seed)
     with new_folder(out_dir) as partial:
         (partial / 'photos').mkdir()
-        tasks = [(partial / 'photos', seed, number) for number in range(1, photos + 1)]
+        tasks = [(partial, seed, number) for number in range(1, photos + 1)]
         drawn = map_in_processes(_write_photo, tasks, min(jobs, photos))
         labelled = list(track(drawn, 'Drawing photos', total=photos))
         first = photos - photos // 5
@@ -66,20 +68,20 @@ def _write_photo(task: Tuple[Path, int, int]) -> LabelledPhoto:
         traits, stable = _sample_identity(seed, identity)
         has = _sample_image(traits, stable, face_rng := _image_rng(seed, identity, 0))
         image, opacity, head = _cut_out_face(traits, has, face_rng)
-        scale = rng.uniform(*SCALES)
-        size = np.round(np.array([WIDTH, HEIGHT]) * scale).astype(int)
+        size = np.round(np.array([WIDTH, HEIGHT]) * rng.uniform(*SCALES)).astype(int)
         head = head * np.tile(size / (WIDTH, HEIGHT), 2)
         # Where the head is inside of the photo.
         least, most = np.ceil(-head[:2]).astype(int), np.floor(PHOTO_SIZE - head[2:]).astype(int)
-        corner = rng.integers(least, most, endpoint=True)
-        # The body may hide other bodies, but no head.
-        if ((boxes[:, :2] < corner + size) & (boxes[:, 2:] > corner)).all(1).any():
-            continue
-        _paste(photo, *(cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (image, opacity)), corner)
-        boxes = np.vstack([boxes, head + np.tile(corner, 2)])
-        labels = np.vstack([labels, np.array(list(has.values()), np.int8)])
+        for corner in rng.integers(least, most, (TRIALS, 2), endpoint=True):
+            # The body may hide other bodies, but no head.
+            if not ((boxes[:, :2] < corner + size) & (boxes[:, 2:] > corner)).all(1).any():
+                parts = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (image, opacity))
+                _paste(photo, *parts, corner)
+                boxes = np.vstack([boxes, head + np.tile(corner, 2)])
+                labels = np.vstack([labels, np.array(list(has.values()), np.int8)])
+                break
     noise = rng.standard_normal((*photo.shape[:2], 1), np.float32) * rng.uniform(1, 4)
-    name = f'{number:06d}.jpg'
+    name = f'photos/{number:06d}.jpg'
     _write_jpeg(folder / name, np.clip(np.round(photo * rng.uniform(0.9, 1.06) + noise), 0, 255).astype(np.uint8))
     return LabelledPhoto(name, *PHOTO_SIZE, boxes, labels)
 

@@ -35,8 +35,8 @@ def test_layout(folder):
             # A head is taller than wide.
             assert 25 < width < height < 130
             assert len(annotation['attributes']) == 40 and set(annotation['attributes']) <= {0, 1}
-    assert sorted(path.name for path in (folder / 'photos').iterdir()) == sorted(files)
-    assert all(cv2.imread(str(folder / 'photos' / file)).shape == (240, 320, 3) for file in files)
+    assert sorted(str(path.relative_to(folder)) for path in folder.glob('photos/*')) == sorted(files)
+    assert all(cv2.imread(str(folder / file)).shape == (240, 320, 3) for file in files)
 
 
 def test_same_seed_same_bytes(folder, tmp_path):
