@@ -1,26 +1,25 @@
 """Identity-aware multi-task face attribute classification (IMCNN) for mmengine and mmpretrain.
 
 Importing it registers every part in mmpretrain's registries; ``custom_imports = dict(imports=['imcnn_plugin'])`` in a
-config does that.
+config does that. It also lets ``torch.load(weights_only=True)`` read what checkpoints of mmengine hold, and leaves the
+rest of the process as it is: checkpoint loaders, warnings, standard output.
 """
 
-import io
 import warnings
-from contextlib import redirect_stdout
 
 from .versions import check_versions
 
 __version__ = '0.1.0'
 
-printed = io.StringIO()
-with warnings.catch_warnings(), redirect_stdout(printed):
-    # mmcv-lite lacks compiled operators, of which nothing here needs any.
-    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+# mmcv-lite lacks compiled operators, of which nothing here needs any.
+warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+# Not warnings.catch_warnings, which would undo the filters of torch and NumPy, too.
+_filter = warnings.filters[0]
+try:
     check_versions()
     from . import checkpoints, datasets, engine, evaluation, models
-# The forks print this each time, also into what a tool writes for other programs.
-print(printed.getvalue().replace('Could not import OneDL\n', ''), end='')
-del printed
+finally:
+    warnings.filters.remove(_filter)
 
 checkpoints.allow_mmengine_checkpoints()
 

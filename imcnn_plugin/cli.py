@@ -12,6 +12,7 @@ from typing import Callable, List, Sequence, Tuple
 
 from mmengine.config import DictAction
 
+from .checkpoints import register_safe_loaders
 from .errors import ConfigError, IMCNNError, describe_os_error
 from .signals import install_handlers, interrupt, restore_handlers
 
@@ -58,6 +59,7 @@ def run_tool(main: Callable[[], None], error_status: int = 1, interrupted: str =
     The exit status is ``error_status`` then, but 143 after SIGTERM; ``interrupted`` is the line after both signals.
     """
     sys.argv[0] = _program or sys.argv[0]
+    register_safe_loaders()
     for stream in (sys.stdout, sys.stderr):
         # A terminal may lack characters of a file name or a table.
         stream.reconfigure(errors='backslashreplace')

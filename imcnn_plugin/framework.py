@@ -7,7 +7,7 @@ installed versions.
 
 import atexit
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Callable, Dict, Tuple
 
 import cv2
 import numpy as np
@@ -15,14 +15,14 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.optim import OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import CheckpointLoader, EpochBasedTrainLoop, Runner
 from numpy._core.multiarray import _reconstruct, scalar
 from torch import nn
 
 __all__ = [
-    'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'SCHEDULER_PROGRESS', 'accumulative_counts', 'ema_has_started',
-    'is_compiled', 'is_resuming', 'model_config', 'open_mtcnn', 'run_exit_functions', 'set_resuming',
-    'swap_ema_weights'
+    'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'SCHEDULER_PROGRESS', 'accumulative_counts',
+    'checkpoint_loaders', 'ema_has_started', 'is_compiled', 'is_resuming', 'model_config', 'open_mtcnn',
+    'run_exit_functions', 'set_resuming', 'swap_ema_weights'
 ]  # fmt: skip
 
 # What a pickled NumPy array and a pickled NumPy number refer to.
@@ -55,6 +55,11 @@ def is_resuming(runner: Runner) -> bool:
 def set_resuming(runner: Runner, resume: bool) -> None:
     """Sets whether the next checkpoint that a runner loads is resumed."""
     runner._resume = resume
+
+
+def checkpoint_loaders() -> Dict[str, Callable]:
+    """mmengine's loaders of checkpoints by the beginning of a path or URL; a copy."""
+    return dict(CheckpointLoader._schemes)
 
 
 def accumulative_counts(wrapper: OptimWrapper) -> int:

@@ -4,8 +4,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import load_from_http, load_from_local
 
 import imcnn_plugin  # noqa: F401
+from imcnn_plugin.checkpoints import safe_loaders as open_safe_loaders
 from imcnn_plugin.engine import build_runner, load_config
 from imcnn_plugin.synthetic.write_faces import write_faces
 
@@ -67,6 +70,20 @@ def kaggle(faces, tmp_path_factory):
     for name, rows in tables.items():
         (folder / f'{name}.csv').write_text('\n'.join(','.join(row) for row in rows) + '\n')
     return folder
+
+
+@pytest.fixture
+def safe_loaders():
+    """mmengine loads checkpoints as in our tools and runs."""
+    with open_safe_loaders():
+        yield
+
+
+@pytest.fixture
+def stock_loaders(monkeypatch):
+    """mmengine's own loaders, whatever other tests have registered."""
+    own = {'': load_from_local, 'http://': load_from_http, 'https://': load_from_http}
+    monkeypatch.setattr(CheckpointLoader, '_schemes', {**CheckpointLoader._schemes, **own})
 
 
 def small_config(faces, work_dir):

@@ -5,10 +5,16 @@ from .config_text import parse_config
 from .find_latest import find_latest
 from .load_model import TrainedModel, drop_identity_head, load_model
 from .read_checkpoint import Checkpoint, read_checkpoint, save_checkpoint
-from .safe_load import allow_mmengine_checkpoints, check_checkpoint, load_file
+from .safe_load import (
+    allow_mmengine_checkpoints,
+    check_checkpoint,
+    load_file,
+    register_safe_loaders,
+    safe_loaders,
+)
 
 __all__ = [
     'AtomicBackend', 'Checkpoint', 'TrainedModel', 'allow_mmengine_checkpoints', 'check_checkpoint',
     'drop_identity_head', 'find_latest', 'load_file', 'load_model', 'parse_config', 'read_checkpoint',
-    'save_checkpoint'
+    'register_safe_loaders', 'safe_loaders', 'save_checkpoint'
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from mmpretrain.models import ImageClassifier
 from ..errors import ConfigError, DataError, IMCNNError, mismatched_weights, one_line
 from ..models import GroupedMultiLabelHead
 from .read_checkpoint import Checkpoint, read_checkpoint
+from .safe_load import safe_loaders
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def load_model(source: Union[str, Path, Checkpoint], device: Union[str, torch.de
         # mmpretrain would take None for one.
         cfg.pop('test_dataloader', None)
     try:
-        model = get_model(cfg)
+        # The config is the file's: a module that it names may load another one.
+        with safe_loaders():
+            model = get_model(cfg)
     except IMCNNError as error:
         raise type(error)(f'{path}: {error}') from error
     # What a module raises for settings that do not fit is up to the module.

@@ -1,16 +1,20 @@
 """Loads mmengine checkpoints with ``torch.load(weights_only=True)``, which runs nothing that a file asks for.
 
-Besides tensors, a checkpoint holds the history of every logged number. Exactly the classes of that history are
-allowed, also under the names that NumPy 1 wrote; ``weights_only`` is never switched off.
+Besides tensors, a checkpoint holds the history of every logged number, and what a dataset's ``METAINFO`` has: NumPy's
+numbers and arrays. Exactly these classes are allowed, also under the names that NumPy 1 wrote; ``weights_only`` is
+never switched off.
 
 mmengine leaves ``weights_only`` to torch's default, which is False for a URL, and its fork onedl-mmengine retries
-without it after an error. The loaders of this module therefore replace theirs.
+without it after an error. Where this package reads checkpoints, the loaders of this module therefore replace theirs:
+in its tools and runs for good, and elsewhere only while it reads one.
 """
 
 import os
 import pickle
 import zipfile
-from typing import Any, Optional, Union
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any, Iterator, Optional, Union
 
 import numpy as np
 import torch
@@ -19,7 +23,7 @@ from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
 from ..errors import DataError, describe_os_error
-from ..framework import NUMPY_RECONSTRUCT, NUMPY_SCALAR
+from ..framework import NUMPY_RECONSTRUCT, NUMPY_SCALAR, checkpoint_loaders
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
 
@@ -33,6 +37,34 @@ def _history_buffer_method(owner, name):
     )
 
 
+def _empty_bytes(*args):
+    """Stands in for ``bytes``, by which a pickle of protocol 2 refers to b''; torch decodes all others from text."""
+    if args:
+        raise pickle.UnpicklingError('the file asks for bytes of a number or a list, which no checkpoint needs')
+    return b''
+
+
+# Of strings and records a file can change the size once there is an array of them; objects can be anything.
+_NO_NUMBERS = ('ObjectDType', 'VoidDType', 'BytesDType', 'StrDType', 'StringDType')
+_SAFE_GLOBALS = [
+    HistoryBuffer,
+    np.ndarray,
+    np.dtype,
+    NUMPY_RECONSTRUCT,
+    NUMPY_SCALAR,
+    *(getattr(np.dtypes, name) for name in np.dtypes.__all__ if name not in _NO_NUMBERS),
+    (NUMPY_RECONSTRUCT, 'numpy.core.multiarray._reconstruct'),
+    (NUMPY_SCALAR, 'numpy.core.multiarray.scalar'),
+    (_history_buffer_method, 'builtins.getattr'),
+    (_empty_bytes, 'builtins.bytes'),
+]
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Adds the classes of a checkpoint to torch's safe globals, which ``torch.load(weights_only=True)`` accepts."""
+    torch.serialization.add_safe_globals(_SAFE_GLOBALS)
+
+
 def load_file(path: Union[str, os.PathLike], map_location: Any = None, mmap: Optional[bool] = None) -> Any:
     """Reads a file that torch wrote; arguments as for ``torch.load``.
 
@@ -40,6 +72,8 @@ def load_file(path: Union[str, os.PathLike], map_location: Any = None, mmap: Opt
         DataError: It cannot be read, is damaged, or holds anything that a checkpoint does not.
     """
     damaged = None
+    # onedl-mmengine removes what it has in common with them from torch's list each time that it loads a file.
+    allow_mmengine_checkpoints()
     try:
         if is_zip := zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as file:
@@ -102,6 +136,7 @@ def _load_from_http(url: str, map_location: Any = None) -> Any:
     Raises:
         DataError: It cannot be downloaded, or holds anything that a checkpoint does not.
     """
+    allow_mmengine_checkpoints()
     if not is_main_process():
         barrier()
     try:
@@ -124,21 +159,29 @@ def _not_trusted(source: Union[str, os.PathLike]) -> DataError:
     return DataError(f'{source} holds more than weights, numbers and histories: do not trust it')
 
 
-def allow_mmengine_checkpoints() -> None:
-    """Adds the classes of a checkpoint to torch's safe globals, and registers the safe loaders with mmengine."""
-    torch.serialization.add_safe_globals(
-        [
-            HistoryBuffer,
-            np.ndarray,
-            np.dtype,
-            NUMPY_RECONSTRUCT,
-            NUMPY_SCALAR,
-            np.dtypes.Float64DType,
-            np.dtypes.Int64DType,
-            (NUMPY_RECONSTRUCT, 'numpy.core.multiarray._reconstruct'),
-            (NUMPY_SCALAR, 'numpy.core.multiarray.scalar'),
-            (_history_buffer_method, 'builtins.getattr'),
-        ]
-    )
-    CheckpointLoader.register_scheme('', _load_from_local, force=True)
-    CheckpointLoader.register_scheme(('http://', 'https://'), _load_from_http, force=True)
+_LOADERS = {'': _load_from_local, 'http://': _load_from_http, 'https://': _load_from_http}
+# Of mmengine's table of loaders.
+_LOCK = RLock()
+
+
+def _register(loaders: dict) -> None:
+    for prefix, loader in loaders.items():
+        CheckpointLoader.register_scheme(prefix, loader, force=True)
+
+
+def register_safe_loaders() -> None:
+    """Makes mmengine load all files and URLs of this process by ``weights_only``, as our tools and runs do."""
+    with _LOCK:
+        _register(_LOADERS)
+
+
+@contextmanager
+def safe_loaders() -> Iterator[None]:
+    """What :func:`register_safe_loaders` does, until the ``with`` statement ends."""
+    with _LOCK:
+        before = checkpoint_loaders()
+        _register(_LOADERS)
+        try:
+            yield
+        finally:
+            _register({prefix: before[prefix] for prefix in _LOADERS})

@@ -7,6 +7,7 @@ from mmengine.hooks import EarlyStoppingHook, Hook
 from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.registry import LOOPS
 
+from ..checkpoints import register_safe_loaders
 from ..datasets.resumable_sampler import ResumableSampler
 from ..errors import ConfigError
 from ..framework import is_resuming
@@ -27,6 +28,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     """
 
     def __init__(self, *args, **kwargs):
+        # Of a runner that is not ours: weights are loaded and runs resumed once there is a loop.
+        register_safe_loaders()
         super().__init__(*args, **kwargs)
         if not len(self.dataloader):
             raise ConfigError(

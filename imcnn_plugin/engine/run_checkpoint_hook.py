@@ -8,6 +8,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from ..checkpoints import register_safe_loaders
 from ..errors import ConfigError
 from ..files import write_text
 from ..framework import is_resuming
@@ -26,9 +27,13 @@ class RunCheckpointHook(CheckpointHook):
     as soon as the new run is better, and this one does not. With ``backend_args``, or an ``out_dir`` such as
     ``s3://...``, files are on that storage, whose own writes decide whether they are atomic; ``--resume`` and the
     final test read what mmengine can load.
+
+    A run with this hook loads checkpoints by ``weights_only``, see
+    :func:`~imcnn_plugin.checkpoints.register_safe_loaders`, also where another project's tool starts it.
     """
 
     def __init__(self, *args, **kwargs):
+        register_safe_loaders()
         super().__init__(*args, **kwargs)
         # The stock hook keeps options that it does not know for Runner.save_checkpoint, which fails after an epoch.
         if unknown := self.args.keys() - inspect.signature(Runner.save_checkpoint).parameters.keys():

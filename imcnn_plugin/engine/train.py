@@ -15,6 +15,7 @@ from mmengine.runner import CheckpointLoader, Runner
 from torch.utils.data import DataLoader
 
 from .. import framework
+from ..checkpoints import register_safe_loaders
 from ..errors import (
     ConfigError,
     DataError,
@@ -69,6 +70,9 @@ class _Runner(Runner):
 def build_runner(cfg: Config, strict: bool = False) -> Runner:
     """The runner of a config, on GPUs or, if there are none, on CPU processes over gloo.
 
+    From then on mmengine's checkpoint loaders are the safe ones, see
+    :func:`~imcnn_plugin.checkpoints.register_safe_loaders`.
+
     Args:
         cfg: A config of :func:`~imcnn_plugin.engine.load_config`. ``num_identities='auto'`` is replaced in it.
         strict: The checkpoint to be loaded must have exactly the weights of the model, as a test and a resumed run
@@ -78,6 +82,7 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
         ConfigError: The launcher needs GPUs, or a component cannot be built from the config.
         DataError: The training set cannot be read.
     """
+    register_safe_loaders()
     source = cfg.filename or 'the config of the checkpoint'
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         # mmengine asks for a GPU when it starts processes itself and when it wraps the model, and torch has

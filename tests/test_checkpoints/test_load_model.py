@@ -4,10 +4,14 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner import load_checkpoint
+from mmpretrain.registry import MODELS
+from torch import nn
 
 from imcnn_plugin.checkpoints.config_text import parse_config
 from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.errors import ConfigError, DataError
+from imcnn_plugin.framework import checkpoint_loaders
 
 CONFIGS = sorted((Path(__file__).parents[2] / 'configs').glob('*.py'))
 
@@ -83,6 +87,36 @@ def test_refuses_a_model_without_attributes(best, tmp_path):
     _, path = change(best, tmp_path, cfg=cfg.pretty_text)
     with pytest.raises(DataError, match='its weights are not those of the model'):
         load_model(path)
+
+
+@MODELS.register_module()
+class LoadsAnother(nn.Module):
+    """Loads weights as soon as it is built, as mmpretrain's MiniGPT4 does."""
+
+    def __init__(self, path):
+        super().__init__()
+        load_checkpoint(self, path)
+
+
+class Payload:
+    def __init__(self, ran):
+        self.ran = ran
+
+    def __reduce__(self):
+        return Path.touch, (self.ran,)
+
+
+def test_refuses_a_hostile_file_that_its_config_loads(best, tmp_path, monkeypatch, stock_loaders):
+    # Whatever mmengine's own loaders do then.
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    torch.save(dict(state_dict=Payload(tmp_path / 'ran')), tmp_path / 'hostile.pth')
+    cfg = parse_config(torch.load(best)['meta']['cfg'], best)
+    cfg.model.backbone = dict(type='LoadsAnother', path=str(tmp_path / 'hostile.pth'))
+    _, path = change(best, tmp_path, cfg=cfg.pretty_text)
+    before = checkpoint_loaders()
+    with pytest.raises(DataError, match='changed.pth: .*hostile.pth holds more than .*: do not trust it'):
+        load_model(path)
+    assert not (tmp_path / 'ran').exists() and checkpoint_loaders() == before
 
 
 def test_checksum_is_of_what_logits_depend_on(best):

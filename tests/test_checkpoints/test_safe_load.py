@@ -1,5 +1,6 @@
 import os
 import pickle
+from fractions import Fraction
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -10,8 +11,12 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from imcnn_plugin.checkpoints.safe_load import _history_buffer_method
+from imcnn_plugin.checkpoints import load_file, register_safe_loaders, safe_loaders
+from imcnn_plugin.checkpoints.safe_load import _empty_bytes, _history_buffer_method
 from imcnn_plugin.errors import DataError
+from imcnn_plugin.framework import checkpoint_loaders
+
+KINDS = '?bBhHiIlLqQefdgFDGmM'
 
 
 def test_a_checkpoint_with_histories_loads_with_weights_only(tmp_path):
@@ -37,12 +42,74 @@ class Call:
         Call(getattr, np.ndarray, 'tofile'),
         Call(getattr, dict, 'mean'),
         Call(eval, '1 + 1'),
+        Call(bytes, 10**12),
+        Call(bytes, [1]),
+        np.array([None]),
+        np.array(['a'], 'U1'),
+        np.array([b'a'], 'S1'),
+        np.array(['a'], np.dtypes.StringDType()),
+        np.zeros(2, 'V8'),
+        np.zeros(2, [('a', 'O')]),
+        np.zeros(2, [('a', 'f4')]),
+        np.random.default_rng(0),
+        np.ma.zeros(2),
+        range(3),
+        Fraction(1, 2),
     ],
+    ids=repr,
 )
 def test_nothing_else_is_let_through(tmp_path, payload):
     torch.save(dict(payload=payload), tmp_path / 'a.pth')
     with pytest.raises(pickle.UnpicklingError):
         torch.load(tmp_path / 'a.pth', weights_only=True)
+    with pytest.raises(DataError, match='a.pth holds more than weights, numbers and histories: do not trust it'):
+        load_file(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_numbers_and_arrays_of_every_kind_load(tmp_path, kind):
+    array = np.arange(6).astype(kind).reshape(2, 3)
+    values = [array, array[0, 1], array[:0], array.T, array.astype(array.dtype.newbyteorder()), b'', b'\x00\xff']
+    torch.save(values, tmp_path / 'a.pth')
+    for found, value in zip(torch.load(tmp_path / 'a.pth', weights_only=True), values, strict=True):
+        assert isinstance(found, np.ndarray) == isinstance(value, np.ndarray) and np.array_equal(found, value)
+        assert type(found) is bytes if isinstance(value, bytes) else found.dtype == array.dtype
+
+
+def test_kinds_are_all_of_numpy_but_those_of_objects_text_and_records():
+    # The last four are other names for integers.
+    assert set(KINDS) == set(np.typecodes['All']) - set('OSUV') - set('nNpP')
+
+
+def test_stand_in_for_bytes_allocates_nothing():
+    assert _empty_bytes() == b''
+    with pytest.raises(pickle.UnpicklingError):
+        _empty_bytes(10**12)
+
+
+def test_files_are_read_although_others_have_emptied_the_list_of_safe_globals(tmp_path):
+    torch.save(dict(history=HistoryBuffer([1.0], [1]), sigma=np.float32(2)), tmp_path / 'a.pth')
+    before = torch.serialization.get_safe_globals()
+    # As onedl-mmengine does, by leaving torch.serialization.safe_globals.
+    torch.serialization.clear_safe_globals()
+    try:
+        assert load_file(tmp_path / 'a.pth')['sigma'] == 2
+    finally:
+        torch.serialization.add_safe_globals(before)
+
+
+def test_loaders_are_those_of_before_afterwards(stock_loaders):
+    before = checkpoint_loaders()
+    with safe_loaders():
+        inside = checkpoint_loaders()
+        with safe_loaders():
+            assert checkpoint_loaders() == inside
+        assert checkpoint_loaders() == inside
+        assert {key for key, loader in inside.items() if 'safe_load' in loader.__module__} == {
+            '', 'http://', 'https://'
+        }  # fmt: skip
+        register_safe_loaders()
+    assert checkpoint_loaders() == before
 
 
 def test_stand_in_for_getattr_answers_for_a_history_alone():
@@ -79,6 +146,7 @@ def read_pickle(path):
     ],
     ids=['zip', 'before torch 1.6', 'pickle'],
 )
+@pytest.mark.usefixtures('safe_loaders')
 def test_loading_a_hostile_file_runs_nothing(tmp_path, server, write, read):
     path = tmp_path / 'a.pth'
     write(dict(meta=Call(os.system, f'touch {tmp_path}/ran'), state_dict=dict()), path)
@@ -91,6 +159,7 @@ def test_loading_a_hostile_file_runs_nothing(tmp_path, server, write, read):
     assert (tmp_path / 'ran').exists()
 
 
+@pytest.mark.usefixtures('safe_loaders')
 def test_an_honest_file_is_loaded_from_a_path_and_a_url(tmp_path, server):
     torch.save(dict(state_dict=dict(weight=torch.arange(3)), history=HistoryBuffer([1.0], [1])), tmp_path / 'a.pth')
     for place in (str(tmp_path / 'a.pth'), f'{server}/a.pth'):

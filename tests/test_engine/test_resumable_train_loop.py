@@ -2,9 +2,14 @@
 
 from types import SimpleNamespace
 
+import pytest
+import torch
 from mmengine.hooks import Hook
+from mmengine.runner import CheckpointLoader
+from torch.utils.data import DataLoader
 
 from imcnn_plugin.engine import ResumableTrainLoop
+from imcnn_plugin.errors import DataError
 
 
 class Both(Hook):
@@ -47,3 +52,13 @@ def test_hooks_are_called_in_each_step_and_idle_ones_are_left_out():
     ]  # fmt: skip
     assert after.calls == [(0, 'a', dict(loss='a')), (1, 'b', dict(loss='b'))]
     assert (loop._epoch, loop._iter) == (1, 2)
+
+
+def test_a_runner_of_others_then_loads_by_weights_only(stock_loaders, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    path = str(tmp_path / 'a.pth')
+    torch.save(dict(state_dict={}, meta=dict(more=SimpleNamespace())), path)
+    assert CheckpointLoader.load_checkpoint(path)['meta']['more'] == SimpleNamespace()
+    ResumableTrainLoop(None, DataLoader([1, 2]), max_epochs=1)
+    with pytest.raises(DataError, match='a.pth holds more than weights'):
+        CheckpointLoader.load_checkpoint(path)

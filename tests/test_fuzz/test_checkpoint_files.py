@@ -20,6 +20,7 @@ from imcnn_plugin.checkpoints.read_checkpoint import read_checkpoint
 from imcnn_plugin.engine import load_config
 from imcnn_plugin.errors import IMCNNError
 
+pytestmark = pytest.mark.usefixtures('safe_loaders')
 FUZZ = settings.get_profile('fuzz')
 TIMES = FUZZ.max_examples
 CONFIG = Path(__file__).parents[2] / 'configs' / 'attr_net_celeba_mini.py'

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mmpretrain
 import pytest
 import torch
 
+MMPRETRAIN = Path(mmpretrain.__file__).parent / '.mim'
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -24,6 +26,8 @@ class Payload:
     [
         ['tools/test.py', 'configs/imcnn_demo.py', '{file}'],
         ['tools/train.py', 'configs/imcnn_demo.py', '--resume', '{file}'],
+        [MMPRETRAIN / 'tools' / 'test.py', 'configs/imcnn_demo.py', '{file}'],
+        [MMPRETRAIN / 'tools' / 'train.py', 'configs/imcnn_demo.py', '--resume', '{file}'],
     ],
 )
 def test_refused_and_not_run(faces, tmp_path, command):
@@ -31,13 +35,13 @@ def test_refused_and_not_run(faces, tmp_path, command):
     file = tmp_path / 'work' / 'epoch_1.pth'
     file.parent.mkdir()
     torch.save(dict(meta=Payload(f'touch {ran}'), state_dict=dict()), file)
-    options = ['--work-dir', file.parent, '--data-root', faces, '--cfg-options', 'model.backbone.width=0.0625',
+    options = ['--work-dir', file.parent, '--cfg-options', 'model.backbone.width=0.0625',
                'model.head.attr_head.in_channels=192', 'model.head.id_head.in_channels=192',
                'model.head.id_head.num_identities=14']  # fmt: skip
     process = subprocess.run(
-        [sys.executable, *(part.format(file=file) for part in command), *map(str, options)],
+        [sys.executable, *(str(part).format(file=file) for part in command), *map(str, options)],
         cwd=REPOSITORY,
-        env=dict(os.environ, CUDA_VISIBLE_DEVICES=''),
+        env=dict(os.environ, CUDA_VISIBLE_DEVICES='', CELEBA_ROOT=str(faces)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
