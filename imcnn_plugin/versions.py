@@ -19,15 +19,20 @@ DISTRIBUTIONS = dict(
 
 
 def _read_dependencies() -> Dict[str, str]:
-    """The requirements in this package's metadata, by import name; none for sources that are not installed."""
+    """The requirements in this package's metadata, by import name; none for sources that are not installed.
+
+    Those of the extra ``lite`` are among them: another distribution may provide the same import name.
+    """
     try:
-        requirements = map(Requirement, metadata.requires('imcnn_plugin') or ())
+        requirements = [Requirement(item) for item in metadata.requires('imcnn_plugin') or ()]
     except metadata.PackageNotFoundError:
         return {}
+    # It imports mmcv and asserts its version, so it comes last.
+    requirements.sort(key=lambda item: item.name == 'mmpretrain')
     return {
         _IMPORT_NAMES.get(item.name, item.name): f'{item.name}{item.specifier}'
         for item in requirements
-        if item.marker is None
+        if item.marker is None or item.marker.evaluate(dict(extra='lite'))
     }
 
 

@@ -13,7 +13,17 @@ FORKS = {'mmengine': 'onedl-mmengine', 'mmcv-lite': 'onedl-mmcv', 'mmpretrain': 
 
 def test_ranges_are_those_of_pyproject():
     project = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text())['project']
-    assert set(map(Requirement, project['dependencies'])) == set(map(Requirement, versions.DEPENDENCIES.values()))
+    wanted = [*project['dependencies'], *project['optional-dependencies']['lite']]
+    assert set(map(Requirement, wanted)) == set(map(Requirement, versions.DEPENDENCIES.values()))
+    # mmpretrain imports it and asserts its version, in other words.
+    names = list(versions.DEPENDENCIES)
+    assert names.index('mmcv') < names.index('mmpretrain')
+
+
+def test_pip_leaves_the_mmcv_and_the_opencv_of_other_projects_alone():
+    project = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text())['project']
+    names = {Requirement(item).name for item in project['dependencies']}
+    assert not names & {*versions.DISTRIBUTIONS['mmcv'], *versions.DISTRIBUTIONS['cv2']}
 
 
 @pytest.mark.parametrize('lock', ['requirements.txt', 'requirements-onedl.txt'])
