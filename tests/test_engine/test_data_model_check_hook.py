@@ -42,6 +42,16 @@ def test_classes_of_a_wrapped_dataset_are_named(faces):
         _match_classes(model, dataset)
 
 
+def test_the_labels_may_have_names_of_their_own():
+    model = nn.Sequential()
+    model.head = nn.Linear(1, 1)
+    model.head.classes = ['a', 'b']
+    boxes = SimpleNamespace(metainfo=dict(classes=('face',)))
+    _match_classes(model, boxes, names=['a', 'b'])
+    with pytest.raises(ConfigError, match=r"classes of DataModelCheckHook, \['b', 'a'\]: make them equal"):
+        _match_classes(model, boxes, names=['b', 'a'])
+
+
 def test_identities_that_are_unknown_are_refused():
     with pytest.raises(ConfigError, match='is 8192, but the training set has no identities .*identity_CelebA.txt'):
         fit(dict(num_identities=0), num_identities=8192)

@@ -80,6 +80,22 @@ def test_a_model_of_other_attributes_is_rejected(predictions):
         evaluate(build_metric(), scores[:, :4], targets[:, :4], True)
 
 
+@pytest.mark.parametrize('meta', [None, {}, dict(classes=('face',))])
+def test_the_labels_may_have_names_of_their_own(predictions, meta):
+    """In a project of detection the dataset's classes are kinds of boxes, and some datasets have none."""
+    own = build_metric(groups=[dict(name='vowels', labels=['a', 'e'])])
+    other = build_metric(groups=own.groups, classes=own.dataset_meta['classes'])
+    other.dataset_meta = meta
+    assert other.metric_names() == own.metric_names()
+    assert evaluate(other, *predictions, True) == evaluate(own, *predictions, True)
+    assert other.report.groups == own.report.groups
+    other.classes = None
+    with pytest.raises(
+        ConfigError, match='missing from the dataset' if meta and len(meta) else "has no 'classes': .* or set"
+    ):
+        other.metric_names()
+
+
 @pytest.mark.parametrize('group', ['Nose', dict(name='vowels'), ['a']])
 def test_groups_of_another_form_are_rejected(group):
     with pytest.raises(ConfigError, match='groups of PerAttributeAccuracy: .* is no dict'):

@@ -51,7 +51,7 @@ rank, folder = int(sys.argv[1]), sys.argv[2]
 torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
 logits, target, identity = (tensor[:5] if rank == 0 else tensor[5:] for tensor in torch.load(f'{folder}/batch.pth'))
 logits.requires_grad_()
-(multi_label_loss(logits, target) + identity_loss(logits, identity)).backward()
+(multi_label_loss(logits, target, sync=True) + identity_loss(logits, identity, sync=True)).backward()
 torch.save(logits.grad, f'{folder}/{rank}.pth')
 """
 
