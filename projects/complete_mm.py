@@ -1,6 +1,6 @@
 """Completes an environment of requirements-mm.txt with what no wheel brings; needs a C++ compiler and two minutes.
 
-- mmcv's CPU operators, whose sources come with mmcv-lite: it is then a whole mmcv. There is no wheel of mmcv 2.x for this
+- mmcv's CPU operators, whose sources come with mmcv-lite: it is then a whole mmcv. No wheel of mmcv 2.x is for this
   torch, and mmcv itself compiles eighty files one by one; as one file they take a minute of CPU.
 - xtcocotools, which mmpose needs: its wheel was built for NumPy 1.
 - mmaction2: its wheel lacks the files of one model, DRN, which it imports.

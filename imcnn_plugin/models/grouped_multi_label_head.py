@@ -285,7 +285,7 @@ class GroupedMultiLabelHead(BaseModule):
             _set_field(sample, 'pred_label', torch.where(score >= thresholds)[0])
             sample.thresholds = thresholds
             if 'gt_score' in sample and 'gt_label' not in sample:
-                _set_field(sample, 'gt_label', torch.where(sample.gt_score == 1)[0])
+                _set_field(sample, 'gt_label', torch.where(torch.as_tensor(sample.gt_score) == 1)[0])
         return data_samples
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:

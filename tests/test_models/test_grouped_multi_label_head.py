@@ -197,9 +197,11 @@ def test_tensors_and_samples_of_other_projects_give_the_same():
     expected = head.loss((x,), [DataSample().set_gt_score(row) for row in target])['loss']
     instances = InstanceData(gt_score=target)
     others = [OtherSample(gt_score=row) for row in target]
-    assert {head.loss(x, labels)['loss'].item() for labels in (target, target.float(), instances, others)} == {
-        expected.item()
-    }
+    # Packed by the transform of another project, such as mmseg's, as one of its meta_keys.
+    packed = [OtherSample(metainfo=dict(gt_score=row.numpy())) for row in target]
+    for labels in (target, target.float(), instances, others, packed):
+        assert head.loss(x, labels)['loss'].item() == expected.item()
+    assert torch.equal(head.predict(x, packed)[0].gt_label, torch.where(target[0] == 1)[0])
     assert head.loss_by_feat(head(x), target)['loss'] == expected
     own = head.predict(x)
     assert head.predict_by_feat(head(x), others) is others
