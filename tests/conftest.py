@@ -17,7 +17,7 @@ REAL_DATA = Path(os.environ.get('IMCNN_TEST_DATA', REPOSITORY.parent / 'shared' 
 
 
 def pytest_addoption(parser):
-    parser.addoption('--slow', action='store_true', help='try 20 times as many bad inputs in tests/test_fuzz')
+    parser.addoption('--slow', action='store_true', help='all backbones; 20 times the bad inputs in test_fuzz')
 
 
 def unpacked(name, folder):

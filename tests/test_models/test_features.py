@@ -2,47 +2,33 @@
 
 import pytest
 import torch
+from backbones import BACKBONES, classifier
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
 from imcnn_plugin.errors import ConfigError
-from imcnn_plugin.models import GroupedMultiLabelHead, flatten_features
+from imcnn_plugin.models import flatten_features
 
 GROUPS = [dict(name='all', labels=['a', 'b'])]
-SMALL_VIT = dict(
-    img_size=32, patch_size=16, arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=8)
+
+
+@pytest.mark.parametrize(
+    'out_type, layout', [('cls_token', None), ('avg_featmap', None), ('featmap', None), ('raw', 'NLC')]
 )
-BACKBONES = [
-    (dict(type='Conformer', arch='tiny'), 256 + 384, None),
-    (dict(type='VisionTransformer', **SMALL_VIT), 16, None),
-    (dict(type='VisionTransformer', **SMALL_VIT, out_type='featmap'), 16, None),
-    (dict(type='VisionTransformer', **SMALL_VIT, out_type='raw'), 16, 'NLC'),
-    (dict(type='DistilledVisionTransformer', **SMALL_VIT), 16, None),
-    (
-        dict(type='SwinTransformer', arch=dict(embed_dims=8, depths=[1, 1], num_heads=[1, 2]), out_indices=(1,)),
-        16,
-        None,
-    ),
-    (dict(type='HRNet', arch='w18'), 144, None),
-]
-
-
-@pytest.mark.parametrize('backbone, channels, layout', BACKBONES, ids=str)
-def test_backbones_of_vectors_maps_and_tokens_train_the_head(backbone, channels, layout):
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        network = MODELS.build(backbone)
-    head = GroupedMultiLabelHead(['a', 'b'], GROUPS, channels, layout=layout)
-    network.eval()
-    size = 32 if 'img_size' in backbone else 64
-    feats = network(torch.randn(2, 3, size, size))
-    logits = head(feats)
-    assert logits.shape == (2, 2)
+def test_vectors_maps_and_tokens_train_the_head(out_type, layout):
+    [vit] = [backbone for backbone in BACKBONES if backbone.name == 'VisionTransformer']
+    model = classifier(dict(type=vit.name, **vit.small, out_type=out_type), vit.small_channels, layout=layout)
+    logits = model(torch.randn(2, 3, vit.side, vit.side))
+    assert logits.shape == (2, 3)
     logits.sum().backward()
-    last = feats[-1]
-    if isinstance(last, list):
-        # A Conformer: the vector of its convolutions, then its token.
-        x = flatten_features(feats, channels)[:, :, 0]
-        assert torch.equal(x[:, :256], last[0]) and torch.equal(x[:, 256:], last[1])
+    assert model.backbone.patch_embed.projection.weight.grad.abs().sum() > 0
+
+
+def test_the_two_vectors_of_a_conformer_are_joined():
+    convolutions, token = torch.randn(2, 2, 5), torch.randn(2, 2, 3)
+    feats = ([convolutions[0], token[0]], [convolutions[1], token[1]])
+    x = flatten_features(feats, 8)[:, :, 0]
+    assert torch.equal(x[:, :5], convolutions[1]) and torch.equal(x[:, 5:], token[1])
 
 
 @pytest.mark.parametrize(
