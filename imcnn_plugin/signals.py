@@ -1,16 +1,21 @@
 """Signals that ask a process to stop, in it and in the processes that work for it."""
 
+import copy
 import multiprocessing
 import os
 import signal
 import threading
 import time
 from functools import partial
+from multiprocessing.context import BaseContext
+from multiprocessing.sharedctypes import RawValue
 from typing import Callable, Dict, Optional
 
 from torch.utils.data import DataLoader
 
-__all__ = ['follow_parent', 'install_handlers', 'interrupt', 'let_workers_follow', 'restore_handlers']
+__all__ = [
+    'follow_parent', 'install_handlers', 'interrupt', 'let_workers_follow', 'restore_handlers', 'worker_context'
+]  # fmt: skip
 
 
 def install_handlers(handler: Callable, *numbers: int) -> Dict[int, Callable]:
@@ -36,33 +41,62 @@ def interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt(number)
 
 
+class _Worker:
+    """A process that :func:`follow_parent` lets ignore SIGTERM, unless its parent has asked for it."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # In shared memory, since a signal does not say who sent it.
+        self.asked = RawValue('b', 0)
+
+    def start(self) -> None:
+        super().start()
+        terminate = self._popen.terminate
+
+        def ask() -> None:
+            self.asked.value = 1
+            terminate()
+
+        # Also multiprocessing calls it, when the parent exits, and then waits without end.
+        self._popen.terminate = ask
+
+
+# By the method that starts them; spawned ones need a class of a module.
+_WORKERS = {}
+for _method in multiprocessing.get_all_start_methods():
+    _name = f'_{_method.capitalize()}Worker'
+    _base = multiprocessing.get_context(_method).Process
+    _WORKERS[_method] = globals()[_name] = type(_name, (_Worker, _base), dict(__module__=__name__))
+
+
+def worker_context(method: Optional[str] = None) -> BaseContext:
+    """A context of multiprocessing, by default its own, for processes that call :func:`follow_parent`."""
+    context = copy.copy(multiprocessing.get_context(method or multiprocessing.get_start_method()))
+    context.Process = _WORKERS[context.get_start_method()]
+    return context
+
+
 def follow_parent() -> None:
-    """Makes a process that works for another end when that one does or terminates it, and by no signal of others.
+    """Makes a process of a :func:`worker_context` end when its parent ends or terminates it, not by signals of others.
 
     Ctrl-C, launchers, Slurm and systemd signal the workers of a process as well, which needs them to end in order.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, 'sigtimedwait'):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        # What unblocks it, as multiprocessing does when it starts its resource tracker, must not make it deadly.
-        signal.signal(signal.SIGTERM, _ignore)
+    signal.signal(signal.SIGTERM, _exit_if_asked)
     threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
 
 
-def _ignore(number: int, frame: object) -> None:
-    pass
+def _exit_if_asked(number: int, frame: object) -> None:
+    if multiprocessing.current_process().asked.value:
+        # torch takes any other status for that of a worker that failed.
+        os._exit(0)
 
 
 def _exit_with_parent(number: int) -> None:
-    parent = multiprocessing.parent_process()
+    worker, parent = multiprocessing.current_process(), multiprocessing.parent_process()
     # Forked processes keep each other's parent_process() alive, and that of a fork server is another one.
-    while parent.is_alive() and os.getppid() == number:
-        # Not available on Windows and macOS.
-        if not hasattr(signal, 'sigtimedwait'):
-            time.sleep(1)
-        elif (asked := signal.sigtimedwait({signal.SIGTERM}, 1)) and asked.si_pid == parent.pid:
-            break
-    # torch takes any other status for that of a worker that failed.
+    while parent.is_alive() and os.getppid() == number and not worker.asked.value:
+        time.sleep(1)
     os._exit(0)
 
 
@@ -72,8 +106,10 @@ def let_workers_follow(loader: DataLoader) -> DataLoader:
     torch's own end when their process terminates, but not always after it was killed: one waits forever to hand over
     a batch.
     """
-    if getattr(loader.worker_init_fn, 'func', None) is not _start_worker:
+    if loader.num_workers and getattr(loader.worker_init_fn, 'func', None) is not _start_worker:
         loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
+        context = loader.multiprocessing_context
+        loader.multiprocessing_context = worker_context(context and context.get_start_method())
     return loader
 
 

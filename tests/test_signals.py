@@ -33,12 +33,11 @@ batches = iter(loader)
 next(batches)
 """,
     forked="""
-import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
-from imcnn_plugin.signals import follow_parent
+from imcnn_plugin.signals import follow_parent, worker_context
 
-pool = ProcessPoolExecutor(1, multiprocessing.get_context('fork'), follow_parent)
+pool = ProcessPoolExecutor(1, worker_context('fork'), follow_parent)
 pool.submit(os.getpid).result()
 """,
     spawned="""
@@ -92,16 +91,43 @@ def test_no_process_outlives_the_one_that_it_works_for(family):
     wait_until_gone(children)
 
 
-def unblock(number):
-    # As multiprocessing does when it starts its resource tracker.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-
-
-def test_a_signal_of_others_ends_no_worker_where_something_unblocks_it():
+def test_a_signal_of_others_ends_no_worker():
     # Workers of other tests may still be there.
     others = {*multiprocessing.active_children()}
-    batches = iter(let_workers_follow(DataLoader(range(100), num_workers=1, worker_init_fn=unblock)))
+    batches = iter(let_workers_follow(DataLoader(range(100), num_workers=1)))
     assert next(batches) == 0
     [worker] = {*multiprocessing.active_children()} - others
     subprocess.run(['kill', '-TERM', str(worker.pid)], check=True)
     assert len([*batches]) == 99
+
+
+LEFT = """
+import signal
+import threading
+
+from torch.utils.data import DataLoader
+
+from imcnn_plugin.signals import let_workers_follow
+
+
+def start_thread(number):
+    # Like those of libraries, it takes signals instead of the main thread.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+
+if __name__ == '__main__':
+    loader = DataLoader(range(100), num_workers=4, worker_init_fn=start_thread, multiprocessing_context=METHOD)
+    batches = iter(let_workers_follow(loader))
+    next(batches)
+    # As what an exception refers to when a program ends.
+    threading.batches = batches
+"""
+
+
+@pytest.mark.parametrize('method', [None, 'spawn'])
+def test_a_process_ends_with_workers_that_nobody_has_stopped(method, tmp_path):
+    """multiprocessing terminates them, and waits without end for each."""
+    script = tmp_path / 'left.py'
+    script.write_text(LEFT.replace('METHOD', repr(method)))
+    assert subprocess.run([sys.executable, script], timeout=120).returncode == 0

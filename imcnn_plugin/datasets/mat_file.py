@@ -1,6 +1,5 @@
 """Reads MATLAB files."""
 
-import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Dict, Sequence, Union
@@ -8,7 +7,7 @@ from typing import Dict, Sequence, Union
 import numpy as np
 
 from ..errors import DataError
-from ..signals import follow_parent
+from ..signals import follow_parent, worker_context
 from .issues import quote
 
 
@@ -27,7 +26,7 @@ def _read_mat(path: Path, fields: Dict[str, type]) -> list:
         )
     try:
         # In another process, since some damaged files crash scipy and HDF5.
-        with ProcessPoolExecutor(1, multiprocessing.get_context('fork'), follow_parent) as pool:
+        with ProcessPoolExecutor(1, worker_context('fork'), follow_parent) as pool:
             found = pool.submit(reader, path, list(fields)).result()
     except ImportError as error:
         raise DataError(f"{path} cannot be read ({error}): pip install 'imcnn_plugin[analysis]'") from error

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..errors import ConfigError, check_sizes
 from .batch_fields import Samples, batch_labels
-from .build_part import build_part
+from .build_part import _build_part
 from .features import flatten_features
 from .grouped_linear import GroupedLinear
 from .losses import multi_label_loss, valid_count
@@ -121,7 +121,7 @@ class GroupedMultiLabelHead(BaseModule):
         self.layout = layout
         self.sync_avg_factor = sync_avg_factor
         self.thr = thr
-        self.loss_module = build_part(loss) if loss else None
+        self.loss_module = _build_part(loss) if loss else None
         if loss:
             self.check_loss(self.loss_module, f'loss={loss}')
         self._check_groups(groups, num_slices)

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..errors import ConfigError, check_sizes
 from .batch_fields import Samples, batch_field
-from .build_part import build_part
+from .build_part import _build_part
 from .features import flatten_features
 from .losses import identity_loss
 
@@ -59,7 +59,7 @@ class IdentityHead(BaseModule):
         self.in_size = in_size
         self.layout = layout
         self.sync_avg_factor = sync_avg_factor
-        self.neck = build_part(neck) if neck else nn.Identity()
+        self.neck = _build_part(neck) if neck else nn.Identity()
         dims = in_channels * (in_size[0] * in_size[1] if in_size else 1)
         self.embedding = nn.Linear(dims, embedding_dims) if embedding_dims else nn.Identity()
         self.fc = nn.Linear(embedding_dims or dims, num_identities)

@@ -6,7 +6,7 @@ from mmengine.structures import BaseDataElement
 from mmpretrain.registry import MODELS
 
 from .batch_fields import Samples
-from .build_part import build_part
+from .build_part import _build_part
 
 
 @MODELS.register_module()
@@ -31,9 +31,9 @@ class JointHead(BaseModule):
         init_cfg: Optional[Union[dict, list]] = None,
     ):
         super().__init__(init_cfg=init_cfg)
-        self.attr_head = build_part(attr_head)
-        self.id_head = build_part(id_head) if id_head else None
-        self.loss_module = build_part(loss)
+        self.attr_head = _build_part(attr_head)
+        self.id_head = _build_part(id_head) if id_head else None
+        self.loss_module = _build_part(loss)
         if self.id_head is None:
             self._register_load_state_dict_pre_hook(self._drop_identity_branch)
 
