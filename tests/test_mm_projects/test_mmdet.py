@@ -296,7 +296,7 @@ def test_stock_checkpoints_are_saved_and_resumed_as_without_the_import(photos, t
     reads_all = dict(TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD='1')
     for name, environment in dict(without=reads_all, with_=reads_all, safely={}).items():
         (tmp_path / name).mkdir()
-        run('mmdet_stock_run.py', config, tmp_path / name, 'without' if name == 'without' else 'with', **environment)
+        run('stock_run.py', config, tmp_path / name, 'without' if name == 'without' else 'with', **environment)
     plain, *ours = (
         torch.load(tmp_path / name / 'epoch_2.pth', weights_only=False) for name in ('without', 'with_', 'safely')
     )

@@ -1,6 +1,6 @@
-"""Stock mmdet trains an epoch, and resumes for a second one in a new runner.
+"""A project without ours trains an epoch, and resumes for a second one in a new runner.
 
-Usage: mmdet_stock_run.py CONFIG FOLDER with|without RANK
+Usage: stock_run.py CONFIG FOLDER with|without RANK
 """
 
 import sys
