@@ -159,7 +159,12 @@ def stock(project, scenes):
         cfg.val_evaluator, best = cfg.val_evaluator[0], 'NME'
     else:
         cfg.model.cls_head = dict(
-            type='TSNHead', num_classes=28, in_channels=128, loss_cls=dict(type='BCELossWithLogits'), multi_class=True
+            type='TSNHead',
+            num_classes=28,
+            in_channels=128,
+            multi_class=True,
+            loss_cls=dict(type='BCELossWithLogits'),
+            average_clips='prob',
         )
         for dataset in datasets:
             dataset.pipeline = [step for step in dataset.pipeline if step['type'] != 'KeyMapper']
