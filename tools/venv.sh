@@ -1,9 +1,9 @@
 # Sourced: makes .venv in the repository root where it is missing or out of date, and activates it. With imcnn_variant=-onedl
-# the place is .venv-onedl and the packages are those of requirements-onedl.txt; likewise -mm, which projects/complete_mm.py completes.
+# the place is .venv-onedl and the packages are those of requirements-onedl.txt. With -mm, projects/complete_mm.py completes it.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=.venv${imcnn_variant:=} requirements=requirements$imcnn_variant.txt
 # The place counts too: a copied or moved environment still points to the old one.
-stamp=$( (pwd && cat "$requirements" pyproject.toml) | cksum)
+stamp=$( (pwd && cat requirements.txt "$requirements" pyproject.toml) | cksum)
 if [ "$(cat "$venv/complete" 2>/dev/null)" != "$stamp" ]; then
     for python in python3.11 python3.12 python3 ""; do
         if [ -z "$python" ]; then
