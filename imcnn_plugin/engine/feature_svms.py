@@ -65,7 +65,7 @@ def _fit_layer(x: Dict[str, np.ndarray], targets: np.ndarray, title: str) -> Tup
             # An attribute that all images have, or none, needs no fit.
             val[:, i] = test[:, i] = 1 if (labels == 1).any() else -1
         else:
-            svm = LinearSVC(C=_C / x['train'].shape[1], dual='auto', tol=1e-2)
+            svm = LinearSVC(C=_C / x['train'].shape[1], dual='auto', tol=1e-2, random_state=0)
             with warnings.catch_warnings():
                 # An SVM that stopped at the iteration limit is still judged by its accuracy on validation.
                 warnings.simplefilter('ignore', ConvergenceWarning)
