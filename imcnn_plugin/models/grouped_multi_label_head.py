@@ -281,7 +281,8 @@ class GroupedMultiLabelHead(BaseModule):
             data_samples = [None] * len(scores)
         if len(data_samples) != len(scores):
             raise ConfigError(f'{len(scores)} rows of logits for {len(data_samples)} data samples: give one for each')
-        data_samples = [DataSample() if sample is None else sample for sample in data_samples]
+        if any(sample is None for sample in data_samples):
+            data_samples = [DataSample() if sample is None else sample for sample in data_samples]
         for sample, score in zip(data_samples, scores):
             _set_field(sample, 'pred_score', score)
             _set_field(sample, 'pred_label', torch.where(score >= thresholds)[0])
