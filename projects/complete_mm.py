@@ -6,6 +6,7 @@
 - mmaction2: its wheel lacks the files of one model, DRN, which it imports.
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -65,6 +66,7 @@ def remove_mmaction_drn():
 
 
 if __name__ == '__main__':
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     build_mmcv_operators()
     build_xtcocotools()
     remove_mmaction_drn()

@@ -58,5 +58,6 @@ test_evaluator = val_evaluator
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20, val_interval=20)
 val_cfg, test_cfg = dict(type='ValLoop'), dict(type='TestLoop')
+randomness = dict(seed=0)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
 del IDENTITY_STABLE, NINE_GROUPS, dataloader

@@ -84,5 +84,6 @@ val_evaluator = [
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=5, val_interval=5)
+randomness = dict(seed=0)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
 del ATTRIBUTES, NINE_GROUPS, dataloader

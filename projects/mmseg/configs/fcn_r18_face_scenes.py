@@ -53,6 +53,7 @@ test_evaluator = val_evaluator
 
 train_cfg = dict(by_epoch=True, max_epochs=5, val_interval=5)
 val_cfg, test_cfg = dict(), dict()
+randomness = dict(seed=0)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
 log_processor = dict(by_epoch=True)
 del ATTRIBUTES, NINE_GROUPS, dataloader
