@@ -1,4 +1,4 @@
-"""Attributes of each detected face in mmdet's two-stage detectors, from boxes to metric."""
+"""Attributes of each detected face in mmdet's two-stage detectors; see docs/other_projects.md."""
 
 from typing import List, Optional, Sequence
 
@@ -12,7 +12,7 @@ from mmdet.structures.bbox import bbox2roi, bbox_overlaps, scale_boxes
 from mmengine.structures import InstanceData
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.errors import DataError
+from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.evaluation import PerAttributeAccuracy
 
 
@@ -67,7 +67,7 @@ class FaceCocoDataset(CocoDataset):
 
     def parse_data_info(self, raw_data_info: dict) -> dict:
         """Parses the record of a photo."""
-        names = self.coco.loadCats(self.cat_ids)[0].get('attributes', [])
+        names = next((category.get('attributes', []) for category in self.coco.load_cats(self.cat_ids)), [])
         if missing := set(self.metainfo['attributes']) - set(names):
             raise DataError(f"{self.ann_file}: its category 'face' has no attributes {sorted(missing)}")
         columns = [names.index(name) for name in self.metainfo['attributes']]
@@ -75,12 +75,12 @@ class FaceCocoDataset(CocoDataset):
         for annotation in raw_data_info['raw_ann_info']:
             # Those that mmdet keeps.
             if super().parse_data_info(raw_data_info | dict(raw_ann_info=[annotation]))['instances']:
-                if len(annotation['attributes']) != len(names):
+                values.append(annotation.get('attributes', []))
+                if len(values[-1]) != len(names):
                     raise DataError(
-                        f'{self.ann_file}: annotation {annotation["id"]} has {len(annotation["attributes"])} values '
-                        f'for {len(names)} attributes'
+                        f'{self.ann_file}: annotation {annotation["id"]} has {len(values[-1])} values for '
+                        f'{len(names)} attributes'
                     )
-                values.append(annotation['attributes'])
         record['gt_attributes'] = np.array(values, np.int8).reshape(-1, len(names))[:, columns]
         return record
 
@@ -89,11 +89,21 @@ class FaceCocoDataset(CocoDataset):
 class PackFaceInputs(PackDetInputs):
     """mmdet's ``PackDetInputs``, and ``gt_attributes`` as ``gt_score`` of the instances.
 
-    Transforms before it that drop boxes, such as a random crop, do not fit: the numbers of boxes and attributes would
-    differ, which is an error.
+    Raises:
+        ConfigError: A transform dropped or added boxes, as a random crop does, but not their attributes.
     """
 
     mapping_table = PackDetInputs.mapping_table | dict(gt_attributes='gt_score')
+
+    def transform(self, results: dict) -> dict:
+        """Packs the record of a photo."""
+        boxes, attributes = (len(results.get(key, ())) for key in ('gt_bboxes', 'gt_attributes'))
+        if boxes != attributes:
+            raise ConfigError(
+                f'{results["img_path"]}: {boxes} boxes are left of the {attributes} faces with attributes: remove '
+                'transforms that drop or add boxes, such as RandomCrop, from the pipeline'
+            )
+        return super().transform(results)
 
 
 @METRICS.register_module()

@@ -22,10 +22,8 @@ def main():
         torch.manual_seed(0)
         model = MMDistributedDataParallel(MODELS.build(cfg.model), device_ids=None, broadcast_buffers=False)
         optim_wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.001))
-        batches = iter(Runner.build_dataloader(cfg.train_dataloader))
         losses = []
-        for _ in range(3):
-            batch = next(batches)
+        for batch in Runner.build_dataloader(cfg.train_dataloader):
             if rank:
                 for sample in batch['data_samples']:
                     sample.gt_instances = sample.gt_instances[:0]

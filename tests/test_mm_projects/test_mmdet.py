@@ -15,7 +15,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.errors import DataError
+from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.synthetic import write_photos
 
 pytest.importorskip('mmcv.ops', reason='mmcv has no operators', exc_type=ImportError)
@@ -223,6 +223,28 @@ def test_annotations_that_mmdet_drops_take_their_attributes_along(photos, tmp_pa
         FaceCocoDataset(ann_file=str(path), data_prefix=dict(img=''), test_mode=True)
 
 
+def test_transforms_that_drop_boxes_are_rejected():
+    from face_attributes import PackFaceInputs
+    from mmdet.datasets.transforms import RandomCrop
+    from mmdet.structures.bbox import HorizontalBoxes
+
+    boxes = np.array([[10, 10, 20, 20], [70, 70, 80, 80]], np.float32)
+    record = dict(
+        img_path='a.jpg',
+        img=np.zeros((90, 90, 3), np.uint8),
+        gt_bboxes=HorizontalBoxes(boxes),
+        gt_bboxes_labels=np.zeros(2, int),
+        gt_ignore_flags=np.zeros(2, bool),
+        gt_attributes=np.array([[1], [0]], np.int8),
+    )
+    packed = PackFaceInputs().transform(dict(record))
+    assert packed['data_samples'].gt_instances.gt_score.tolist() == [[1], [0]]
+    # A crop of 50 pixels has one of the two at most.
+    crops = [RandomCrop((50, 50)).transform(dict(record)) for _ in range(50)]
+    with pytest.raises(ConfigError, match='a.jpg: 1 boxes are left of the 2 faces with attributes: remove transforms'):
+        PackFaceInputs().transform(next(crop for crop in crops if crop))
+
+
 def run(script, *arguments, processes=1, **environment):
     """Runs a script of this folder in processes of their own."""
     path = os.pathsep.join([str(PROJECT), str(PROJECT.parents[1]), os.environ.get('PYTHONPATH', '')])
@@ -244,7 +266,7 @@ def test_two_processes_of_which_one_has_no_faces(photos, tmp_path):
     small_config(photos, tmp_path).dump(tmp_path / 'small.py')
     run('mmdet_two_processes.py', tmp_path, processes=2)
     first, second = (torch.load(tmp_path / f'rank_{rank}.pth', weights_only=True) for rank in (0, 1))
-    assert first['losses'][0] > 0 and second['losses'] == [0, 0, 0]
+    assert first['losses'][0] > 0 and second['losses'] == [0, 0]
     assert first['weights'].keys() == second['weights'].keys()
     for name, weight in first['weights'].items():
         assert torch.equal(weight, second['weights'][name]) and torch.isfinite(weight).all(), name
@@ -283,7 +305,6 @@ val_evaluator = dict(type='CocoMetric', ann_file='PHOTOS/val.json')
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
 val_cfg = dict(type='ValLoop')
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.001, momentum=0.9))
-# The metric's numbers are then in the checkpoint.
 default_hooks = dict(checkpoint=dict(save_best='coco/bbox_mAP', rule='greater'))
 randomness = dict(seed=0)
 """
@@ -325,5 +346,5 @@ def test_draws_photos(trained, photos, tmp_path):
     assert result.returncode == 0, result.stderr
     assert '000001.jpg: ' in result.stdout
     with Image.open(tmp_path / 'drawn' / '000001.jpg') as image:
-        # The photo, and the list beside it.
-        assert image.height == 480 and image.width > 640
+        # The photo, and the list beside it, which may be longer.
+        assert image.height >= 480 and image.width > 640
