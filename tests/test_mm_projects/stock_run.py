@@ -5,7 +5,6 @@ Usage: stock_run.py CONFIG FOLDER with|without RANK
 
 import sys
 
-import numpy as np
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -16,10 +15,7 @@ def main():
         import imcnn_plugin  # noqa: F401
     cfg = Config.fromfile(config)
     cfg.work_dir = folder
-    runner = Runner.from_cfg(cfg)
-    # As metrics leave them where NumPy computes their values.
-    runner.message_hub.update_info('history', dict(score=np.float32(0.5), palette=np.zeros((1, 3), np.uint8)))
-    runner.train()
+    Runner.from_cfg(cfg).train()
     cfg.update(experiment_name='resumed', resume=True)
     cfg.train_cfg.max_epochs = 2
     Runner.from_cfg(cfg).train()

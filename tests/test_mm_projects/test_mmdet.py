@@ -1,15 +1,14 @@
 """projects/mmdet through mmdet's own runner and registries, on drawn photos."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from commands import REPOSITORY, run, start
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from PIL import Image
@@ -18,17 +17,20 @@ from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.synthetic import write_photos
 
-pytest.importorskip('mmcv.ops', reason='mmcv has no operators', exc_type=ImportError)
-pytest.importorskip('mmdet', exc_type=ImportError)
-PROJECT = Path(__file__).resolve().parents[2] / 'projects' / 'mmdet'
+pytest.importorskip('mmcv._ext', reason='mmcv has no operators here: bash tools/run_tests.sh --mm')
+pytest.importorskip('mmdet', reason='mmdet is not installed: bash tools/run_tests.sh --mm')
+PROJECT = REPOSITORY / 'projects' / 'mmdet'
+PATHS = f'{PROJECT}:{REPOSITORY}'
 CONFIG = PROJECT / 'configs' / 'faster_rcnn_r18_fpn_faces.py'
 
 
 @pytest.fixture(scope='module', autouse=True)
 def project():
-    sys.path.insert(0, str(PROJECT))
-    yield
-    sys.path.remove(str(PROJECT))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PROJECT)
+        yield
+    # What follows is in no project's scope.
+    DefaultScope.get_instance('default', scope_name='mmengine')
 
 
 @pytest.fixture(scope='module')
@@ -245,26 +247,12 @@ def test_transforms_that_drop_boxes_are_rejected():
         PackFaceInputs().transform(next(crop for crop in crops if crop))
 
 
-def run(script, *arguments, processes=1, **environment):
-    """Runs a script of this folder in processes of their own."""
-    path = os.pathsep.join([str(PROJECT), str(PROJECT.parents[1]), os.environ.get('PYTHONPATH', '')])
-    started = [
-        subprocess.Popen(
-            [sys.executable, '-W', 'ignore', Path(__file__).with_name(script), *map(str, arguments), str(rank)],
-            env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': path, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(processes)
-    ]
-    outputs = [process.communicate(timeout=200)[0] for process in started]
-    assert [process.returncode for process in started] == [0] * processes, '\n'.join(outputs)
-
-
 def test_two_processes_of_which_one_has_no_faces(photos, tmp_path):
     small_config(photos, tmp_path).dump(tmp_path / 'small.py')
-    run('mmdet_two_processes.py', tmp_path, processes=2)
+    script = 'tests/test_mm_projects/mmdet_two_processes.py'
+    processes = [start(script, tmp_path, rank, PYTHONPATH=PATHS) for rank in (0, 1)]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], '\n'.join(outputs)
     first, second = (torch.load(tmp_path / f'rank_{rank}.pth', weights_only=True) for rank in (0, 1))
     assert first['losses'][0] > 0 and second['losses'] == [0, 0]
     assert first['weights'].keys() == second['weights'].keys()
@@ -316,8 +304,8 @@ def test_stock_checkpoints_are_saved_and_resumed_as_without_the_import(photos, t
     # Torch alone reads weights only, which mmengine's checkpoints are not: the import adds what they hold.
     reads_all = dict(TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD='1')
     for name, environment in dict(without=reads_all, with_=reads_all, safely={}).items():
-        (tmp_path / name).mkdir()
-        run('stock_run.py', config, tmp_path / name, 'without' if name == 'without' else 'with', **environment)
+        arguments = [config, tmp_path / name, 'without' if name == 'without' else 'with', 0]
+        run('tests/test_mm_projects/stock_run.py', *arguments, PYTHONPATH=PATHS, **environment)
     plain, *ours = (
         torch.load(tmp_path / name / 'epoch_2.pth', weights_only=False) for name in ('without', 'with_', 'safely')
     )
@@ -337,14 +325,10 @@ def test_draws_photos(trained, photos, tmp_path):
     )
     config = Path(trained.work_dir, 'small.py')
     trained.cfg.dump(config)
-    command = [PROJECT / 'draw_faces.py', config, checkpoint, photos / 'photos' / '000001.jpg', '--score-thr', '0']
-    path = os.pathsep.join([str(PROJECT), str(PROJECT.parents[1]), os.environ.get('PYTHONPATH', '')])
-    result = subprocess.run(
-        [sys.executable, '-W', 'ignore', *map(str, command), '--out-dir', str(tmp_path / 'drawn')],
-        env={**os.environ, 'PYTHONPATH': path}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert '000001.jpg: ' in result.stdout
+    photo = photos / 'photos' / '000001.jpg'
+    options = ['--score-thr', 0, '--out-dir', tmp_path / 'drawn']
+    output = run('projects/mmdet/draw_faces.py', config, checkpoint, photo, *options, PYTHONPATH=PATHS)
+    assert '000001.jpg: ' in output
     with Image.open(tmp_path / 'drawn' / '000001.jpg') as image:
         # The photo, and the list beside it, which may be longer.
         assert image.height >= 480 and image.width > 640
