@@ -17,6 +17,9 @@ warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable
 _filter = warnings.filters[0]
 try:
     check_versions()
+    from . import framework
+
+    framework.import_datasets()
     from . import checkpoints, datasets, engine, evaluation, models
 finally:
     warnings.filters.remove(_filter)

@@ -6,6 +6,7 @@ installed versions.
 """
 
 import atexit
+from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Callable, Dict, Tuple
@@ -15,6 +16,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
+from mmengine.logging import logger
 from mmengine.optim import OptimWrapper
 from mmengine.runner import CheckpointLoader, EpochBasedTrainLoop, Runner
 from numpy._core.multiarray import _reconstruct, scalar
@@ -22,8 +24,8 @@ from torch import nn
 
 __all__ = [
     'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'SCHEDULER_PROGRESS', 'accumulative_counts',
-    'checkpoint_loaders', 'ema_has_started', 'is_compiled', 'is_resuming', 'model_config', 'open_mtcnn',
-    'run_exit_functions', 'set_resuming', 'swap_ema_weights'
+    'checkpoint_loaders', 'ema_has_started', 'import_datasets', 'is_compiled', 'is_resuming', 'model_config',
+    'open_mtcnn', 'run_exit_functions', 'set_resuming', 'swap_ema_weights'
 ]  # fmt: skip
 
 # What a pickled NumPy array and a pickled NumPy number refer to.
@@ -57,6 +59,19 @@ def is_resuming(runner: Runner) -> bool:
 def set_resuming(runner: Runner, resume: bool) -> None:
     """Sets whether the next checkpoint that a runner loads is resumed."""
     runner._resume = resume
+
+
+def import_datasets() -> None:
+    """Imports mmpretrain's datasets without the line that its fork prints then, also into what a program reads.
+
+    It prints by mmengine's ``print_log``, whose module has its own ``print`` meanwhile: standard output is the whole
+    process's.
+    """
+    logger.print = lambda message: message == 'Could not import OneDL' or print(message)
+    try:
+        import_module('mmpretrain.datasets')
+    finally:
+        del logger.print
 
 
 def checkpoint_loaders() -> Dict[str, Callable]:
