@@ -1,6 +1,7 @@
 """projects/mmseg, projects/mmpose and projects/mmaction2, in the runners of these projects, on drawn scenes."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,9 @@ CASES = dict(
     mmaction2=('mmaction', 'loss', 'attr/mAP', 28),
 )
 
+if missing := [module for module, *_ in CASES.values() if not find_spec(module)]:
+    pytest.skip(f'{", ".join(missing)} not installed: bash tools/run_tests.sh --mm', allow_module_level=True)
+
 
 @pytest.fixture(scope='session')
 def scenes(faces, tmp_path_factory):
@@ -31,8 +35,6 @@ def scenes(faces, tmp_path_factory):
 
 @pytest.fixture(scope='module', params=CASES)
 def project(request):
-    module, *_ = CASES[request.param]
-    pytest.importorskip(module, reason=f'{module} is not installed: bash tools/run_tests.sh --mm')
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(PROJECTS / request.param)
         yield request.param
