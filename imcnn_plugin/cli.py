@@ -145,10 +145,14 @@ def add_inferencer_arguments(parser: argparse.ArgumentParser) -> None:
         help='photos are shrunk to this many pixels for the detection of faces of 20 pixels and more (default '
         '%(default)s)',
     )
+    parser.add_argument(
+        '--consistent', action='store_true', help='no labels that contradict each other, such as two hair colors'
+    )
 
 
 def make_inferencer(args: argparse.Namespace):
     """The :class:`~imcnn_plugin.apis.FaceAttributeInferencer` of :func:`add_inferencer_arguments`."""
     from .apis.inferencer import FaceAttributeInferencer
 
-    return FaceAttributeInferencer(args.checkpoint, args.device, 'bf16' if args.amp else 'fp32', args.detect_pixels)
+    precision = 'bf16' if args.amp else 'fp32'
+    return FaceAttributeInferencer(args.checkpoint, args.device, precision, args.detect_pixels, args.consistent)

@@ -1,12 +1,15 @@
 """Combinations of CelebA's attributes that (nearly) exclude each other, in predictions and in labels."""
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
-__all__ = ['COMBINATIONS', 'HAIR_COLORS', 'LabelConflict', 'count_label_conflicts', 'find_combinations']
+__all__ = [
+    'COMBINATIONS', 'HAIR_COLORS', 'LabelConflict', 'count_label_conflicts', 'find_combinations',
+    'predict_without_conflicts'
+]  # fmt: skip
 
 HAIR_COLORS = ('Black_Hair', 'Blond_Hair', 'Brown_Hair', 'Gray_Hair')
 
@@ -84,3 +87,50 @@ def find_combinations(
         if used <= labelled.keys():
             known = np.all([labelled[attribute] for attribute in used], 0)
             yield name, known, {literals: known & np.all([has[x] for x in literals], 0) for literals in sets}
+
+
+def predict_without_conflicts(probabilities: np.ndarray, thresholds: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """The most probable labels ``(N, L)``, booleans, that have none of the sets in :data:`COMBINATIONS`.
+
+    A row whose labels by the thresholds have none keeps them. In others, the attributes that exclude each other,
+    directly or by way of others, get the allowed labels with the greatest sum of log-odds of the positive ones, each
+    relative to its threshold: with thresholds of 1/2, the most probable labels. All are tried, so this is exact.
+
+    Args:
+        probabilities: ``(N, L)``.
+        thresholds: ``(L, )``.
+        classes: The L attributes. Sets with others do not count.
+    """
+    labels = probabilities >= thresholds
+    gain = _log_odds(probabilities) - _log_odds(thresholds)
+    for names, allowed in _allowed_labels(classes):
+        columns = [classes.index(name) for name in names]
+        wrong = ~(labels[:, None, columns] == allowed).all(2).any(1)
+        labels[np.ix_(wrong, columns)] = allowed[(gain[np.ix_(wrong, columns)] @ allowed.T).argmax(1)]
+    return labels
+
+
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    # Finite also for certain ones.
+    p = np.clip(np.asarray(probabilities, float), 1e-7, 1 - 1e-7)
+    return np.log(p / (1 - p))
+
+
+def _allowed_labels(classes: Sequence[str]) -> Iterator[Tuple[List[str], np.ndarray]]:
+    """Yields groups of attributes that share sets, and the labels of a group that have none of them, ``(A, k)``."""
+    sets = [literals for group in COMBINATIONS.values() for literals in group]
+    sets = [literals for literals in sets if {literal.lstrip('-') for literal in literals} <= {*classes}]
+    while sets:
+        names, members = {literal.lstrip('-') for literal in sets[0]}, []
+        while joined := [literals for literals in sets if names & {literal.lstrip('-') for literal in literals}]:
+            sets = [literals for literals in sets if literals not in joined]
+            members += joined
+            names |= {literal.lstrip('-') for literals in joined for literal in literals}
+        names = sorted(names)
+        found = [dict(zip(names, values)) for values in product([False, True], repeat=len(names))]
+        allowed = [
+            [*labels.values()]
+            for labels in found
+            if not any(all(labels[x.lstrip('-')] != x.startswith('-') for x in literals) for literals in members)
+        ]
+        yield names, np.array(allowed)

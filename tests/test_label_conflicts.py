@@ -1,9 +1,11 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.datasets import read_annotations
-from imcnn_plugin.label_conflicts import COMBINATIONS, count_label_conflicts
+from imcnn_plugin.label_conflicts import COMBINATIONS, count_label_conflicts, predict_without_conflicts
 
 
 def found_in(labels):
@@ -60,3 +62,33 @@ def test_combinations_hardly_occur_in_celeba(celeba_annotations):
     shares = [share(*literals) for sets in COMBINATIONS.values() for literals in sets]
     assert max(shares) < 0.07 and np.median(shares) < 0.02
     assert share('No_Beard', '5_o_Clock_Shadow') == pytest.approx(0.28, abs=0.005)
+
+
+CONFLICTING = [
+    'Male', 'No_Beard', 'Goatee', 'Mustache', '5_o_Clock_Shadow', 'Black_Hair', 'Blond_Hair', 'Bald', 'Bangs',
+    'Wavy_Hair', 'Straight_Hair', 'Smiling',
+]  # fmt: skip
+
+
+def test_labels_without_conflicts_are_the_most_probable_ones():
+    """Against a search through all labels of twelve attributes."""
+    rng = np.random.default_rng(0)
+    p, thresholds = rng.uniform(0.01, 0.99, (60, 12)), rng.uniform(0.3, 0.7, 12)
+    found = predict_without_conflicts(p, thresholds, CONFLICTING)
+    # Odds of a positive label, relative to the threshold.
+    odds = p / (1 - p) * (1 - thresholds) / thresholds
+    missing = dict.fromkeys(ATTRIBUTES, 0) | dict(No_Beard=1)
+    every = np.array([*product([0, 1], repeat=12)])
+    every = every[[not any(found_in(missing | dict(zip(CONFLICTING, row))).values()) for row in every.tolist()]]
+    best = every[(every @ np.log(odds.T)).argmax(0)]
+    assert np.array_equal(found, best)
+    assert 0 < (found != (p >= thresholds)).any(1).sum() < 60
+    assert not (found != (p >= thresholds))[:, -1].any()
+
+
+def test_labels_that_are_certain_and_those_without_conflicts():
+    classes = ['Black_Hair', 'Blond_Hair', 'Tall']
+    p = np.array([[1, 1, 0], [0.6, 0.9, 0.2], [0.5, 0.1, 0.5], [0, 0, 1]], np.float32)
+    found = predict_without_conflicts(p, np.full(3, 0.5, np.float32), classes)
+    assert found[0].sum() == 1 and found[1:].tolist() == [[0, 1, 0], [1, 0, 1], [0, 0, 1]]
+    assert predict_without_conflicts(p, np.zeros(3), ['a', 'b', 'c']).all()

@@ -9,6 +9,7 @@ from mmengine.device import get_device
 from ..checkpoints.load_model import load_model
 from ..engine.evaluation_data import evaluation_pipeline
 from ..errors import ConfigError, DataError, one_line
+from ..label_conflicts import predict_without_conflicts
 from ..visualization.face_overlay import draw_faces
 from .album import Album
 from .face_alignment import align_face
@@ -30,6 +31,8 @@ class FaceAttributeInferencer:
         precision: 'fp32', or 'bf16', in which convolutions and matrix products run in half precision.
         detect_pixels: Photos with more pixels are shrunk to this many for face detection, see
             :class:`~imcnn_plugin.apis.face_detection.FaceDetector`.
+        consistent: Choose the labels of a face so that none contradict each other, see
+            :func:`~imcnn_plugin.label_conflicts.predict_without_conflicts`; the probabilities stay.
 
     Raises:
         DataError: The checkpoint cannot be read.
@@ -44,7 +47,7 @@ class FaceAttributeInferencer:
                   is shrunk for detection; None if none are detected
         faces     the largest first, each a dict:
                     attributes  {name: dict(probability=..., threshold=..., label=...)}; label is True if the
-                                probability is at least the threshold
+                                probability is at least the threshold, unless labels are consistent
                     box         left, top, right, bottom in pixels of the photo, rotated as its EXIF tag says
                     landmarks   x and y of left eye, right eye, nose, left and right corner of the mouth
                     score       of the detector, 0 to 1
@@ -66,6 +69,7 @@ class FaceAttributeInferencer:
         device: Union[str, torch.device, None] = None,
         precision: str = 'fp32',
         detect_pixels: int = 640 * 480,
+        consistent: bool = False,
     ):
         if precision not in ('fp32', 'bf16'):
             raise ConfigError(f"there is no precision '{precision}', only 'fp32' and 'bf16'")
@@ -83,6 +87,7 @@ class FaceAttributeInferencer:
             ) from error
         self.precision = precision
         self.detect_pixels = detect_pixels
+        self.consistent = consistent
         self.detector: Optional[FaceDetector] = None
         self._warned = False
 
@@ -238,11 +243,12 @@ class FaceAttributeInferencer:
     def _label(self, result: dict, probabilities: np.ndarray) -> dict:
         """Adds the attributes to the faces of a result, from probabilities ``(faces, L)``."""
         thresholds = self.head.thresholds.cpu().numpy()
-        for face, values in zip(result['faces'], probabilities):
-            for name, value, threshold in zip(self.classes, values, thresholds):
-                face['attributes'][name] = dict(
-                    probability=float(value), threshold=float(threshold), label=bool(value >= threshold)
-                )
+        labels = probabilities >= thresholds
+        if self.consistent:
+            labels = predict_without_conflicts(probabilities, thresholds, self.classes)
+        for face, *values in zip(result['faces'], probabilities.tolist(), labels.tolist()):
+            for name, probability, threshold, label in zip(self.classes, values[0], thresholds.tolist(), values[1]):
+                face['attributes'][name] = dict(probability=probability, threshold=threshold, label=label)
         return result
 
     def visualize(self, photo: PhotoType, result: dict) -> np.ndarray:

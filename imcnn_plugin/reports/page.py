@@ -101,6 +101,8 @@ def _render_page(
             calibration=_calibration(predictions),
             subgroups=[_subgroup_table(predictions, name) for name in SUBGROUPS if name in predictions.classes],
             label_conflicts=count_label_conflicts(predictions.predicted, predictions.targets, predictions.classes),
+            consistent_accuracy=predictions.consistent_accuracy,
+            accuracy=predictions.report.mean_accuracy,
             worst_errors=_worst_errors(predictions, pictures),
             worst_images=_worst_images(predictions, pictures),
         )

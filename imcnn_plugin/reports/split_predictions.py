@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from ..apis.predict_split import open_loader, open_trained, predict_logits
-from ..evaluation import AttributeReport
+from ..evaluation import AttributeReport, mean_or_none, score_attributes
+from ..label_conflicts import predict_without_conflicts
 from .work_dir import _attribute_groups
 
 
@@ -42,6 +43,12 @@ class SplitPredictions:
     def predicted(self) -> np.ndarray:
         """Booleans ``(N, L)``."""
         return self.probabilities >= self.thresholds
+
+    @cached_property
+    def consistent_accuracy(self) -> Optional[float]:
+        """The mean accuracy in percent of labels without conflicts."""
+        labels = predict_without_conflicts(self.probabilities, self.thresholds, self.classes)
+        return mean_or_none(score_attributes(labels.astype(float), self.targets)['accuracy'])
 
     @cached_property
     def names(self) -> List[str]:

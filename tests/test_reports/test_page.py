@@ -12,6 +12,7 @@ from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
 from imcnn_plugin.engine.training_log import TrainingLog
 from imcnn_plugin.errors import DataError
 from imcnn_plugin.evaluation import AttributeReport
+from imcnn_plugin.label_conflicts import predict_without_conflicts
 from imcnn_plugin.reports.page import _find_mismatches, _render_page, write_report
 from imcnn_plugin.reports.split_predictions import SplitPredictions
 from imcnn_plugin.reports.work_dir import WorkDir
@@ -126,6 +127,10 @@ def test_the_other_tables_show_the_same_predictions(predictions, tmp_path):
         gaps = [abs(float(row[3])) for row in [*rows.values()][1:-1] if row[3] != '–']
         assert gaps == sorted(gaps, reverse=True)
     assert len(page.table('conflicts')) == 11
+    labels = predict_without_conflicts(predictions.probabilities, predictions.thresholds, ATTRIBUTES)
+    assert (labels != predictions.predicted).any()
+    right = np.where(predictions.targets >= 0, labels == predictions.targets, np.nan)
+    assert f'a mean accuracy of {100 * np.nanmean(right, 0).mean():.2f} % instead of' in page.text
     worst = page.tables['errors'][0][1]
     i, j = int(worst[0].removesuffix('.jpg')), ATTRIBUTES.index(worst[1])
     wrong = (predictions.targets >= 0) & (predictions.predicted != predictions.targets)

