@@ -60,7 +60,7 @@ class FaceCocoDataset(CocoDataset):
     ``metainfo`` selects and orders L of the file's attributes.
 
     Raises:
-        DataError: The file has no such attribute, or an annotation has not as many values as the file has attributes.
+        DataError: The file has no such attribute, or the number of values in an annotation differs.
     """
 
     METAINFO = dict(classes=('face',), palette=[(220, 20, 60)], attributes=ATTRIBUTES)
