@@ -246,8 +246,8 @@ class FaceAttributeInferencer:
         labels = probabilities >= thresholds
         if self.consistent:
             labels = predict_without_conflicts(probabilities, thresholds, self.classes)
-        for face, *values in zip(result['faces'], probabilities.tolist(), labels.tolist()):
-            for name, probability, threshold, label in zip(self.classes, values[0], thresholds.tolist(), values[1]):
+        for face, *columns in zip(result['faces'], probabilities.tolist(), labels.tolist()):
+            for name, threshold, probability, label in zip(self.classes, thresholds.tolist(), *columns):
                 face['attributes'][name] = dict(probability=probability, threshold=threshold, label=label)
         return result
 
