@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+import torch
 from mmengine.dist import is_main_process
 
 from imcnn_plugin.checkpoints import drop_identity_head
@@ -42,6 +43,8 @@ def main():
         cfg.test_cfg.type = 'FlipTTALoop'
     if args.amp:
         cfg.test_cfg.fp16 = True
+        # As in training; on a GPU the loop would take float16.
+        torch.set_autocast_dtype('cuda', torch.bfloat16)
     expected = AttributeReport.load(args.expect) if args.expect else None
     with translate_errors():
         build_runner(cfg, strict=True).test()

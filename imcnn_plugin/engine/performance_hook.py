@@ -1,4 +1,4 @@
-from typing import Union
+from typing import Optional, Union
 
 import torch
 from mmengine.hooks import Hook
@@ -8,7 +8,8 @@ from mmpretrain.registry import HOOKS
 from mmpretrain.utils import get_ori_model
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 
-from ..framework import is_compiled
+from ..errors import ConfigError
+from ..framework import accumulative_counts, is_compiled
 from ..models.joint_head import JointHead
 from .malloc_tuning import keep_freed_memory
 
@@ -21,11 +22,15 @@ class PerformanceHook(Hook):
         channels_last: Keep the weights of convolutions, and with them all feature maps, in channels_last layout.
         compile: Compile the backbone and the heads with ``torch.compile``; a dict has its options, such as
             ``dict(mode='reduce-overhead')``, which records CUDA graphs. It takes a minute or more before the first
-            step. mmengine's own ``compile`` would include the data samples, which dynamo cannot trace.
+            step. mmengine's own ``compile`` would include the data samples, which dynamo cannot trace. CUDA graphs
+            cannot accumulate gradients over steps.
         keep_memory: On a CPU, keep what a step frees for the next one, see :func:`keep_freed_memory`; the process
             then stays at its peak size.
         bf16_all_reduce: Several processes exchange gradients in bfloat16, half the bytes of float32. Communication
             still overlaps with the backward pass.
+
+    Raises:
+        ConfigError: Training with CUDA graphs accumulates gradients.
     """
 
     # Before a checkpoint is loaded, whose tensors take the layout of the weights.
@@ -61,5 +66,22 @@ class PerformanceHook(Hook):
             runner.logger.info('The model is compiled in the first steps, which takes a minute or more.')
 
     def before_train(self, runner: Runner) -> None:
+        if self.compile and self._records_graphs and accumulative_counts(runner.optim_wrapper) > 1:
+            raise ConfigError(
+                f'default_hooks.speed.compile is {self.compile}, and optim_wrapper.accumulative_counts is '
+                f'{accumulative_counts(runner.optim_wrapper)}: CUDA graphs reuse the memory of the gradients in each '
+                'step; compile without a mode, or do not accumulate'
+            )
         if self.bf16_all_reduce and is_model_wrapper(runner.model):
             runner.model.register_comm_hook(None, bf16_compress_hook)
+
+    def _before_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None, mode: str = 'train'
+    ) -> None:
+        # The backbone and the heads are graphs of their own: one would overwrite what another still needs.
+        if self.compile:
+            torch.compiler.cudagraph_mark_step_begin()
+
+    @property
+    def _records_graphs(self) -> bool:
+        return isinstance(self.compile, dict) and self.compile.get('mode') in ('reduce-overhead', 'max-autotune')

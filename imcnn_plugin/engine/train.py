@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Set
+from typing import Optional, Set
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from mmengine.dist import all_reduce, barrier, sync_random_seed
 from mmengine.hooks import EMAHook
 from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import CheckpointLoader, Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import framework
@@ -51,6 +52,14 @@ class _Runner(Runner):
             later = datetime.strptime(self._timestamp, _SECONDS) + timedelta(seconds=1)
             self._timestamp = later.strftime(_SECONDS)
         self.started.add(self._timestamp)
+
+    def wrap_model(self, model_wrapper_cfg: Optional[dict], model: nn.Module) -> nn.Module:
+        """Wraps the model for several processes."""
+        hooks = [*(self.cfg.get('default_hooks') or {}).values(), *(self.cfg.get('custom_hooks') or [])]
+        # Before PerformanceHook, since DistributedDataParallel lays out gradients as the weights are now.
+        if any(isinstance(hook, dict) and hook.get('channels_last') for hook in hooks):
+            model.to(memory_format=torch.channels_last)
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def dump_config(self) -> None:
         """Leaves the config in a work directory as it is: DataModelCheckHook writes it when training starts."""

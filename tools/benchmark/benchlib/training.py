@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List
 
 import torch
-from mmengine.config import Config
 from mmengine.runner import Runner
 
 from imcnn_plugin.engine import keep_freed_memory
@@ -52,6 +51,18 @@ class Variant:
     dtype: torch.dtype = torch.float32
     memory_format: torch.memory_format = torch.contiguous_format
     keep_memory: bool = False
+
+    @classmethod
+    def of(cls, runner: Runner, run: Callable[[], None]) -> 'Variant':
+        """One of a runner, whose config says how it trains."""
+        cfg, speed = runner.cfg, runner.cfg.default_hooks.speed
+        return cls(
+            run,
+            runner,
+            torch.bfloat16 if cfg.optim_wrapper.type == 'BF16OptimWrapper' else torch.float32,
+            torch.channels_last if speed.get('channels_last') else torch.contiguous_format,
+            bool(speed.get('keep_memory')),
+        )
 
     def prepare(self) -> None:
         """Must be called before ``run`` if another variant ran before."""
@@ -111,26 +122,24 @@ def make_variants(data: Data, network: Network, work_dir: Path, compiled: bool) 
         runner = start_runner(cfg, share_weights(model), work_dir, name)
         optimizer = runner.optim_wrapper.optimizer
         state = optimizer.state = optimizer.state if state is None else state
-        variants[name] = Variant(runner.train_loop.run_epoch, runner, *_settings(cfg))
+        variants[name] = Variant.of(runner, runner.train_loop.run_epoch)
 
     # With the last runner, which has every option.
-    batch = synthetic_batch(network, data.batch_size)
-
-    def run_steps() -> None:
-        for _ in range(data.steps):
-            runner.model.train_step(batch, runner.optim_wrapper)
-
-    variants[SYNTHETIC] = Variant(run_steps, runner, *_settings(cfg))
+    variants[SYNTHETIC] = Variant.of(runner, synthetic_steps(runner, network, data.batch_size, data.steps))
     return variants
 
 
-def _settings(cfg: Config) -> Tuple[torch.dtype, torch.memory_format, bool]:
-    """Precision and layout that a config trains in, and whether it keeps freed memory."""
-    return (
-        torch.bfloat16 if cfg.optim_wrapper.type == 'BF16OptimWrapper' else torch.float32,
-        torch.channels_last if cfg.default_hooks.speed.get('channels_last') else torch.contiguous_format,
-        bool(cfg.default_hooks.speed.get('keep_memory')),
-    )
+def synthetic_steps(runner: Runner, network: Network, batch_size: int, steps: int) -> Callable[[], None]:
+    """A function that trains for some steps on a batch that is on the device already."""
+    batch = synthetic_batch(network, batch_size)
+
+    def run_steps() -> None:
+        for _ in range(steps):
+            # As PerformanceHook does; without CUDA graphs it has no effect.
+            torch.compiler.cudagraph_mark_step_begin()
+            runner.model.train_step(batch, runner.optim_wrapper)
+
+    return run_steps
 
 
 def training_rows(

@@ -1,0 +1,231 @@
+"""Checks on a GPU that this package computes what it computes on a CPU, and measures how fast, within a time limit.
+
+Each part prints what it finds as soon as it knows, and writes it to --out. A part that fails is named, and the next
+one goes on; a part that would not end in time is left out. Everything is done on drawn faces. The exit status is 1 if
+a check failed. Without a GPU it only shows that the parts run: --tiny makes them small.
+"""
+
+import argparse
+import gc
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+import traceback
+from functools import partial
+from pathlib import Path
+from typing import Callable, Iterator, List, Tuple
+
+import torch
+from benchlib import gpu_checks, gpu_speed
+from benchlib.faces import write_many_faces
+from benchlib.loop_cost import TINY, make_loops, measure_loops
+from benchlib.network import Network
+from benchlib.report import the_device
+from benchlib.roofline import measure_roofline
+from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
+
+from imcnn_plugin.cli import between, run_tool
+from imcnn_plugin.datasets import PackedFaces
+from imcnn_plugin.datasets.packing import write_pack
+from imcnn_plugin.files import writable, write_text
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--out', type=writable, metavar='FILE', required=True, help='JSON file of all figures')
+    parser.add_argument(
+        '--minutes', type=between(0.1, 1000, float), default=6, help='time limit (default %(default)s)'
+    )
+    parser.add_argument('--only', nargs='+', metavar='PART', help='names of parts')
+    parser.add_argument('--tiny', action='store_true', help='tiny networks and few images')
+    return parser.parse_args()
+
+
+class Session:
+    """The parts and what they found.
+
+    Args:
+        args: Of the command line.
+        folder: A temporary folder.
+    """
+
+    def __init__(self, args: argparse.Namespace, folder: Path):
+        self.start, self.args, self.folder = time.monotonic(), args, folder
+        self.found: dict = {}
+        self.wrong: List[str] = []
+        tiny = args.tiny
+        self.network = Network(1 / 32, 32, 40) if tiny else Network()
+        self.small = Network(1 / 32 if tiny else 0.25, 64, 40)
+        self.batch_sizes = (4, 8) if tiny else (64, 256, 1024)
+        self.images = 16 if tiny else 4096
+        self._speed = self._faces = self._roofline = None
+
+    def left(self) -> float:
+        """Seconds until the time limit."""
+        return self.args.minutes * 60 - (time.monotonic() - self.start)
+
+    def say(self, text: str) -> None:
+        """Prints a line with the seconds since the start."""
+        print(f'[{time.monotonic() - self.start:6.1f}] {text}', flush=True)
+
+    def keep(self, part: str, name: str, row: dict) -> None:
+        """Prints and writes one finding."""
+        self.found.setdefault(part, {})[name] = row
+        mark = {True: 'ok    ', False: 'WRONG '}.get(row.get('ok'), '')
+        if row.get('ok') is False:
+            self.wrong.append(f'{part}: {name}')
+        values = ', '.join(f'{key} {_shown(value)}' for key, value in row.items() if key not in ('ok', 'kernels'))
+        self.say(f'{mark}{part}: {name}: {values}')
+        for kernel, milliseconds in row.get('kernels', {}).items():
+            self.say(f'    {milliseconds:7.3f} ms  {kernel}')
+        write_text(Path(self.args.out), json.dumps(self.found, indent=1) + '\n')
+
+    def run(self, part: str, needed: float, rows: Callable[[], Iterator[Tuple[str, dict]]]) -> None:
+        """Runs one part that takes about ``needed`` seconds on a GPU."""
+        if self.args.only and part not in self.args.only:
+            return
+        if self.left() < needed and not self.args.tiny:
+            self.keep('left out', part, dict(seconds_left=self.left(), needed=needed))
+            return
+        begun = time.monotonic()
+        try:
+            for name, row in rows():
+                self.keep(part, name, row)
+        # Whatever fails in a part, the others go on; the time on a GPU is short.
+        except Exception as error:
+            traceback.print_exc()
+            self.keep(
+                part, 'failed', dict(ok=False, error=f'{type(error).__name__}: {" ".join(str(error).split())[:500]}')
+            )
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.found.setdefault('seconds', {})[part] = round(time.monotonic() - begun, 1)
+
+    @property
+    def faces(self) -> gpu_checks.DrawnFaces:
+        """Faces for the checks."""
+        if self._faces is None:
+            self._faces = gpu_checks.DrawnFaces.write(self.folder / 'checks', 20 if self.args.tiny else 100)
+        return self._faces
+
+    @property
+    def roofline(self) -> dict:
+        """Bandwidth and peaks of the device."""
+        if self._roofline is None:
+            self._roofline = measure_roofline()
+        return self._roofline
+
+    @property
+    def packed(self) -> Path:
+        """Packed faces for the measurements of speed."""
+        path = self.folder / 'packed'
+        if not path.exists():
+            write_many_faces(self.folder / 'files', self.images)
+            write_pack(self.folder / 'files', path, self.network.size)
+        return path
+
+    @property
+    def speed(self) -> gpu_speed.TrainingSpeed:
+        """The full network."""
+        if self._speed is None:
+            self._speed = gpu_speed.TrainingSpeed(
+                self.network, self.packed, self.folder / 'files', self.images, self.folder / 'speed', self.roofline
+            )
+        return self._speed
+
+    def measure_roofline(self) -> Iterator[Tuple[str, dict]]:
+        """Measured rates, and the lower bound of a step."""
+        yield 'rates', self.roofline
+        speed = self.speed
+        bound = speed.step_bound(torch.bfloat16, self.batch_sizes[0])
+        yield 'step', dict(weights=speed.weights, flops_an_image=speed.flops, bound_bfloat16=bound)
+
+    def measure_training(self, name: str, batch_size: int) -> Iterator[Tuple[str, dict]]:
+        """One variant at one batch size."""
+        title = f'{name}, batch {batch_size}'
+        if name == gpu_speed.STOCK:
+            yield title, self.speed.measure_stock(batch_size, 2)
+            return
+        torch._dynamo.reset()
+        first = batch_size == self.batch_sizes[0]
+        yield title, self.speed.measure(name, batch_size, 5 if first else 3, kernels=first)
+
+    def measure_loop(self) -> Iterator[Tuple[str, dict]]:
+        """The loop around a tiny network."""
+        tiny, steps = self.folder / 'tiny', 3 if self.args.tiny else 50
+        write_pack(self.packed.with_name('files'), tiny, TINY.size)
+        loops = make_loops(tiny, 4 if self.args.tiny else 64, steps, self.folder / 'loops')
+        for row in measure_loops(loops, steps, 1 if self.args.tiny else 10, later=100000):
+            yield f'{row["loop"]}, step {row["step"]}', row
+
+    def measure_predictions(self) -> Iterator[Tuple[str, dict]]:
+        """The full network's predictors."""
+        number = min(self.batch_sizes[1], self.images)
+        pack = PackedFaces(str(self.packed), split='train')
+        images = pack.__getitems__(list(range(number)))['inputs'].to(the_device())
+        network = Network(self.network.width, self.network.size, 0)
+        compiled, rounds, calls = torch.cuda.is_available(), *((1, 1) if self.args.tiny else (7, 20))
+        yield from gpu_speed.measure_predictions(network, images, self.roofline, compiled, rounds, calls)
+
+    def measure_epoch_end(self) -> Iterator[Tuple[str, dict]]:
+        """Checkpoints and validations."""
+        yield 'full network', gpu_speed.measure_epoch_end(self.speed, self.batch_sizes[1], self.folder)
+
+    def run_all(self) -> None:
+        """All parts, the most important first."""
+        backend = True if torch.cuda.is_available() else dict(backend='eager')
+        modes = dict(default=backend)
+        if torch.cuda.is_available():
+            modes['CUDA graphs'] = dict(mode='reduce-overhead')
+        plan = gpu_speed.plan_training(self.batch_sizes, compiled=True)
+        compiled = [(name, size) for name, size in plan if name in ('+ compile', gpu_speed.GRAPHS)]
+        self.run('losses', 10, lambda: gpu_checks.check_losses(self.small, 4 if self.args.tiny else 32))
+        self.run('packed', 10, lambda: gpu_checks.check_packed(self.faces))
+        self.run('roofline', 15, self.measure_roofline)
+        for name, size in [item for item in plan if item not in compiled]:
+            self.run('training', 12, partial(self.measure_training, name, size))
+        self.run('waits', 10, lambda: gpu_checks.check_waits(self.faces))
+        self.run('inferencer', 12, lambda: gpu_checks.check_inferencer(self.faces))
+        self.run('resume', 15, lambda: gpu_checks.check_resume(self.faces))
+        self.run('predictions', 12, lambda: gpu_checks.check_predictions(self.small, self.faces))
+        for name, size in compiled:
+            self.run('training', 35, partial(self.measure_training, name, size))
+        self.run('training', 15, partial(self.measure_training, gpu_speed.STOCK, self.batch_sizes[0]))
+        self.run('compile', 60, lambda: gpu_checks.check_compile(self.faces, modes))
+        self.run('epoch end', 10, self.measure_epoch_end)
+        self.run('prediction speed', 30, self.measure_predictions)
+        self.run('loop', 15, self.measure_loop)
+        self.run('processes', 60, lambda: gpu_checks.check_processes(self.faces))
+
+
+def _shown(value: object) -> str:
+    return f'{value:.4g}' if isinstance(value, float) else str(value)
+
+
+def main():
+    args = parse_args()
+    MMLogger.get_instance('gpu', log_level='ERROR')
+    with tempfile.TemporaryDirectory(prefix='gpu_') as folder, DefaultScope.overwrite_default_scope('mmpretrain'):
+        session = Session(args, Path(folder))
+        gpu = torch.cuda.is_available()
+        machine = dict(
+            gpu=torch.cuda.get_device_name() if gpu else 'none',
+            cores=os.cpu_count(),
+            python=platform.python_version(),
+            torch=torch.__version__,
+            cuda=torch.version.cuda,
+            cudnn=torch.backends.cudnn.version(),
+        )
+        session.keep('machine', 'versions', machine)
+        session.run_all()
+    session.say(f'{len(session.wrong)} wrong' + ''.join(f'\n  {name}' for name in session.wrong))
+    sys.exit(1 if session.wrong else 0)
+
+
+if __name__ == '__main__':
+    run_tool(main)
