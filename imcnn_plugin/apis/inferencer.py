@@ -252,8 +252,9 @@ class FaceAttributeInferencer:
         return result
 
     def visualize(self, photo: PhotoType, result: dict) -> np.ndarray:
-        """Draws a photo with its faces and their most probable attributes, uint8 BGR, as ``cv2.imwrite`` takes it."""
-        return draw_faces(read_photo(photo), result['faces'])
+        """Draws a photo with its faces, their attributes listed by group, uint8 BGR, as ``cv2.imwrite`` takes it."""
+        head = self.trained.cfg.model.head
+        return draw_faces(read_photo(photo), result['faces'], (head.get('attr_head') or head).groups)
 
 
 def _batches(results: Iterable[Tuple[dict, List[dict]]], size: int) -> Iterator[List[Tuple[dict, List[dict]]]]:

@@ -1,6 +1,5 @@
 """The HTML of a photo on the web page: numbered boxes, and a card of attributes for each face."""
 
-import re
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
@@ -8,7 +7,7 @@ import cv2
 import numpy as np
 
 from ..templates import data_uri, render_template
-from ..visualization import MAX_SIDE, face_color
+from ..visualization import MAX_SIDE, face_color, spaced
 
 _TEMPLATE = Path(__file__).with_name('face_cards.html')
 # Height of a face on its card, for screens with two device pixels per CSS pixel; and its maximum width, since an image
@@ -35,12 +34,12 @@ def _render_faces(name: str, image: np.ndarray, faces: Sequence[dict], groups: S
         boxes=boxes,
         cards=[_card(number, face, groups) for number, face in enumerate(faces, 1)],
     )
-    return render_template(_TEMPLATE, values, dict(spaced=_spaced))
+    return render_template(_TEMPLATE, values, dict(spaced=spaced))
 
 
 def _render_message(message: str) -> str:
     """HTML of a message instead of faces."""
-    return render_template(_TEMPLATE, dict(message=message), dict(spaced=_spaced))
+    return render_template(_TEMPLATE, dict(message=message), dict(spaced=spaced))
 
 
 def _place(box: Sequence[float], shape: Tuple[int, ...]) -> List[float]:
@@ -61,11 +60,6 @@ def _card(number: int, face: dict, groups: Sequence[dict]) -> dict:
         found=sorted(found, key=lambda name: -attributes[name]['probability']),
         groups=[(group['name'], {name: attributes[name] for name in group['labels']}) for group in groups],
     )
-
-
-def _spaced(name: str) -> str:
-    """``Wearing_Hat`` and ``AroundHead`` as words: Wearing Hat, Around Head."""
-    return re.sub('(?<=[a-z])(?=[A-Z])', ' ', name.replace('_', ' '))
 
 
 def _jpeg_uri(image: np.ndarray) -> str:

@@ -3,7 +3,7 @@
 from .attribute_correlation import choose_images, plot_attribute_correlation
 from .face_overlay import MAX_SIDE, draw_faces, face_color
 from .feature_maps import plot_feature_maps
-from .figure_utils import save_figure, svg_uri, writable_figure
+from .figure_utils import save_figure, spaced, svg_uri, writable_figure
 from .identity_predictions import plot_identity_predictions
 from .lambda_curves import plot_lambda_curves
 from .prediction_sheet import plot_prediction_sheet
@@ -14,6 +14,6 @@ from .variant_differences import plot_variant_differences
 __all__ = [
     'MAX_SIDE', 'choose_images', 'draw_faces', 'face_color', 'plot_attribute_correlation', 'plot_feature_maps',
     'plot_identity_predictions', 'plot_lambda_curves', 'plot_prediction_sheet', 'plot_reliability',
-    'plot_training_curves', 'plot_variant_differences', 'save_figure', 'svg_uri',
-    'writable_figure'
+    'plot_training_curves', 'plot_variant_differences', 'save_figure', 'spaced',
+    'svg_uri', 'writable_figure'
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """What all figures share: the palette, an empty figure, the grid, and saving."""
 
 import io
+import re
 from pathlib import Path
 from typing import Union
 
@@ -12,6 +13,11 @@ from ..templates import data_uri
 # on white: blue, orange, green, purple, sky blue, vermilion, black.
 COLORS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#000000')
 RIGHT, WRONG, UNKNOWN = COLORS[0], COLORS[5], '#8C959F'
+
+
+def spaced(name: str) -> str:
+    """``Wearing_Hat`` and ``AroundHead`` as words: Wearing Hat, Around Head."""
+    return re.sub('(?<=[a-z])(?=[A-Z])', ' ', name.replace('_', ' '))
 
 
 def writable_figure(path: Union[str, Path]) -> Union[str, Path]:

@@ -31,7 +31,9 @@ def describe(instances, classes, score_thr):
         yield dict(
             box=face.bboxes[0].tolist(),
             score=face.scores[0].item(),
-            attributes={name: dict(probability=score, label=score >= thr) for name, score, thr in values},
+            attributes={
+                name: dict(probability=score, threshold=thr, label=score >= thr) for name, score, thr in values
+            },
         )
 
 

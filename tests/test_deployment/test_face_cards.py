@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from imcnn_plugin.deployment.face_cards import _place, _render_faces, _render_message, _spaced
+from imcnn_plugin.deployment.face_cards import _place, _render_faces, _render_message
 
 HOSTILE = '<img src=x onerror=alert(1)>"\''
 GROUPS = [dict(name='AroundHead', labels=['Wearing_Hat', 'Bald']), dict(name='Gender', labels=[HOSTILE])]
@@ -89,15 +89,6 @@ def test_what_users_write_stays_text():
     for page in (text, _render_message(f'{HOSTILE} cannot be read')):
         cards = Cards(page)
         assert HOSTILE in cards.text and not any('onerror' in found for _, found in cards.tags)
-
-
-def test_names_become_words():
-    assert [*map(_spaced, ('Wearing_Hat', 'AroundHead', '5_o_Clock_Shadow', 'ID'))] == [
-        'Wearing Hat',
-        'Around Head',
-        '5 o Clock Shadow',
-        'ID',
-    ]
 
 
 @pytest.mark.parametrize('shape', [(1, 3000, 3), (3000, 1, 3)])

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.visualization import plot_attribute_correlation, save_figure, svg_uri
+from imcnn_plugin.visualization import plot_attribute_correlation, save_figure, spaced, svg_uri
 
 
 def plot():
@@ -35,3 +35,12 @@ def test_a_name_that_matplotlib_takes_for_a_wrong_formula(tmp_path):
 def test_equal_figures_give_equal_uris():
     uri = svg_uri(plot())
     assert uri.startswith('data:image/svg+xml;base64,') and uri == svg_uri(plot())
+
+
+def test_names_become_words():
+    assert [*map(spaced, ('Wearing_Hat', 'AroundHead', '5_o_Clock_Shadow', 'ID'))] == [
+        'Wearing Hat',
+        'Around Head',
+        '5 o Clock Shadow',
+        'ID',
+    ]
