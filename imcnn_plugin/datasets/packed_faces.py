@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from mmpretrain.registry import DATASETS
 from mmpretrain.structures import DataSample
 
 from ..errors import ConfigError
+from ..models import to_device
 from .celeba import CelebAIdentity
 from .face_dataset import FaceRecords
 from .load_face_from_file import LoadFaceFromFile
@@ -63,12 +64,12 @@ class _PackedImages:
                 piece = np.take(mapped, rows[start : start + step], axis=0)
                 self.images[start : start + step] = torch.from_numpy(piece).to(device)
 
-    def take(self, rows: np.ndarray) -> torch.Tensor:
+    def take(self, rows: Union[np.ndarray, torch.Tensor]) -> torch.Tensor:
         """A batch ``(n, 3, H, W)`` in channels_last memory format."""
         if self.device is None:
             batch = torch.from_numpy(np.take(self.images, rows, axis=0))
         else:
-            batch = self.images.index_select(0, torch.from_numpy(rows).to(self.device))
+            batch = self.images.index_select(0, to_device(torch.as_tensor(rows), self.device))
         return batch.permute(0, 3, 1, 2)
 
     def __deepcopy__(self, memo: dict) -> '_PackedImages':
@@ -172,12 +173,18 @@ class PackedFaces(CelebAIdentity):
         """A batch; torch's data loader asks for it instead of single images."""
         index = np.asarray(indices)
         records = self.data_list
-        sample = DataSample(
-            gt_score=torch.from_numpy(records.gt_score[index]).float(),
-            gt_identity=torch.from_numpy(records.gt_identity[index]),
-            identity=torch.from_numpy(records.identity[index]),
-        )
-        return _PackedBatch(inputs=self.images.take(records.rows[index]), data_samples=sample)
+        numbers = [field[index] for field in (records.rows, records.gt_identity, records.identity)]
+        gt_score = records.gt_score[index]
+        if self.device is None:
+            rows, gt_score = numbers[0], torch.from_numpy(gt_score)
+            gt_identity, identity = map(torch.from_numpy, numbers[1:])
+        else:
+            # All that goes to the device is one table, so that there is one copy a batch.
+            table = to_device(torch.from_numpy(np.column_stack([*numbers, gt_score])), self.device)
+            rows, gt_identity, identity = table[:, :3].unbind(1)
+            gt_score = table[:, 3:]
+        sample = DataSample(gt_score=gt_score.float(), gt_identity=gt_identity, identity=identity)
+        return _PackedBatch(inputs=self.images.take(rows), data_samples=sample)
 
     def prepare_data(self, idx: int) -> dict:
         """Returns one image as ``PackInputs`` does."""

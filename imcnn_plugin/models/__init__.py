@@ -1,7 +1,7 @@
 """The networks: backbones, heads, losses and the data preprocessor, registered with mmpretrain."""
 
 from .aux_multi_label_head import AuxMultiLabelHead
-from .batch_fields import batch_field, batch_identity, batch_labels, multi_hot
+from .batch_fields import batch_field, batch_identity, batch_labels, multi_hot, to_device
 from .face_preprocessor import FacePreprocessor
 from .features import flatten_features
 from .grouped_linear import GroupedLinear
@@ -19,5 +19,5 @@ __all__ = [
     'AuxMultiLabelHead', 'DenseBlock', 'FacePreprocessor', 'GroupedLinear', 'GroupedMultiLabelHead', 'IMCNN',
     'IMCNNDense', 'IdentityHead', 'JointHead', 'JointLoss', 'MCNN', 'MaxoutDenseNeck', 'batch_field',
     'batch_identity', 'batch_labels', 'flatten_features', 'identity_loss', 'mix_known', 'multi_hot',
-    'multi_label_loss', 'valid_count'
+    'multi_label_loss', 'to_device', 'valid_count'
 ]  # fmt: skip

@@ -10,6 +10,16 @@ from ..errors import ConfigError, DataError
 Samples = Union[BaseDataElement, Sequence[BaseDataElement]]
 
 
+def to_device(tensor: torch.Tensor, device: Union[str, torch.device]) -> torch.Tensor:
+    """A tensor on a device. A copy to a GPU is enqueued: the CPU goes on meanwhile."""
+    device = torch.device(device)
+    if device.type == 'cuda' and tensor.device.type == 'cpu':
+        # From other memory, CUDA copies only once the GPU has done all work before.
+        tensor = tensor.pin_memory()
+    # A copy to the CPU must be complete when it is read.
+    return tensor.to(device, non_blocking=device.type != 'cpu')
+
+
 def batch_field(data_samples: Samples, key: str, device: torch.device) -> torch.Tensor:
     """One field of N samples of one row each, or of one sample with stacked fields, as a tensor ``(N, ...)``.
 
@@ -20,9 +30,9 @@ def batch_field(data_samples: Samples, key: str, device: torch.device) -> torch.
     if key not in (data_samples if stacked else data_samples[0]):
         raise ConfigError(f"the data samples have no '{key}': add it to PackInputs(algorithm_keys=('{key}', ))")
     if stacked:
-        return data_samples.get(key).to(device, non_blocking=True)
+        return to_device(data_samples.get(key), device)
     # Stack first for a single transfer. PackInputs leaves fields such as gt_identity as Python numbers.
-    return torch.stack([torch.as_tensor(sample.get(key)) for sample in data_samples]).to(device, non_blocking=True)
+    return to_device(torch.stack([torch.as_tensor(sample.get(key)) for sample in data_samples]), device)
 
 
 def batch_labels(data_samples: Samples, num_classes: int, device: torch.device) -> torch.Tensor:
@@ -41,7 +51,7 @@ def batch_labels(data_samples: Samples, num_classes: int, device: torch.device) 
             "the data samples have no 'gt_score' and no 'gt_label': use a dataset with labels, and a pipeline that "
             'keeps them'
         )
-    return torch.stack([multi_hot(sample.get('gt_label'), num_classes) for sample in data_samples]).to(device)
+    return to_device(torch.stack([multi_hot(sample.get('gt_label'), num_classes) for sample in data_samples]), device)
 
 
 def batch_identity(data_samples: Samples, number: int, device: torch.device) -> torch.Tensor:

@@ -1,13 +1,14 @@
-from typing import Optional, Sequence, Union
+from typing import Any, Optional, Sequence, Union
 
 import torch
 from mmengine.model import BaseDataPreprocessor
+from mmengine.structures import BaseDataElement
 from mmpretrain.models.utils import RandomBatchAugment
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from ..errors import ConfigError
-from .batch_fields import batch_field
+from .batch_fields import batch_field, to_device
 from .mix_known import mix_known
 
 
@@ -43,6 +44,7 @@ class FacePreprocessor(BaseDataPreprocessor):
         non_blocking: bool = True,
     ):
         super().__init__(non_blocking=non_blocking)
+        self.non_blocking = non_blocking
         if not (crop_size is None or isinstance(crop_size, int) and crop_size > 0):
             raise ConfigError(f'crop_size is {crop_size!r}, expected a positive integer or None')
         if not 0 <= flip_prob <= 1:
@@ -70,11 +72,12 @@ class FacePreprocessor(BaseDataPreprocessor):
             ConfigError: The images are smaller than ``crop_size``.
         """
         # On a CPU the batch is already there, and cast_data would take as long as the rest of this method.
-        if self.device.type != 'cpu':
-            data = self.cast_data(data)
         x = data['inputs']
         if isinstance(x, (list, tuple)):
             x = torch.stack(x)
+        if self.device.type != 'cpu':
+            data = self.cast_data({**data, 'inputs': x})
+            x = data['inputs']
         crop = self.crop_size
         if crop and min(x.shape[2:]) < crop:
             raise ConfigError(f'crop_size is {crop}, but the images are {x.size(2)}x{x.size(3)}: use larger images')
@@ -91,6 +94,34 @@ class FacePreprocessor(BaseDataPreprocessor):
             x = self._mix(x, data['data_samples'])
         return {**data, 'inputs': x}
 
+    @property
+    def device(self) -> torch.device:
+        """Where the batches go. mmengine's own does not change if a module that this is a part of moves."""
+        return self.mean.device
+
+    def cast_data(self, data: Any) -> Any:
+        """Copies a batch to the device, or any part of one; a field of several samples is one copy."""
+        if isinstance(data, torch.Tensor) and self.non_blocking:
+            return to_device(data, self.device)
+        if isinstance(data, BaseDataElement):
+            [data] = self._cast_samples([data])
+            return data
+        if isinstance(data, (list, tuple)) and data and all(isinstance(sample, BaseDataElement) for sample in data):
+            return self._cast_samples(data)
+        return super().cast_data(data)
+
+    def _cast_samples(self, samples: Sequence[BaseDataElement]) -> Sequence[BaseDataElement]:
+        moved = [sample.new() for sample in samples]
+        for key in dict.fromkeys(key for sample in samples for key in sample.keys()):
+            owners = [sample for sample in moved if key in sample]
+            values = [sample.get(key) for sample in owners]
+            tensors = all(isinstance(value, torch.Tensor) and value.device != self.device for value in values)
+            if tensors and len({(value.shape, value.dtype) for value in values}) == 1:
+                values = torch.stack(values)
+            for sample, value in zip(owners, self.cast_data(values)):
+                sample.set_data({key: value})
+        return type(samples)(moved)
+
     def _mix(self, x: torch.Tensor, samples: Union[DataSample, Sequence[DataSample]]) -> torch.Tensor:
         """Mixes images, and the samples' labels."""
         x, score = mix_known(self.batch_augments, x, batch_field(samples, 'gt_score', x.device))
@@ -106,8 +137,9 @@ class FacePreprocessor(BaseDataPreprocessor):
     def _augment(self, x: torch.Tensor) -> torch.Tensor:
         """Random crops, random flips and the channel order."""
         if self.crop_size:
-            spare = torch.tensor([side - self.crop_size + 1 for side in x.shape[2:]], device=x.device)
-            top, left = (torch.rand(len(x), 2, device=x.device) * spare).long().T
+            position = torch.rand(len(x), 2, device=x.device).unbind(1)
+            # Numbers, not a tensor, which the GPU would have to wait for.
+            top, left = ((p * (side - self.crop_size + 1)).long() for p, side in zip(position, x.shape[2:]))
             # A view of all windows, of which indexing copies one per image.
             windows = x.unfold(2, self.crop_size, 1).unfold(3, self.crop_size, 1)
             x = windows[torch.arange(len(x), device=x.device), :, top, left]
