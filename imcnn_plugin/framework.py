@@ -47,7 +47,7 @@ PROTECTED: Dict[type, Tuple[str, ...]] = {
     Hook: ('_before_epoch', '_after_epoch', '_before_iter', '_after_iter'),
     Runner: ('_timestamp',),
     OptimWrapper: ('_accumulative_counts', '_clip_grad', '_inner_count'),
-    nn.Module: ('_load_from_state_dict', '_register_load_state_dict_pre_hook'),
+    nn.Module: ('_apply', '_load_from_state_dict', '_register_load_state_dict_pre_hook'),
 }
 
 

@@ -13,7 +13,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..engine.evaluation_data import evaluation_pipeline
 from ..errors import IMCNNError, one_line
-from ..framework import model_config
+from ..framework import is_compiled, model_config
+from ..models import to_device
 from ..models.grouped_linear import GroupedLinear
 from ..models.joint_head import JointHead
 from .photos import input_size
@@ -65,6 +66,17 @@ class AttributePredictor(nn.Module):
         self._merge_normalization(images, expected)
         if dtype != torch.float32:
             self._lower_precision(images, expected, dtype)
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        # Outside of what is compiled: a CUDA graph neither copies from the CPU nor keeps its output for the next call.
+        probabilities = super().__call__(to_device(images, next(self.head.parameters()).device))
+        return probabilities.clone() if is_compiled(self) else probabilities
+
+    def _apply(self, *args, **kwargs) -> 'AttributePredictor':
+        super()._apply(*args, **kwargs)
+        # mmengine's preprocessors know a new device by their own method only.
+        self.data_preprocessor.to(next(self.head.parameters()).device)
+        return self
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Maps uint8 images ``(N, 3, H, W)``, in the training data's channel order, to probabilities ``(N, L)``."""

@@ -10,6 +10,7 @@ from ..checkpoints.load_model import load_model
 from ..engine.evaluation_data import evaluation_pipeline
 from ..errors import ConfigError, DataError, one_line
 from ..label_conflicts import predict_without_conflicts
+from ..models import to_device
 from ..visualization.face_overlay import draw_faces
 from .album import Album
 from .face_alignment import align_face
@@ -202,23 +203,30 @@ class FaceAttributeInferencer:
             faces = [face for _, prepared in batch for face in prepared]
             logits = [self._logits(faces[i : i + batch_size]) for i in range(0, len(faces), batch_size)]
             # A batch may have no face at all.
-            logits = torch.cat([*logits, torch.empty(0, len(self.classes))])
-            probabilities = self.head.probabilities(logits.to(self.device)).cpu().numpy()
+            logits = torch.cat([*logits, torch.empty(0, len(self.classes), device=self.device)])
+            # One copy from the device.
+            logits, probabilities = torch.stack([logits, self.head.probabilities(logits)]).cpu().numpy()
             ends = np.cumsum([len(prepared) for _, prepared in batch])[:-1]
             found = [result for result, _ in batch]
-            yield from zip(found, np.split(logits.numpy(), ends), np.split(probabilities, ends))
+            yield from zip(found, np.split(logits, ends), np.split(probabilities, ends))
 
     def predict_logits(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """Logits ``(N, L)`` on the CPU, before calibration, of aligned faces uint8 BGR ``(H, W, 3)``."""
-        return self._logits([self._prepare(crop) for crop in crops])
+        return self._logits([self._prepare(crop) for crop in crops]).cpu()
 
     def _prepare(self, crop: np.ndarray) -> dict:
         return self.pipeline(dict(img=crop, img_shape=crop.shape[:2], ori_shape=crop.shape[:2]))
 
     @torch.inference_mode()
     def _logits(self, prepared: Sequence[dict]) -> torch.Tensor:
+        """Logits ``(N, L)`` on the device."""
         _open_device(self.device)
-        batch = self.model.data_preprocessor(pseudo_collate(prepared))
+        batch = pseudo_collate(prepared)
+        images = batch['inputs']
+        if self.device.type != 'cpu' and len({image.shape for image in images}) == 1:
+            # One copy to the device, where mmpretrain's preprocessor makes one per image.
+            batch['inputs'] = list(to_device(torch.stack(images), self.device))
+        batch = self.model.data_preprocessor(batch)
         try:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bf16'):
                 logits = self.model(batch['inputs'], mode='tensor')
@@ -226,7 +234,7 @@ class FaceAttributeInferencer:
             raise ConfigError(
                 f'{self.device} lacks the memory for {len(prepared)} faces at once: lower batch_size (--batch-size)'
             ) from error
-        return logits.float().cpu()
+        return logits.float()
 
     @staticmethod
     def _pool(
