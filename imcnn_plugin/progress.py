@@ -16,23 +16,32 @@ _FIRST_LINE, _BETWEEN_LINES = 10, 60
 
 
 @contextmanager
-def progress_bar(title: str, total: int, completed: int = 0) -> Iterator[Callable[[int], None]]:
+def progress_bar(
+    title: str, total: int, completed: int = 0, unit: Optional[str] = None
+) -> Iterator[Callable[[int], None]]:
     """Shows on the standard error stream how much is done and how long the rest takes; once for all processes.
 
     Args:
         title: What is done.
         total: Number of items.
         completed: Number of those that were finished before.
+        unit: What the items are called, to show how many are finished in a second.
 
     Yields:
         A function that adds a number of finished items.
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *([TextColumn('{task.fields[rate]}')] if unit else []),
+        TimeRemainingColumn(),
+    )
     visible = console.is_terminal and is_main_process()
     # rich estimates from the last 30 s, which items that take longer never fill.
     bar = Progress(*columns, console=console, transient=True, disable=not visible, speed_estimate_period=24 * 3600)
-    task = bar.add_task(title, total=total, completed=completed)
+    task = bar.add_task(title, total=total, completed=completed, rate='')
     start = time.monotonic()
     next_line = start + _FIRST_LINE
 
@@ -40,10 +49,14 @@ def progress_bar(title: str, total: int, completed: int = 0) -> Iterator[Callabl
         nonlocal next_line
         bar.advance(task, number)
         now, done = time.monotonic(), bar.tasks[0].completed
+        speed = (done - completed) / max(now - start, 1e-9)
+        rate = f'{speed:.1f} {unit}/s'
+        bar.update(task, rate=rate)
         if not console.is_terminal and now > next_line and is_main_process():
             next_line = now + _BETWEEN_LINES
-            rest = (now - start) / (done - completed) * (total - done)
-            console.print(f'{title}: {done:.0f} of {total}, about {format_duration(rest)} left')
+            rate = f'{rate}, ' if unit else ''
+            rest = format_duration((total - done) / speed)
+            console.print(f'{title}: {done:.0f} of {total}, {rate}about {rest} left')
 
     with bar:
         yield advance

@@ -33,6 +33,13 @@ def test_a_log_gets_a_line_with_an_estimate_now_and_then(clock, capsys):
     assert len(err.splitlines()) == 3 and not out
 
 
+def test_a_log_says_how_many_are_finished_in_a_second(clock, capsys):
+    with progress_bar('Photos', 1000, completed=400, unit='photos') as advance:
+        clock.now += 20
+        advance(50)
+    assert capsys.readouterr().err == 'Photos: 450 of 1000, 2.5 photos/s, about 4 min left\n'
+
+
 def test_short_work_leaves_no_trace_in_a_log(clock, capsys):
     assert list(track([1, 2, 3], 'Reading')) == [1, 2, 3]
     assert list(track(iter('ab'), 'Reading', total=2)) == ['a', 'b']
@@ -42,9 +49,9 @@ def test_short_work_leaves_no_trace_in_a_log(clock, capsys):
 def test_a_terminal_gets_a_bar_that_goes_away(monkeypatch, capsys):
     screen = io.StringIO()
     monkeypatch.setattr(progress, 'Console', lambda **_: Console(file=screen, force_terminal=True, width=80))
-    with progress_bar('Reading', 3) as advance:
+    with progress_bar('Reading', 3, unit='rows') as advance:
         advance(3)
-    assert 'Reading' in screen.getvalue() and '3/3' in screen.getvalue()
+    assert 'Reading' in screen.getvalue() and '3/3' in screen.getvalue() and ' rows/s' in screen.getvalue()
     assert screen.getvalue().endswith('\x1b[1A\x1b[2K')
 
 

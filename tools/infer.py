@@ -21,6 +21,9 @@ def parse_args():
     )
     add_inferencer_arguments(parser)
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the tables')
+    parser.add_argument(
+        '--overwrite', action='store_true', help='start again, in place of going on with the tables in DIR'
+    )
     parser.add_argument('--draw', action='store_true', help='draw the photos with their faces to DIR/drawn')
     parser.add_argument(
         '--person-by',
@@ -60,11 +63,13 @@ def main():
         album,
         args.person_by,
         args.draw,
+        args.overwrite,
     )
+    before = f' ({counts["before"]} of them before)' if counts['before'] else ''
     print(
-        f'{counts["photos"]} photos, {counts["faces"]} faces, {counts["without"]} photos without a face, '
+        f'{counts["photos"]} photos{before}, {counts["faces"]} faces, {counts["without"]} photos without a face, '
         f'{counts["failed"]} failed; {counts["seconds"]:.1f} s, '
-        f'{counts["photos"] / counts["seconds"]:.1f} photos/s; written to {args.out}'
+        f'{(counts["photos"] - counts["before"]) / counts["seconds"]:.1f} photos/s; written to {args.out}'
     )
     if counts['failed']:
         print('The column error of the tables says why photos failed.')
@@ -83,4 +88,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main, error_status=2, interrupted='stopped: nothing was written')
+    run_tool(main, error_status=2, interrupted='stopped: the same command goes on from here')

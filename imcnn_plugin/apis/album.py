@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,13 @@ class Album:
             raise ConfigError(
                 'the album was fitted to the scores of another checkpoint: fit one to this with tools/fit_album.py'
             )
+
+    @property
+    def checksum(self) -> str:
+        """16 hexadecimal digits that another album has otherwise."""
+        content = json.dumps([list(self.classes), self.checkpoint]).encode()
+        values = np.column_stack([self.agreement, self.prevalence, self.theta]).tobytes()
+        return hashlib.sha256(content + values).hexdigest()[:16]
 
     def probabilities(
         self, logits: np.ndarray, probabilities: np.ndarray, identity: Optional[np.ndarray] = None

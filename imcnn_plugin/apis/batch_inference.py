@@ -1,19 +1,18 @@
 """Predicts many photos and writes the results to tables; what ``tools/infer.py`` runs."""
 
-import csv
-import json
 import logging
 import os
 import shutil
 import time
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Callable, Iterator, Optional, Sequence, Union
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from mmengine.logging import print_log
 from PIL import Image
 
+from ..errors import ConfigError
 from ..files import replacing, writable
 from ..progress import progress_bar
 from .album import Album
@@ -21,7 +20,9 @@ from .face_detection import _SMALLEST_FACE
 from .inferencer import FaceAttributeInferencer
 from .photo_checks import _PHOTO_ERRORS, _FrameCheck
 from .photo_groups import group_by_person
+from .photos import list_photos
 from .process_device import _check_positive
+from .result_tables import _ResultTables, _settings
 
 # About as many bytes are written for a label of a face, in all tables, and for a drawing.
 _LABEL_BYTES, _DRAWING_BYTES = 100, 100_000
@@ -38,12 +39,17 @@ def infer_photos(
     album: Optional[Album] = None,
     person_by: Optional[str] = None,
     draw: bool = False,
+    overwrite: bool = False,
 ) -> Counter:
     """Predicts files and writes tables and, if asked for, pictures to a folder.
 
     ``predictions.csv`` has a row per face, with its attributes as 1 and 0; ``probabilities.csv`` has the same rows
     with probabilities. A photo without faces has a row with the reason in the column ``error``. ``predictions.json``
-    has everything, a line per photo. The files appear once they are complete.
+    has everything, a line per photo, and is a whole document at any time.
+
+    The files grow by a photo at a time. If the process ends, however that happens, the same call goes on where it
+    stopped: a photo that is in the tables is not predicted again, and none is in them twice. Of a person whose photos
+    are predicted together all or none are kept.
 
     Args:
         inferencer: The inferencer.
@@ -54,106 +60,140 @@ def infer_photos(
         aligned: Each photo is an aligned face.
         album: Predicts the photos of one person together; used with ``person_by``.
         person_by: Who is in which photo, see :func:`~imcnn_plugin.apis.photo_groups.group_by_person`.
-        draw: Also draw each photo with its faces. Drawings of an earlier run in this folder are removed at the end.
+        draw: Also draw each photo with its faces.
+        overwrite: Start again, whatever the folder has. Its drawings are removed.
 
     Returns:
-        Numbers of ``photos``, ``faces``, photos ``without`` a face, ``failed`` ones, those ``shrunk`` for detection,
-        and those ``undrawn`` since they cannot be read again; and ``seconds``. A warning tells if aligned faces have
-        another shape than those of CelebA.
+        Numbers of ``photos``, ``faces``, photos ``without`` a face, ``failed`` ones and those ``shrunk`` for
+        detection, all of them with those done ``before``; the number of those ``undrawn`` since they cannot be read
+        again; and ``seconds``. A warning tells if aligned faces have another shape than those of CelebA.
 
     Raises:
-        DataError: A result file cannot be written.
-        ConfigError: The album was fitted to another checkpoint, or ``batch_size`` is not positive.
+        DataError: There is no photo, or a result file cannot be written.
+        ConfigError: The folder has results of other photos, of other weights or with other options, or another
+            process writes to it; the album was fitted to another checkpoint; or ``batch_size`` is not positive.
     """
     _check_positive('batch_size', batch_size)
     if album is not None:
         album.check(inferencer.trained.checksum)
-    groups = group_by_person(photos, person_by) if person_by else {None: list(photos)}
-    counts, frames, drawings, start = Counter(), _FrameCheck(), set(), time.monotonic()
-    if draw:
-        writable(Path(out, 'drawn', 'photo.jpg'))
-    tables = _open_tables(Path(out), inferencer.classes, checkpoint, bool(person_by))
-    with progress_bar('Photos', len(photos)) as advance, tables as write:
-        _warn_of_full_disk(out, len(photos) * (_LABEL_BYTES * len(inferencer.classes) + _DRAWING_BYTES * draw))
-        for person, group in groups.items():
-            together = None if person is None else album
-            for result in inferencer._results(group, batch_size, aligned, together):
-                frames.add(result)
-                counts['photos'] += 1
-                counts['faces'] += len(result['faces'])
-                counts['failed'] += result['failed']
-                counts['without'] += not result['faces'] and not result['failed']
-                counts['shrunk'] += (result['smallest_face'] or 0) > _SMALLEST_FACE
-                write(result, person)
-                if draw and not result['failed']:
-                    # A name has at most 255 bytes, and .tmp is appended to it at first.
-                    stem = os.fsdecode(os.fsencode(Path(result['path']).stem)[:200])
-                    name = f'{counts["photos"]:06}_{stem}.jpg'
-                    try:
-                        drawn = inferencer.visualize(result['path'], result)
-                    # The photo may be gone by now.
-                    except _PHOTO_ERRORS:
-                        counts['undrawn'] += 1
-                    else:
-                        with replacing(Path(out, 'drawn', name)) as temporary:
-                            Image.fromarray(drawn[..., ::-1]).save(temporary, format='jpeg', quality=90)
-                        drawings.add(name)
-                advance()
-    # Like the tables, the drawings are those of one run.
-    for path in Path(out, 'drawn').glob('[0-9]' * 6 + '_*.jpg') if draw else ():
-        if path.name not in drawings:
-            path.unlink()
+    photos = [str(photo) for photo in list_photos(photos)]
+    groups = group_by_person(photos, person_by) if person_by else {None: photos}
+    folder, counts, frames, start = Path(out), Counter(), _FrameCheck(), time.monotonic()
+    settings = _settings(
+        inferencer,
+        kind='photos',
+        detect_pixels=None if aligned else inferencer.detect_pixels,
+        aligned=aligned,
+        person_by=person_by,
+        album=album and album.checksum,
+        draw=draw,
+    )
+    header = dict(checkpoint=checkpoint, attributes=list(inferencer.classes), settings=settings)
+    columns = ['file', *(['person'] if person_by else []), 'face', *_BOX, 'score', 'error']
+
+    def count(result: dict) -> dict:
+        frames.add(result)
+        counts['photos'] += 1
+        counts['faces'] += len(result['faces'])
+        counts['failed'] += result['failed']
+        counts['without'] += not result['faces'] and not result['failed']
+        counts['shrunk'] += (result['smallest_face'] or 0) > _SMALLEST_FACE
+        return result
+
+    with _ResultTables(folder, header, 'photos', columns, _rows, overwrite) as tables:
+        done = _whole_people(tables.read(), groups, folder)
+        if draw:
+            writable(folder / 'drawn' / 'photo.jpg')
+        tables.start(map(count, islice(tables.read(), done.total())))
+        counts['before'] = done.total()
+        _remove_drawings(folder, done.total())
+        left = len(photos) - done.total()
+        _warn_of_full_disk(folder, left * (_LABEL_BYTES * len(inferencer.classes) + _DRAWING_BYTES * draw))
+        with progress_bar('Photos', len(photos), done.total(), 'photos') as advance:
+            for person, group in groups.items():
+                group = [photo for photo in group if not _take(done, photo)]
+                together = None if person is None else album
+                for result in inferencer._results(group, batch_size, aligned, together) if group else ():
+                    count(result)
+                    if draw and not result['failed']:
+                        counts['undrawn'] += not _draw(inferencer, result, folder, counts['photos'])
+                    tables.write(dict(path=result['path'], person=person) | result if person_by else result)
+                    advance()
     frames.warn()
     counts['seconds'] = time.monotonic() - start
     return counts
 
 
-@contextmanager
-def _open_tables(
-    folder: Path, classes: Sequence[str], checkpoint: str, by_person: bool
-) -> Iterator[Callable[[dict, Optional[str]], None]]:
-    """Opens the tables of :func:`infer_photos`, with a column ``person`` if there are any.
+def _whole_people(results: Iterable[dict], groups: Dict[Optional[str], List[str]], folder: Path) -> Counter:
+    """How often each photo is among the results to go on after: the first ones, with all photos of their people.
 
-    Yields a function that adds the result of a photo, and the person whose face is the largest in it.
+    Raises:
+        ConfigError: There are results of other photos.
     """
-    columns = ['file', *(['person'] if by_person else []), 'face', *_BOX, 'score', 'error', *classes]
-    with ExitStack() as stack:
-        labels, probabilities, lines = (
-            # A file name that is not text is written with escaped bytes.
-            stack.enter_context(open(temporary, 'w', newline='', encoding='utf-8', errors='backslashreplace'))
-            for temporary in (
-                stack.enter_context(replacing(folder / name))
-                for name in ('predictions.csv', 'probabilities.csv', 'predictions.json')
+    left = {person: Counter(group) for person, group in groups.items()}
+    given = set().union(*left.values())
+    done, passed, begun, changed = Counter(), [], set(), False
+    for result in results:
+        photo, person = result['path'], result.get('person')
+        if photo not in given:
+            raise ConfigError(
+                f'{folder} has results of other photos than those given, such as {photo}: give another folder, or '
+                'start again with overwrite=True (--overwrite)'
             )
-        )
-        tables = [csv.DictWriter(file, columns) for file in (labels, probabilities)]
-        for table in tables:
-            table.writeheader()
-        lines.write(json.dumps(dict(checkpoint=checkpoint, attributes=list(classes)))[:-1] + ', "photos": [')
-        # A disk that is full says so before the first photo is predicted.
-        for file in (labels, probabilities, lines):
-            file.flush()
-        separator = '\n'
+        changed = changed or not _take(left.get(person, Counter()), photo)
+        if changed:
+            continue
+        passed.append(photo)
+        # Photos without a person are predicted alone.
+        if person is not None:
+            (begun.add if left[person] else begun.discard)(person)
+        if not begun:
+            done.update(passed)
+            passed.clear()
+    return done
 
-        def write(result: dict, person: Optional[str]) -> None:
-            nonlocal separator
-            if by_person:
-                result = dict(path=result['path'], person=person) | result
-            lines.write(separator + json.dumps(_rounded(result)))
-            separator = ',\n'
-            for number, face in enumerate(result['faces'], 1):
-                row = dict(file=result['path'], face=number, score=_rounded(face['score']))
-                if by_person and number == 1:
-                    row['person'] = person
-                row.update(zip(_BOX, face['box'] or ()))
-                for table, key, convert in zip(tables, ('label', 'probability'), (int, _rounded)):
-                    table.writerow(row | {name: convert(values[key]) for name, values in face['attributes'].items()})
-            if not result['faces']:
-                for table in tables:
-                    table.writerow(dict(file=result['path'], error=result['reason']))
 
-        yield write
-        lines.write('\n]}\n')
+def _take(counts: Counter, photo: str) -> bool:
+    """Takes a photo out of those counted; returns whether there was one."""
+    if not counts[photo]:
+        return False
+    counts[photo] -= 1
+    if not counts[photo]:
+        del counts[photo]
+    return True
+
+
+def _draw(inferencer: FaceAttributeInferencer, result: dict, folder: Path, number: int) -> bool:
+    """Draws a photo; returns whether it could be read again."""
+    # A name has at most 255 bytes, and .tmp is appended to it at first.
+    stem = os.fsdecode(os.fsencode(Path(result['path']).stem)[:200])
+    try:
+        drawn = inferencer.visualize(result['path'], result)
+    # The photo may be gone by now.
+    except _PHOTO_ERRORS:
+        return False
+    with replacing(folder / 'drawn' / f'{number:06}_{stem}.jpg') as temporary:
+        Image.fromarray(drawn[..., ::-1]).save(temporary, format='jpeg', quality=90)
+    return True
+
+
+def _remove_drawings(folder: Path, kept: int) -> None:
+    """Removes the drawings of an earlier run but those of the first photos."""
+    for path in folder.glob('drawn/' + '[0-9]' * 6 + '*_*.jpg'):
+        number = path.name.partition('_')[0]
+        if number.isdigit() and int(number) > kept:
+            path.unlink()
+
+
+def _rows(result: dict) -> Iterator[Tuple[dict, dict]]:
+    """The rows of a photo in the tables, and their attributes; of a person, whose face is the largest."""
+    for number, face in enumerate(result['faces'], 1):
+        row = dict(file=result['path'], face=number, score=face['score'], **dict(zip(_BOX, face['box'] or ())))
+        if number == 1 and 'person' in result:
+            row['person'] = result['person']
+        yield row, face['attributes']
+    if not result['faces']:
+        yield dict(file=result['path'], error=result['reason']), {}
 
 
 def _warn_of_full_disk(folder: Union[str, Path], expected: int) -> None:
@@ -164,12 +204,3 @@ def _warn_of_full_disk(folder: Union[str, Path], expected: int) -> None:
             'current',
             logging.WARNING,
         )
-
-
-def _rounded(value):
-    """Rounds the numbers in nested dicts and lists to four decimals."""
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    return round(value, 4) if isinstance(value, float) else value

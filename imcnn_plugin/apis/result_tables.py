@@ -1,0 +1,202 @@
+"""Tables of results that grow while a run works, and with which the same run goes on after it was stopped."""
+
+import csv
+import hashlib
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Callable, Iterable, Iterator, Optional, Sequence, Tuple
+
+import torch
+
+from ..errors import ConfigError, DataError
+from ..files import lock, replacing, sync, writable
+from .inferencer import FaceAttributeInferencer
+
+_DOCUMENT, _TABLES = 'predictions.json', ('predictions.csv', 'probabilities.csv')
+_END = b'\n]}\n'
+
+
+class _ResultTables:
+    """``predictions.json``, and tables of the labels and of the probabilities in it.
+
+    The document has a header, and a line for each photo or video. A result is written over its end, with a new end, so
+    that it is whole after each. It alone says what is done, since it has everything: a run that goes on writes all
+    three files again up to where it goes on, under other names, and appends to them. The folder is locked meanwhile.
+
+    Args:
+        folder: Where they are; it is made if needed.
+        header: What the document begins with. Of it ``attributes`` and ``settings``, a dict, must be those of the
+            results that are there already.
+        kind: Key of the results in the document.
+        columns: Those of the tables before the attributes.
+        to_rows: From a result to its rows in the tables, and attributes by name, each a dict with ``label`` and
+            ``probability``.
+        overwrite: Start again, whatever is there.
+
+    Raises:
+        ConfigError: The folder has other results, or another process writes to it.
+        DataError: A file cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        header: dict,
+        kind: str,
+        columns: Sequence[str],
+        to_rows: Callable[[dict], Iterator[Tuple[dict, dict]]],
+        overwrite: bool,
+    ):
+        self.folder, self.path, self.to_rows, self.overwrite = folder, folder / _DOCUMENT, to_rows, overwrite
+        self.header = json.loads(json.dumps(header))
+        self.kind, self.columns = kind, [*columns, *header['attributes']]
+
+    def __enter__(self) -> '_ResultTables':
+        for name in (*_TABLES, _DOCUMENT):
+            writable(self.folder / name)
+        with ExitStack() as stack:
+            # The file of an earlier run stays open, and with it the lock, when another takes its name.
+            held = stack.enter_context(open(self.path, 'ab'))
+            self._lock(held)
+            if not self.overwrite:
+                self._check_header()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: Optional[type], *_) -> None:
+        try:
+            self._stack.close()
+            if kind is None:
+                for name in (*_TABLES, _DOCUMENT):
+                    sync(self.folder / name)
+        except OSError as error:
+            # What could not be written is tried again when a file is closed.
+            if kind is None:
+                raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> DataError:
+        return DataError(
+            f'the tables in {self.folder} cannot be written ({error.strerror}): the same command goes on with them'
+        )
+
+    def _lock(self, file) -> None:
+        try:
+            lock(file)
+        except BlockingIOError:
+            raise ConfigError(
+                f'another process writes its results to {self.folder}: wait for it, or give another folder'
+            ) from None
+
+    def _check_header(self) -> None:
+        advice = 'give another folder, or start again with overwrite=True (--overwrite)'
+        with open(self.path, 'rb') as file:
+            line = file.readline()
+        if not line:
+            if any((self.folder / name).is_file() for name in _TABLES):
+                raise ConfigError(f'{self.folder} has tables without {_DOCUMENT}: {advice}')
+            return
+        try:
+            found = json.loads(line.rstrip() + b']}')
+            before = found['settings'] | dict(attributes=found['attributes'])
+        except (ValueError, KeyError, TypeError):
+            raise ConfigError(f'{self.path} is not of this version of the program: {advice}') from None
+        now = self.header['settings'] | dict(attributes=self.header['attributes'])
+        different = [
+            f'{key} {_shown(before.get(key))} there and {_shown(now.get(key))} now'
+            for key in before | now
+            if before.get(key) != now.get(key)
+        ]
+        if different:
+            raise ConfigError(f'{self.folder} has results with other settings ({"; ".join(different)}): {advice}')
+
+    def read(self) -> Iterator[dict]:
+        """Yields the results from before :meth:`start`, but for one that a crash has cut; none to overwrite."""
+        if self.overwrite:
+            return
+        with open(self.path, 'rb') as file:
+            file.readline()
+            for line in file:
+                try:
+                    result = json.loads(line.rstrip(b',\n'))
+                except ValueError:
+                    return
+                yield result
+
+    def start(self, results: Iterable[dict]) -> None:
+        """Begins new files with these results; then they replace those that are there."""
+        with ExitStack() as replaced:
+            # The document is the last to be opened, and so the first to get its name: there are no tables without it.
+            *tables, document = (replaced.enter_context(replacing(self.folder / n)) for n in (*_TABLES, _DOCUMENT))
+            # A file name that is not text is written with escaped bytes.
+            options = dict(newline='', encoding='utf-8', errors='backslashreplace')
+            self._files = [self._stack.enter_context(open(path, 'w', **options)) for path in tables]
+            # The buffer has room for a line: what is written at once is rarely cut.
+            self._document = self._stack.enter_context(open(document, 'wb', buffering=2**20))
+            self._lock(self._document)
+            self._files.append(self._document)
+            self._writers = [csv.DictWriter(file, self.columns) for file in self._files[:2]]
+            for writer in self._writers:
+                writer.writeheader()
+            start = json.dumps(self.header)[:-1].encode() + f', "{self.kind}": ['.encode()
+            self._document.write(start + _END)
+            self._end, self._separator = len(start), b'\n'
+            for result in results:
+                self._add(result)
+            # A disk that is full says so here.
+            for file in self._files:
+                file.flush()
+
+    def write(self, result: dict) -> None:
+        """Adds a result.
+
+        Raises:
+            DataError: The disk is full, or a file cannot be written for another reason.
+        """
+        try:
+            self._add(result)
+            for file in self._files:
+                file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _add(self, result: dict) -> None:
+        result = _rounded(result)
+        for row, attributes in self.to_rows(result):
+            for writer, key in zip(self._writers, ('label', 'probability')):
+                writer.writerow(row | {name: _cell(values[key]) for name, values in attributes.items()})
+        line = self._separator + json.dumps(result).encode()
+        self._document.seek(self._end)
+        self._document.write(line + _END)
+        self._end += len(line)
+        self._separator = b',\n'
+
+
+def _settings(inferencer: FaceAttributeInferencer, **options) -> dict:
+    """What results depend on, for the header: the model's weights, its calibration, and options."""
+    calibration = torch.stack([inferencer.head.thresholds, inferencer.head.temperature]).cpu().numpy().tobytes()
+    return dict(
+        weights=inferencer.trained.checksum,
+        calibration=hashlib.sha256(calibration).hexdigest()[:16],
+        precision=inferencer.precision,
+        consistent=inferencer.consistent,
+        **options,
+    )
+
+
+def _cell(value):
+    return int(value) if isinstance(value, bool) else value
+
+
+def _shown(value) -> str:
+    """A setting in a message; lists of attributes are long."""
+    return f'{len(value)} names' if isinstance(value, list) else repr(value)
+
+
+def _rounded(value):
+    """Rounds the numbers in nested dicts and lists to four decimals."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, 4) if isinstance(value, float) else value
