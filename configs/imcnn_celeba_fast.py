@@ -5,3 +5,6 @@ _base_ = [
     '_base_/datasets/celeba_packed.py',
     '_base_/schedules/fast.py',
 ]
+
+# Steps of one size are compiled once. The images that are left out are others in each epoch.
+train_dataloader = dict(drop_last=True)

@@ -51,7 +51,7 @@ def test_all_options_together_equal_the_fast_config():
     cfg = our_config('pack', 1, 1)
     for name, options in training.OPTIONS.items():
         if name != training.ON_GPU:
-            cfg.merge_from_dict(options)
+            training.set_options(cfg, options)
     fast = load_config(CONFIGS / 'imcnn_celeba_fast.py', data_root='pack')
     assert cfg.optim_wrapper == fast.optim_wrapper and cfg.default_hooks.speed == fast.default_hooks.speed
     assert cfg.model == fast.model and cfg.param_scheduler == fast.param_scheduler

@@ -25,6 +25,7 @@ from benchlib.loop_cost import TINY, make_loops, measure_loops
 from benchlib.network import Network
 from benchlib.report import the_device
 from benchlib.roofline import measure_roofline
+from benchlib.training import COMPILED, GRAPHS, OPTIONS
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
@@ -61,7 +62,7 @@ class Session:
         self.network = Network(1 / 32, 32, 40) if tiny else Network()
         self.small = Network(1 / 32 if tiny else 0.25, 64, 40)
         self.batch_sizes = (4, 8) if tiny else (64, 256, 1024)
-        self.images = 16 if tiny else 4096
+        self.images = 16 if tiny else 3072
         self._speed = self._faces = self._roofline = None
 
     def left(self) -> float:
@@ -110,7 +111,7 @@ class Session:
     def faces(self) -> gpu_checks.DrawnFaces:
         """Faces for the checks."""
         if self._faces is None:
-            self._faces = gpu_checks.DrawnFaces.write(self.folder / 'checks', 20 if self.args.tiny else 100)
+            self._faces = gpu_checks.DrawnFaces.write(self.folder / 'checks', 20 if self.args.tiny else 40)
         return self._faces
 
     @property
@@ -152,8 +153,7 @@ class Session:
             yield title, self.speed.measure_stock(batch_size, 2)
             return
         torch._dynamo.reset()
-        first = batch_size == self.batch_sizes[0]
-        yield title, self.speed.measure(name, batch_size, 5 if first else 3, kernels=first)
+        yield title, self.speed.measure(name, batch_size, 5, kernels=name == GRAPHS)
 
     def measure_loop(self) -> Iterator[Tuple[str, dict]]:
         """The loop around a tiny network."""
@@ -178,29 +178,26 @@ class Session:
 
     def run_all(self) -> None:
         """All parts, the most important first."""
-        backend = True if torch.cuda.is_available() else dict(backend='eager')
-        modes = dict(default=backend)
-        if torch.cuda.is_available():
-            modes['CUDA graphs'] = dict(mode='reduce-overhead')
-        plan = gpu_speed.plan_training(self.batch_sizes, compiled=True)
-        compiled = [(name, size) for name, size in plan if name in ('+ compile', gpu_speed.GRAPHS)]
+        modes = {COMPILED: OPTIONS[COMPILED], GRAPHS: OPTIONS[GRAPHS]}
+        modes = {name: options['default_hooks.speed.compile'] for name, options in modes.items()}
+        if not torch.cuda.is_available():
+            modes = {COMPILED: dict(backend='eager')}
+        plan = gpu_speed.plan_training(self.batch_sizes)
         self.run('losses', 10, lambda: gpu_checks.check_losses(self.small, 4 if self.args.tiny else 32))
-        self.run('packed', 10, lambda: gpu_checks.check_packed(self.faces))
-        self.run('roofline', 15, self.measure_roofline)
-        for name, size in [item for item in plan if item not in compiled]:
-            self.run('training', 12, partial(self.measure_training, name, size))
-        self.run('waits', 10, lambda: gpu_checks.check_waits(self.faces))
-        self.run('inferencer', 12, lambda: gpu_checks.check_inferencer(self.faces))
-        self.run('resume', 15, lambda: gpu_checks.check_resume(self.faces))
-        self.run('predictions', 12, lambda: gpu_checks.check_predictions(self.small, self.faces))
-        for name, size in compiled:
-            self.run('training', 35, partial(self.measure_training, name, size))
-        self.run('training', 15, partial(self.measure_training, gpu_speed.STOCK, self.batch_sizes[0]))
+        self.run('packed', 20, lambda: gpu_checks.check_packed(self.faces))
+        self.run('waits', 8, lambda: gpu_checks.check_waits(self.faces))
+        self.run('inferencer', 10, lambda: gpu_checks.check_inferencer(self.faces))
+        self.run('predictions', 8, lambda: gpu_checks.check_predictions(self.small, self.faces))
+        self.run('resume', 18, lambda: gpu_checks.check_resume(self.faces))
         self.run('compile', 60, lambda: gpu_checks.check_compile(self.faces, modes))
+        self.run('processes', 60, lambda: gpu_checks.check_processes(self.faces))
+        self.run('roofline', 15, self.measure_roofline)
+        for name, size in plan:
+            self.run('training', 30 if name in modes else 8, partial(self.measure_training, name, size))
         self.run('epoch end', 10, self.measure_epoch_end)
         self.run('prediction speed', 30, self.measure_predictions)
         self.run('loop', 15, self.measure_loop)
-        self.run('processes', 60, lambda: gpu_checks.check_processes(self.faces))
+        self.run('training', 15, partial(self.measure_training, gpu_speed.STOCK, self.batch_sizes[0]))
 
 
 def _shown(value: object) -> str:

@@ -1,6 +1,5 @@
 """How fast a GPU trains and predicts at several batch sizes, and what a checkpoint and a validation add."""
 
-import copy
 import time
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence, Tuple
@@ -15,9 +14,17 @@ from .network import Network, count_weights, share_weights
 from .report import alternate, summarize, synchronize, the_device
 from .roofline import STEP_BYTES, count_flops, gpu_use, inference_bound, step_bound
 from .runners import our_config, start_runner, stock_config
-from .training import KEPT, ON_GPU, OPTIONS, PAPER_IMAGES, Variant, synthetic_steps
+from .training import (
+    COMPILED,
+    GRAPHS,
+    OPTIONS,
+    PAPER_IMAGES,
+    Variant,
+    set_options,
+    synthetic_steps,
+    unavailable,
+)
 
-GRAPHS = '+ CUDA graphs'
 STOCK = 'stock mmpretrain, JPEG files'
 _WORKERS = 8
 
@@ -48,7 +55,7 @@ class TrainingSpeed:
         """Seconds of a step and what follows from them.
 
         Args:
-            name: A key of ``OPTIONS``, which includes the options of those before it, or ``GRAPHS``.
+            name: A key of ``OPTIONS``, which includes the options of those before it.
             batch_size: Images in a step.
             rounds: Epochs that are timed, after one that is not.
             synthetic: Also time the same step on a batch that is on the device.
@@ -57,12 +64,10 @@ class TrainingSpeed:
         steps = max(1, self.images // batch_size)
         cfg = self.network.resize(our_config(self.packed, steps * batch_size, batch_size))
         for option, values in OPTIONS.items():
-            if option not in (KEPT, *([] if torch.cuda.is_available() else [ON_GPU])):
-                cfg.merge_from_dict(copy.deepcopy(values))
+            if option not in unavailable():
+                set_options(cfg, values)
             if option == name:
                 break
-        if name == GRAPHS:
-            cfg.default_hooks.speed.compile = dict(mode='reduce-overhead')
         if not torch.cuda.is_available() and cfg.default_hooks.speed.get('compile'):
             # Without a GPU this only shows that it runs.
             cfg.default_hooks.speed.compile = dict(backend='eager')
@@ -89,8 +94,9 @@ class TrainingSpeed:
         steps = max(1, self.images // batch_size)
         workers = _WORKERS if torch.cuda.is_available() else 0
         cfg = stock_config(self.files, self.network.size, steps * batch_size, batch_size, workers)
-        runner = start_runner(cfg, self.network.build_reference(), self.work_dir, f'stock_{batch_size}')
-        row = self._row(alternate({STOCK: runner.train_loop.run_epoch}, rounds)[STOCK], steps, batch_size)
+        # Kept, since collecting it as garbage waits five seconds for each worker.
+        self.stock = start_runner(cfg, self.network.build_reference(), self.work_dir, f'stock_{batch_size}')
+        row = self._row(alternate({STOCK: self.stock.train_loop.run_epoch}, rounds)[STOCK], steps, batch_size)
         row['share_of_roofline'] = self.step_bound(torch.float32, batch_size) / row['median']
         return row
 
@@ -107,9 +113,8 @@ class TrainingSpeed:
     def runner(self, batch_size: int) -> Runner:
         """A runner with every option but compilation, after an epoch."""
         cfg = self.network.resize(our_config(self.packed, batch_size, batch_size))
-        for option, values in OPTIONS.items():
-            if option in ('+ channels_last', '+ bf16', '+ fused SGD'):
-                cfg.merge_from_dict(values)
+        for option in ('+ channels_last', '+ bf16', '+ fused SGD'):
+            set_options(cfg, OPTIONS[option])
         runner = start_runner(cfg, share_weights(self.model), self.work_dir, 'checkpoint')
         runner.train_loop.run_epoch()
         return runner
@@ -176,11 +181,9 @@ def measure_predictions(
             yield f'{name}, batch {batch_size}', {**row, **agreements[name]}
 
 
-def plan_training(batch_sizes: Sequence[int], compiled: bool) -> List[Tuple[str, int]]:
-    """Which variants are timed at which batch sizes: all at the first, those for a GPU at the others."""
+def plan_training(batch_sizes: Sequence[int]) -> List[Tuple[str, int]]:
+    """Which variants are timed at which batch sizes: all at the first one, the fastest at the others."""
     first, *others = batch_sizes
-    ours = [name for name in OPTIONS if name != KEPT and (name != ON_GPU or torch.cuda.is_available())]
-    eager = [(name, first) for name in ours[:-1]] + [(ours[-2], size) for size in others]
-    graphs = [GRAPHS] if torch.cuda.is_available() else []
-    slow = [(name, first) for name in (ours[-1], *graphs)] + [(ours[-1], size) for size in others]
-    return eager + slow if compiled else eager
+    ours = [name for name in OPTIONS if name not in unavailable()]
+    eager, fastest = [name for name in ours if name not in (COMPILED, GRAPHS)], ours[-1]
+    return [(name, first) for name in [*eager, *reversed(ours[len(eager) :])]] + [(fastest, size) for size in others]

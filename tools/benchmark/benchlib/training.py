@@ -1,10 +1,13 @@
 """Variants of training to compare: the reference, this package option by option, and the same on synthetic input."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Set
 
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from imcnn_plugin.engine import keep_freed_memory
@@ -20,6 +23,7 @@ SYNTHETIC = 'same step, synthetic input (b)'
 ON_GPU = '+ images on the GPU'
 KEPT = '+ memory kept'
 COMPILED = '+ compile'
+GRAPHS = '+ CUDA graphs'
 # Each variant adds its options to those of all before it.
 OPTIONS = {
     'ours': {},
@@ -29,6 +33,7 @@ OPTIONS = {
     KEPT: {'default_hooks.speed.keep_memory': True},
     ON_GPU: {'train_dataloader.dataset.device': 'cuda', 'train_dataloader.pin_memory': False},
     COMPILED: {'default_hooks.speed.compile': True},
+    GRAPHS: {'default_hooks.speed.compile': dict(mode='reduce-overhead', dynamic=False)},
 }
 # 30 epochs of 180,000 images (section 4.1 of the paper).
 PAPER_IMAGES = 30 * 180000
@@ -115,10 +120,11 @@ def make_variants(data: Data, network: Network, work_dir: Path, compiled: bool) 
 
     cfg = network.resize(our_config(data.packed, data.images, data.batch_size))
     model, state = build_model(cfg).to(the_device()), None
+    left_out = unavailable()
     for name, options in OPTIONS.items():
-        if (name == COMPILED and not compiled) or name == (KEPT if torch.cuda.is_available() else ON_GPU):
+        if name in left_out or (name in (COMPILED, GRAPHS) and not compiled):
             continue
-        cfg.merge_from_dict(options)
+        set_options(cfg, options)
         runner = start_runner(cfg, share_weights(model), work_dir, name)
         optimizer = runner.optim_wrapper.optimizer
         state = optimizer.state = optimizer.state if state is None else state
@@ -127,6 +133,19 @@ def make_variants(data: Data, network: Network, work_dir: Path, compiled: bool) 
     # With the last runner, which has every option.
     variants[SYNTHETIC] = Variant.of(runner, synthetic_steps(runner, network, data.batch_size, data.steps))
     return variants
+
+
+def unavailable() -> Set[str]:
+    """Variants that are for a GPU where there is none, or the opposite."""
+    return {KEPT} if torch.cuda.is_available() else {ON_GPU, GRAPHS}
+
+
+def set_options(cfg: Config, options: dict) -> None:
+    """Sets values by dotted keys, whatever was there."""
+    for key, value in options.items():
+        section, name = key.rsplit('.', 1)
+        # A config takes a dict for options that are added to one that it has.
+        reduce(getitem, section.split('.'), cfg)[name] = value
 
 
 def synthetic_steps(runner: Runner, network: Network, batch_size: int, steps: int) -> Callable[[], None]:
