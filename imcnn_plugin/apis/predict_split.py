@@ -18,6 +18,7 @@ from ..checkpoints.read_checkpoint import Checkpoint
 from ..datasets import check_unseen, identify_split, read_split
 from ..engine.config import build_image_split, load_config, localize_data
 from ..engine.evaluation_data import evaluation_loader, evaluation_pipeline
+from ..engine.pin_memory import pins_memory
 from ..errors import ConfigError, DataError, translate_errors
 from ..models.batch_fields import batch_identity, batch_labels
 from ..progress import track
@@ -53,9 +54,12 @@ def open_loader(cfg: Config, name: str) -> DataLoader:
     """A data loader of a config, for one pass on this machine.
 
     Raises:
-        ConfigError: The config has none.
+        ConfigError: The config has none, or worker processes for images on a GPU.
     """
-    settings = dict(evaluation_loader(cfg, name), pin_memory=torch.cuda.is_available(), persistent_workers=False)
+    settings = dict(evaluation_loader(cfg, name), persistent_workers=False)
+    # That of the machine on which the model was trained.
+    settings.pop('pin_memory', None)
+    settings['pin_memory'] = pins_memory(settings, name)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
         return let_workers_follow(Runner.build_dataloader(settings, seed=0))
 
@@ -166,5 +170,5 @@ def predict_records(
     with torch.inference_mode():
         for start in range(0, len(records), batch_size):
             samples = trained.model.test_step(prepare_batch(cfg, records[start : start + batch_size]))
-            scores += [sample.pred_score.cpu().numpy() for sample in samples]
-    return np.stack(scores), trained.head.thresholds.cpu().numpy()
+            scores.append(torch.stack([sample.pred_score for sample in samples]).cpu().numpy())
+    return np.concatenate(scores), trained.head.thresholds.cpu().numpy()

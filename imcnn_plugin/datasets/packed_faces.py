@@ -99,7 +99,7 @@ class PackedFaces(CelebAIdentity):
         data_root: The pack.
         batched: False gives single images, for other collate functions and models that need lists of images.
         device: Loads the split's images onto this device, 'cpu' or 'cuda', and gathers batches there. With 'cuda' the
-            data loader needs ``num_workers=0`` and ``pin_memory=False``. None leaves them in the memory map.
+            data loader needs ``num_workers=0``, and pins no memory. None leaves them in the memory map.
         **kwargs: Options of :class:`CelebAIdentity` except ``data_prefix``. A ``pipeline`` that reads files, such as
             that of :class:`CelebAIdentity`, is not run, but must read and resize as the pack was made. It is optional.
 

@@ -16,6 +16,7 @@ from .launch import init_cpu_processes, shutdown_distributed
 from .malloc_tuning import keep_freed_memory
 from .optim_wrappers import BF16OptimWrapper, NonBlockingOptimWrapper
 from .performance_hook import PerformanceHook
+from .pin_memory import pins_memory
 from .resumable_train_loop import ResumableTrainLoop
 from .run_checkpoint_hook import RunCheckpointHook
 from .step_seed_hook import StepSeedHook
@@ -29,6 +30,6 @@ __all__ = [
     'NonBlockingOptimWrapper', 'PerformanceHook', 'ResumableTrainLoop', 'RunCheckpointHook', 'StepSeedHook',
     'TrainingLog', 'VERSIONS', 'build_image_split', 'build_runner', 'build_split', 'evaluation_loader',
     'evaluation_pipeline', 'init_cpu_processes', 'keep_freed_memory', 'load_config', 'localize_data',
-    'mean_by_key', 'read_epoch_log', 'read_log', 'resolve_num_identities', 'shutdown_distributed',
+    'mean_by_key', 'pins_memory', 'read_epoch_log', 'read_log', 'resolve_num_identities', 'shutdown_distributed',
     'train_and_test'
 ]  # fmt: skip

@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Union
 
-import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
@@ -21,6 +20,7 @@ from ..errors import ConfigError, one_line
 from ..evaluation import PerAttributeAccuracy
 from .config_keys import _check_keys
 from .evaluation_data import evaluation_loader
+from .pin_memory import pins_memory
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # The environment variable that names the folder of a dataset in the configs.
@@ -94,8 +94,7 @@ def load_config(
             if not loader.get('num_workers'):
                 loader.persistent_workers = False
             loader.setdefault('persistent_workers', True)
-            # Images that are on the device already cannot be pinned.
-            loader.setdefault('pin_memory', torch.cuda.is_available() and not loader.dataset.get('device'))
+            loader.pin_memory = pins_memory(loader, name)
     return cfg
 
 

@@ -9,6 +9,7 @@ from mmpretrain.engine.hooks import EMAHook
 from mmpretrain.registry import MODELS
 from torch.utils.data import DataLoader, Dataset
 
+from imcnn_plugin.apis import predict_split
 from imcnn_plugin.engine import FiniteLossHook, build_runner, load_config, train_and_test
 from imcnn_plugin.engine import config as engine_config
 from imcnn_plugin.engine.config import _drop_repeated_hooks
@@ -343,3 +344,26 @@ def test_runs_that_a_process_starts_in_one_second_have_files_of_their_own(tmp_pa
     assert runners[0].experiment_name != runners[1].experiment_name
     assert runners[0].visualizer is not runners[1].visualizer
     assert all(len(list((tmp_path / name).glob('*/*.log'))) == 1 for name in 'ab')
+
+
+@pytest.mark.parametrize('device, pinned', [(None, True), ('cpu', True), ('cuda', False)])
+def test_batches_are_pinned_unless_the_images_are_on_a_gpu(tmp_path, monkeypatch, device, pinned):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    # mmengine's logger names the GPU.
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    options = {'train_dataloader.dataset.device': device} if device else {}
+    cfg = load_config('imcnn_celeba_fast.py', work_dir=str(tmp_path), cfg_options=options)
+    assert cfg.train_dataloader.pin_memory == pinned and cfg.val_dataloader.pin_memory
+    # Without a test loader, a loader for predictions has the dataset of the training.
+    cfg.test_dataloader, built = None, []
+    monkeypatch.setattr(predict_split.Runner, 'build_dataloader', lambda settings, seed: built.append(settings))
+    monkeypatch.setattr(predict_split, 'let_workers_follow', lambda loader: loader)
+    predict_split.open_loader(cfg, 'test_dataloader')
+    assert built[0]['pin_memory'] == pinned
+
+
+@pytest.mark.parametrize('option', ['num_workers', 'pin_memory'])
+def test_images_on_a_gpu_are_neither_pinned_nor_sent(tmp_path, option):
+    options = {'val_dataloader.dataset.device': 'cuda:1', f'val_dataloader.{option}': 1}
+    with pytest.raises(ConfigError, match=r"val_dataloader\.dataset\.device is 'cuda:1'.*set val_dataloader\.num"):
+        load_config('imcnn_celeba_fast.py', work_dir=str(tmp_path), cfg_options=options)
