@@ -4,9 +4,13 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
+from mmengine.runner import Runner
 from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import HOOKS, MODELS
 from torch import nn
+
+from imcnn_plugin.engine import build_runner, train_and_test
+from imcnn_plugin.errors import ConfigError
 
 HEAD = dict(
     type='GroupedMultiLabelHead',
@@ -93,3 +97,40 @@ def test_looks_inside_a_distributed_wrapper(tmp_path):
         assert model.module.backbone._compiled_call_impl is compiled and len(model._comm_hooks) == 1
     finally:
         torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize('compile', [False, dict(backend='eager')])
+def test_a_compiled_step_begins_with_a_mark(small_cfg, monkeypatch, compile):
+    marked = []
+    monkeypatch.setattr(torch.compiler, 'cudagraph_mark_step_begin', lambda: marked.append(1))
+    small_cfg.default_hooks.speed.compile = compile
+    small_cfg.train_cfg.max_epochs = 1
+    runner = build_runner(small_cfg)
+    train_and_test(runner)
+    batches = sum(len(loader) for loader in (runner.train_dataloader, runner.val_dataloader, runner.test_dataloader))
+    assert len(marked) == (batches if compile else 0)
+
+
+def test_cuda_graphs_do_not_accumulate_gradients(small_cfg):
+    small_cfg.default_hooks.speed.compile = dict(mode='reduce-overhead')
+    small_cfg.optim_wrapper.accumulative_counts = 2
+    with pytest.raises(ConfigError, match='accumulative_counts is 2: CUDA graphs reuse the memory of the gradients'):
+        build_runner(small_cfg).train()
+    # Without graphs it works as without compilation.
+    small_cfg.default_hooks.speed.compile = dict(backend='eager')
+    small_cfg.train_cfg.max_epochs = 1
+    build_runner(small_cfg).train()
+
+
+def test_the_layout_is_final_before_processes_share_gradients(small_cfg, monkeypatch):
+    small_cfg.default_hooks.speed.channels_last = True
+    wrapped = []
+    wrap = Runner.wrap_model
+
+    def record(runner, options, model):
+        wrapped.append(all(is_channels_last(model)))
+        return wrap(runner, options, model)
+
+    monkeypatch.setattr(Runner, 'wrap_model', record)
+    build_runner(small_cfg)
+    assert wrapped == [True]

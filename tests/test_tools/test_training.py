@@ -82,7 +82,13 @@ def test_a_checkpoint_is_tested_without_training_rows_or_identity_count(trained,
     ]
     run(*command, '--tta', '--cfg-options', *TINY, ODD_TEST_PART)
     assert report(tmp_path)['num_images'] == 15 and report(tmp_path)['means'] != report(folder)['means']
-    run(*command, '--amp', '--cfg-options', *TINY, ODD_TEST_PART)
+    # The precision of a GPU can be asked for without one.
+    code = (
+        "import runpy, sys, torch; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "
+        "print(torch.get_autocast_dtype('cuda'))"
+    )
+    output = run('-c', code, *command, '--amp', '--cfg-options', *TINY, ODD_TEST_PART)
+    assert output.splitlines()[-1] == 'torch.bfloat16'
     assert report(tmp_path)['mean_accuracy'] == pytest.approx(report(folder)['mean_accuracy'], abs=2)
 
 

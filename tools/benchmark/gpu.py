@@ -111,7 +111,7 @@ class Session:
     def faces(self) -> gpu_checks.DrawnFaces:
         """Faces for the checks."""
         if self._faces is None:
-            self._faces = gpu_checks.DrawnFaces.write(self.folder / 'checks', 20 if self.args.tiny else 40)
+            self._faces = gpu_checks.DrawnFaces.write(self.folder / 'checks', 10 if self.args.tiny else 40, self.small)
         return self._faces
 
     @property
@@ -206,7 +206,7 @@ def _shown(value: object) -> str:
 
 def main():
     args = parse_args()
-    MMLogger.get_instance('gpu', log_level='ERROR')
+    MMLogger.get_instance('gpu').setLevel('ERROR')
     with tempfile.TemporaryDirectory(prefix='gpu_') as folder, DefaultScope.overwrite_default_scope('mmpretrain'):
         session = Session(args, Path(folder))
         gpu = torch.cuda.is_available()

@@ -56,16 +56,17 @@ _TRAIN = Path(__file__).resolve().parents[2] / 'train.py'
 
 @dataclass(frozen=True)
 class DrawnFaces:
-    """Drawn faces as files, and packed for the mini config, with the folder in which runs write."""
+    """Drawn faces as files, and packed for the mini config, with the folder in which runs of a network write."""
 
     files: Path
     packed: Path
     work: Path
+    network: Network
 
     @classmethod
-    def write(cls, folder: Path, identities: int) -> 'DrawnFaces':
+    def write(cls, folder: Path, identities: int, network: Network) -> 'DrawnFaces':
         """Draws eight images of each identity."""
-        faces = cls(folder / 'drawn', folder / 'drawn_72', folder / 'runs')
+        faces = cls(folder / 'drawn', folder / 'drawn_72', folder / 'runs', network)
         write_faces(faces.files, identities=identities, images=8, seed=0)
         write_pack(faces.files, faces.packed, 72)
         return faces
@@ -74,13 +75,15 @@ class DrawnFaces:
         """A short run of ``imcnn_celeba_mini_fast.py`` on them; options as those of ``--cfg-options``."""
         chosen = {
             'train_cfg.max_epochs': 1,
-            'train_dataloader.batch_size': 32,
+            'train_dataloader.batch_size': 16,
             'env_cfg.cudnn_benchmark': False,
             'log_level': 'ERROR',
         }
         cfg = load_config(
             CONFIGS / 'imcnn_celeba_mini_fast.py', str(self.packed), str(self.work / name), {**chosen, **options}
         )
+        self.network.resize(cfg)
+        cfg.model.head.id_head.num_identities = 'auto'
         cfg.experiment_name = name
         return cfg
 
@@ -96,7 +99,7 @@ def _weights(runner: Runner) -> torch.Tensor:
 
 
 def _largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
-    return float((first - second).abs().max())
+    return (first - second).abs().max().item()
 
 
 def check_losses(network: Network, batch_size: int, steps: int = 3) -> Rows:
@@ -199,7 +202,7 @@ def check_compile(faces: DrawnFaces, modes: Dict[str, object]) -> Rows:
         modes: Values of ``default_hooks.speed.compile`` by name.
     """
     dataset = PackedFaces(str(faces.packed), split='train')
-    batch = dataset.__getitems__(list(range(64)))
+    batch = dataset.__getitems__(list(range(min(64, len(dataset)))))
 
     def scores(runner: Runner) -> torch.Tensor:
         runner.model.eval()
@@ -345,7 +348,7 @@ def check_processes(faces: DrawnFaces) -> Rows:
             '--cfg-options',
             'train_cfg.max_epochs=1',
         ]
-        command += ['train_dataloader.batch_size=16', *options]
+        command += ['train_dataloader.batch_size=8', *options]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         lines = (done.stdout + done.stderr).splitlines()
         result = [line for line in lines if 'Epoch(test)' in line] or lines
