@@ -9,7 +9,7 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from ..errors import ConfigError, check_sizes
-from .batch_fields import Samples, batch_labels
+from .batch_fields import Samples, _indices_by_row, batch_labels
 from .build_part import _build_part
 from .features import flatten_features
 from .grouped_linear import GroupedLinear
@@ -283,12 +283,15 @@ class GroupedMultiLabelHead(BaseModule):
             raise ConfigError(f'{len(scores)} rows of logits for {len(data_samples)} data samples: give one for each')
         if any(sample is None for sample in data_samples):
             data_samples = [DataSample() if sample is None else sample for sample in data_samples]
-        for sample, score in zip(data_samples, scores):
+        for sample, score, labels in zip(data_samples, scores, _indices_by_row(scores >= thresholds)):
             _set_field(sample, 'pred_score', score)
-            _set_field(sample, 'pred_label', torch.where(score >= thresholds)[0])
+            _set_field(sample, 'pred_label', labels)
             sample.thresholds = thresholds
-            if 'gt_score' in sample and 'gt_label' not in sample:
-                _set_field(sample, 'gt_label', torch.where(torch.as_tensor(sample.gt_score) == 1)[0])
+        drawn = [sample for sample in data_samples if 'gt_score' in sample and 'gt_label' not in sample]
+        if drawn:
+            known = torch.stack([torch.as_tensor(sample.gt_score) for sample in drawn]) == 1
+            for sample, labels in zip(drawn, _indices_by_row(known)):
+                _set_field(sample, 'gt_label', labels)
         return data_samples
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
