@@ -1,6 +1,6 @@
-"""Predicts the attributes of the faces in photos and writes them to tables.
+"""Predicts the attributes of the faces in photos or videos and writes them to tables.
 
-The exit status is 0 if every photo was predicted, 1 if some could not be, and 2 if nothing was done.
+The exit status is 0 if every photo was predicted, 1 if some could not be, and 2 after an error.
 """
 
 import argparse
@@ -8,14 +8,14 @@ import os
 import sys
 from collections import Counter
 
-from imcnn_plugin.apis import Album, infer_photos, list_photos
+from imcnn_plugin.apis import Album, infer_photos, infer_videos, is_video, list_photos
 from imcnn_plugin.cli import add_inferencer_arguments, between, make_inferencer, run_tool
 from imcnn_plugin.files import read_paths
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('photos', nargs='*', metavar='PHOTO', help='files, or folders with everything in them')
+    parser.add_argument('photos', nargs='*', metavar='PHOTO', help='files, or folders of photos; or videos')
     parser.add_argument(
         '--input', metavar='FILE', help='a file with one path per line, or of find -print0; - is standard input'
     )
@@ -24,29 +24,61 @@ def parse_args():
     parser.add_argument(
         '--overwrite', action='store_true', help='start again, in place of going on with the tables in DIR'
     )
-    parser.add_argument('--draw', action='store_true', help='draw the photos with their faces to DIR/drawn')
+    parser.add_argument('--draw', action='store_true', help='draw the photos or videos with their faces to DIR/drawn')
     parser.add_argument(
         '--person-by',
         metavar='folder|FILE',
         help="folder: each folder shows one person; or a CSV file with the columns 'file' and 'person'",
     )
-    parser.add_argument('--album', metavar='FILE', help='of tools/fit_album.py, for --person-by')
+    parser.add_argument('--album', metavar='FILE', help='of tools/fit_album.py, for --person-by and for videos')
+    parser.add_argument(
+        '--fps',
+        type=between(0.001, kind=float),
+        default=5.0,
+        help='frames of a video a second (default %(default)s)',
+    )
     parser.add_argument(
         '--batch-size', type=between(1), default=32, help='faces per forward pass (default %(default)s)'
     )
     args = parser.parse_args()
-    if bool(args.person_by) != bool(args.album):
-        parser.error('--person-by and --album must be used together')
     if not args.photos and not args.input:
         parser.error('no photos')
+    args.photos += read_paths(args.input) if args.input else []
+    videos = [is_video(path) and not os.path.isdir(path) for path in args.photos]
+    args.videos = any(videos)
+    if args.videos and not all(videos):
+        parser.error('photos and videos must not be given together')
+    if args.videos and (args.aligned or args.person_by):
+        parser.error('--aligned and --person-by are for photos, not for videos')
+    if not args.videos and bool(args.person_by) != bool(args.album):
+        parser.error('--person-by and --album must be used together')
     return args
 
 
-def main():
-    args = parse_args()
+def predict_videos(args):
+    counts = infer_videos(
+        make_inferencer(args),
+        args.photos,
+        args.out,
+        args.checkpoint,
+        args.batch_size,
+        args.fps,
+        Album.load(args.album) if args.album else None,
+        args.draw,
+        args.overwrite,
+    )
+    before = f' ({counts["before"]} of them before)' if counts['before'] else ''
+    print(
+        f'{counts["videos"]} videos{before}, {counts["people"]} people in {counts["frames"]} frames, '
+        f'{counts["failed"]} failed; {counts["seconds"]:.1f} s; written to {args.out}'
+    )
+    return counts['failed']
+
+
+def predict_photos(args):
     left_out, drawn = Counter(), os.path.realpath(os.path.join(args.out, 'drawn'))
     photos = []
-    for photo in list_photos([*args.photos, *(read_paths(args.input) if args.input else [])], left_out):
+    for photo in list_photos(args.photos, left_out):
         # The folder of the tables may be in that of the photos.
         if os.path.realpath(os.path.dirname(photo)) == drawn:
             left_out['drawn before'] += 1
@@ -71,8 +103,6 @@ def main():
         f'{counts["failed"]} failed; {counts["seconds"]:.1f} s, '
         f'{(counts["photos"] - counts["before"]) / counts["seconds"]:.1f} photos/s; written to {args.out}'
     )
-    if counts['failed']:
-        print('The column error of the tables says why photos failed.')
     if counts['shrunk']:
         print(
             f'{counts["shrunk"]} photos were shrunk to {args.detect_pixels} pixels for detection: smallest_face in '
@@ -84,7 +114,14 @@ def main():
     if left_out:
         kinds = ', '.join(f'{number} {kind}' for kind, number in left_out.most_common())
         print(f'Left out of the folders: {left_out.total()} files ({kinds}).')
-    sys.exit(1 if counts['failed'] else 0)
+    return counts['failed']
+
+
+def main():
+    args = parse_args()
+    if failed := predict_videos(args) if args.videos else predict_photos(args):
+        print('The column error of the tables says what failed.')
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == '__main__':

@@ -23,11 +23,14 @@ from .predict_split import (
     predict_samples,
     prepare_batch,
 )
+from .video import infer_videos
+from .video_files import is_video, read_frames
 
 __all__ = [
     'Album', 'AttributePredictor', 'Face', 'FaceAttributeInferencer', 'FaceDetector', 'SIZE', 'TEMPLATE',
-    'align_face', 'choose_record', 'fit_album', 'group_by_person', 'infer_photos', 'input_size', 'label_photos',
-    'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference',
-    'pipeline_after_loading', 'predict_for_fitting', 'predict_identity', 'predict_logits', 'predict_records',
-    'predict_samples', 'prepare_batch', 'read_photo', 'read_rgb'
+    'align_face', 'choose_record', 'fit_album', 'group_by_person', 'infer_photos', 'infer_videos', 'input_size',
+    'is_video', 'label_photos', 'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained',
+    'optimize_for_inference', 'pipeline_after_loading', 'predict_for_fitting', 'predict_identity',
+    'predict_logits', 'predict_records', 'predict_samples', 'prepare_batch', 'read_frames', 'read_photo',
+    'read_rgb'
 ]  # fmt: skip

@@ -1,7 +1,6 @@
 """Predicts many photos and writes the results to tables; what ``tools/infer.py`` runs."""
 
 import logging
-import os
 import shutil
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ from .photo_checks import _PHOTO_ERRORS, _FrameCheck
 from .photo_groups import group_by_person
 from .photos import list_photos
 from .process_device import _check_positive
-from .result_tables import _ResultTables, _settings
+from .result_tables import _numbered, _remove_numbered, _ResultTables, _settings
 
 # About as many bytes are written for a label of a face, in all tables, and for a drawing.
 _LABEL_BYTES, _DRAWING_BYTES = 100, 100_000
@@ -106,7 +105,7 @@ def infer_photos(
             writable(folder / 'drawn' / 'photo.jpg')
         tables.start(map(count, islice(tables.read(), done.total())))
         counts['before'] = done.total()
-        _remove_drawings(folder, done.total())
+        _remove_numbered(folder, done.total())
         left = len(photos) - done.total()
         _warn_of_full_disk(folder, left * (_LABEL_BYTES * len(inferencer.classes) + _DRAWING_BYTES * draw))
         with progress_bar('Photos', len(photos), done.total(), 'photos') as advance:
@@ -165,24 +164,14 @@ def _take(counts: Counter, photo: str) -> bool:
 
 def _draw(inferencer: FaceAttributeInferencer, result: dict, folder: Path, number: int) -> bool:
     """Draws a photo; returns whether it could be read again."""
-    # A name has at most 255 bytes, and .tmp is appended to it at first.
-    stem = os.fsdecode(os.fsencode(Path(result['path']).stem)[:200])
     try:
         drawn = inferencer.visualize(result['path'], result)
     # The photo may be gone by now.
     except _PHOTO_ERRORS:
         return False
-    with replacing(folder / 'drawn' / f'{number:06}_{stem}.jpg') as temporary:
+    with replacing(_numbered(folder / 'drawn', number, result['path'], '.jpg')) as temporary:
         Image.fromarray(drawn[..., ::-1]).save(temporary, format='jpeg', quality=90)
     return True
-
-
-def _remove_drawings(folder: Path, kept: int) -> None:
-    """Removes the drawings of an earlier run but those of the first photos."""
-    for path in folder.glob('drawn/' + '[0-9]' * 6 + '*_*.jpg'):
-        number = path.name.partition('_')[0]
-        if number.isdigit() and int(number) > kept:
-            path.unlink()
 
 
 def _rows(result: dict) -> Iterator[Tuple[dict, dict]]:

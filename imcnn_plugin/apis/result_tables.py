@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, Optional, Sequence, Tuple
@@ -182,6 +183,22 @@ def _settings(inferencer: FaceAttributeInferencer, **options) -> dict:
         consistent=inferencer.consistent,
         **options,
     )
+
+
+def _numbered(folder: Path, number: int, path: str, suffix: str) -> Path:
+    """The path of a picture of a photo or video, from its number in the tables and its own path."""
+    # A name has at most 255 bytes, and .tmp is appended to it at first.
+    stem = os.fsdecode(os.fsencode(Path(path).stem)[:200])
+    return folder / f'{number:06}_{stem}{suffix}'
+
+
+def _remove_numbered(folder: Path, kept: int) -> None:
+    """Removes the pictures of an earlier run in a folder of tables, but those of the first photos or videos."""
+    for pattern in ('drawn/*.jpg', 'drawn/*.mp4', 'curves/*.png'):
+        for path in folder.glob(pattern):
+            number = path.name.partition('_')[0]
+            if len(number) >= 6 and number.isdecimal() and int(number) > kept:
+                path.unlink()
 
 
 def _cell(value):

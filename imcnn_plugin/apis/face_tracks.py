@@ -1,0 +1,91 @@
+"""Faces that are followed through a video."""
+
+from typing import List, NamedTuple, Sequence
+
+import numpy as np
+
+# A face goes on a track that was seen within so many seconds, if its likeness to the track, plus so much of the
+# overlap of their boxes, reaches the least.
+_GAP, _OVERLAP, _LEAST = 1.0, 0.3, 0.97
+# A track looks like the mean of its last faces.
+_LAST = 5
+
+
+class _TrackedFace(NamedTuple):
+    time: float  # in seconds
+    box: List[float]  # left, top, right, bottom in pixels
+    logits: np.ndarray  # (L, )
+    probabilities: np.ndarray  # (L, )
+
+
+class _FaceFollower:
+    """Follows faces from frame to frame by their places and looks, and joins the tracks of people who come back.
+
+    The likeness of two faces is that of their logits x and y, ``2 x.y / (x.x + y.y)``, at most 1. Of 1,530 test images
+    of CelebA's subset, 1 in 1,000 pairs of different identities reaches 0.97, and 69 % of the pairs of an image and
+    the same one moved, turned, blurred and in other light; of means over four such faces it is 1 in 500, and 97 %.
+    """
+
+    def __init__(self):
+        self.tracks: List[List[_TrackedFace]] = []
+
+    def add(self, faces: Sequence[_TrackedFace]) -> None:
+        """Adds the faces of a frame. Frames come in order."""
+        recent = [track for track in self.tracks if faces and faces[0].time - track[-1].time <= _GAP]
+        free = list(faces)
+        if recent:
+            means = np.stack([_mean_logits(track[-_LAST:]) for track in recent])
+            scores = _likeness(means, np.stack([face.logits for face in faces]))
+            last = np.array([track[-1].box for track in recent])
+            scores += _OVERLAP * _overlap(last, np.array([face.box for face in faces]))
+            # The best pair first; what is taken is out.
+            while scores.max() >= _LEAST:
+                i, j = np.unravel_index(scores.argmax(), scores.shape)
+                recent[i].append(faces[j])
+                free[j] = None
+                scores[i], scores[:, j] = -np.inf, -np.inf
+        self.tracks += [[face] for face in free if face is not None]
+
+    def people(self) -> List[List[_TrackedFace]]:
+        """The tracks, those of one person joined, in the order in which they begin.
+
+        Tracks are of one person if they look alike and are never in one frame. A face that is seen once is left out.
+        """
+        tracks = [list(track) for track in self.tracks]
+        if not tracks:
+            return []
+        in_frame = {}
+        for number, track in enumerate(tracks):
+            for face in track:
+                in_frame.setdefault(face.time, []).append(number)
+        apart = np.eye(len(tracks), dtype=bool)
+        for numbers in in_frame.values():
+            apart[np.ix_(numbers, numbers)] = True
+        means = np.stack([_mean_logits(track) for track in tracks])
+        scores = np.where(apart, -np.inf, _likeness(means, means))
+        while scores.max() >= _LEAST:
+            i, j = sorted(np.unravel_index(scores.argmax(), scores.shape))
+            tracks[i], tracks[j] = sorted(tracks[i] + tracks[j], key=lambda face: face.time), []
+            means[i] = _mean_logits(tracks[i])
+            apart[i] |= apart[j]
+            scores[j] = scores[:, j] = -np.inf
+            likeness = np.where(apart[i] | np.isneginf(scores[i]), -np.inf, _likeness(means[i : i + 1], means)[0])
+            scores[i] = scores[:, i] = likeness
+        return sorted((track for track in tracks if len(track) > 1), key=lambda track: track[0].time)
+
+
+def _mean_logits(faces: Sequence[_TrackedFace]) -> np.ndarray:
+    return np.mean([face.logits for face in faces], 0)
+
+
+def _likeness(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of logits ``(N, L)`` and ``(M, L)``, ``(N, M)``."""
+    return 2 * x @ y.T / np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1), 1e-12)
+
+
+def _overlap(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes ``(N, 4)`` and ``(M, 4)``, ``(N, M)``."""
+    x = x[:, None]
+    shared = (np.minimum(x[..., 2:], y[..., 2:]) - np.maximum(x[..., :2], y[..., :2])).clip(0).prod(-1)
+    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (x, y)]
+    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-12)
