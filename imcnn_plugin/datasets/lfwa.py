@@ -1,3 +1,4 @@
+from functools import lru_cache
 from pathlib import Path
 from typing import Dict, List, Tuple, Union
 
@@ -5,17 +6,19 @@ import numpy as np
 from mmpretrain.registry import DATASETS
 
 from ..attributes import ATTRIBUTES
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from .celeba_lists import Annotations, _checksum, _name_differences
 from .face_dataset import FaceDataset, FaceRecords
 from .issues import quote
 from .mat_file import _read_mat
-from .protocols import Splits
+from .protocols import Splits, _check_disjoint, _kfold_splits, _shuffle_identities
 
 ATTRIBUTE_FILE = 'lfw_att_40.mat'
 SPLIT_FILE = 'indices_train_test.mat'
 # The variables of SPLIT_FILE.
 SPLIT_FIELDS = ('indices_img_train', 'indices_img_test')
+# One of this many people of the training half is held out to choose settings.
+HELD_OUT = 10
 
 
 @DATASETS.register_module()
@@ -26,52 +29,98 @@ class LFWA(FaceDataset):
     ``indices_train_test.mat``, side by side or in ``Anno`` or ``anno``. MATLAB's version 7.3 needs h5py, version 5
     needs scipy.
 
-    The splits are lists of 6,263 and 6,880 images. Unlike CelebA's they may share identities, which is not checked.
+    No person is in both halves, of 6,263 and 6,880 images.
 
     Args:
         data_root: LFWA's folder.
-        split: 'all' for the whole dataset, as in the paper (section 4.1), 'train' or 'test'.
+        split: 'all' for the whole dataset, as in the paper (section 4.1), 'train' or 'test'; 'val' is a tenth of the
+            people of 'train', held out to choose settings, and 'fit' are the others.
+        protocol: 'lfwa', the dataset's own halves, or 'kfold', cross-validation by person.
+        exchanged: Of 'lfwa': train on the test half, and test on the training half.
+        fold: The test fold of 'kfold', from 0.
+        num_folds: Number of folds of 'kfold'.
+        seed: The seed of 'kfold'.
         min_images_per_identity: The identity loss ignores identities with fewer training images.
         data_prefix: The image folder.
         **kwargs: Options of mmpretrain's ``BaseDataset``. ``pipeline`` gets records ``img_path``, ``gt_score`` (L, ),
             ``gt_identity`` and ``identity``. ``classes`` selects and orders L of the 40 attributes.
 
-    ``gt_identity`` is 0 to K - 1 in 'train', -1 elsewhere; ``identity`` numbers all identities in the order of their
-    names. ``metainfo`` is that of :class:`FaceDataset` with the protocol 'lfwa'; K is 0 for 'all'.
+    ``gt_identity`` is 0 to K - 1 in 'train', 'fit' and 'val', -1 elsewhere; ``identity`` numbers all identities in
+    the order of their names. ``metainfo`` is that of :class:`FaceDataset`; K is 0 for 'all' of 'lfwa'.
 
     Raises:
-        DataError: A file cannot be read, an image is missing, or an image is in both splits.
-        ConfigError: The split or the classes do not exist.
+        DataError: A file cannot be read, an image is missing, or the halves share an image or a person.
+        ConfigError: The protocol, split or classes do not exist.
     """
 
     def __init__(
-        self, data_root: str, split: str = 'all', min_images_per_identity: int = 1, data_prefix: str = 'lfw', **kwargs
+        self,
+        data_root: str,
+        split: str = 'all',
+        protocol: str = 'lfwa',
+        exchanged: bool = False,
+        fold: int = 0,
+        num_folds: int = 5,
+        seed: int = 0,
+        min_images_per_identity: int = 1,
+        data_prefix: str = 'lfw',
+        **kwargs,
     ):
-        super().__init__(data_root, split, 'lfwa', min_images_per_identity, data_prefix=data_prefix, **kwargs)
+        self.exchanged = exchanged
+        # An environment variable in a config is a string.
+        self.fold = int(fold)
+        self.num_folds = num_folds
+        self.seed = seed
+        super().__init__(data_root, split, protocol, min_images_per_identity, data_prefix=data_prefix, **kwargs)
 
     def load_data_list(self) -> FaceRecords:
         """Reads LFWA's files and looks for the split's images."""
         path = source = _find_file(self.data_root, ATTRIBUTE_FILE)
-        names, labels = _read_attributes(path)
+        names, labels, checksum = _read_once(path, path.stat().st_size, path.stat().st_mtime_ns)
         folders = np.array([name.split(b'/')[0] for name in names.tolist()], dtype=bytes)
         identity = np.unique(folders, return_inverse=True)[1].astype(np.int32)
         partition = np.full(len(names), -1, np.int8)
-        if self.split != 'all':
+        if self.split != 'all' and self.protocol == 'lfwa':
             source = _find_file(self.data_root, SPLIT_FILE)
             partition = _read_partition(source, len(names))
         annotations = Annotations(names, labels, identity, partition)
-        rows, gt_identity = self._select(annotations, str(source), _checksum([path.read_bytes()]))
+        rows, gt_identity = self._select(annotations, str(source), checksum)
         self._check_images(names[rows], f'{path}, row', rows + 1)
         labels = self._select_attributes(labels[rows])
         return FaceRecords(self.img_prefix, names[rows], labels, gt_identity, identity[rows])
 
     def _make_splits(self, annotations: Annotations, source: str) -> Splits:
-        partition = annotations.partition
-        return dict(all=np.full(len(partition), True), train=partition == 0, test=partition == 2)
+        identity, partition = annotations.identity, annotations.partition
+        if self.protocol == 'lfwa':
+            halves = [partition == 0, partition == 2]
+            splits = dict(zip(('train', 'test'), reversed(halves) if self.exchanged else halves))
+        elif self.protocol == 'kfold':
+            splits = _kfold_splits(identity, self.fold, self.num_folds, self.seed)
+            self._metainfo.update(fold=self.fold)
+        else:
+            raise ConfigError(f"there is no protocol '{self.protocol}' of LFWA, only 'lfwa' and 'kfold'")
+        _check_disjoint(splits, identity, annotations.names, source)
+        train = splits['train']
+        val = train & np.isin(identity, _shuffle_identities(identity[train], 0)[::HELD_OUT])
+        return dict(all=np.full(len(identity), True), fit=train & ~val, val=val, **splits)
+
+    def _rule(self) -> Dict[str, int]:
+        if self.protocol == 'kfold':
+            return dict(fold=self.fold, num_folds=self.num_folds, seed=self.seed)
+        return dict(exchanged=True) if self.exchanged else {}
 
     def _members(self, annotations: Annotations, rows: np.ndarray) -> Dict[str, List[int]]:
-        # Its splits share identities, but no images.
-        return {'images of LFWA': rows.tolist()}
+        # Checkpoints of earlier versions have the images alone.
+        return {
+            'identities of LFWA': np.unique(annotations.identity[rows]).tolist(),
+            'images of LFWA': rows.tolist(),
+        }
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: Path, size: int, changed: int) -> Tuple[np.ndarray, np.ndarray, str]:
+    """:func:`_read_attributes` and the file's checksum: the splits of a run read one file. Not to be changed."""
+    return *_read_attributes(path), _checksum([path.read_bytes()])
 
 
 def _find_file(root: Union[str, Path], name: str) -> Path:

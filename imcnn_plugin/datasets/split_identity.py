@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from ..errors import ConfigError, DataError, one_line
 
-_RULE = ('protocol', 'fold', 'num_folds', 'num_train_identities', 'seed')
+_RULE = ('protocol', 'exchanged', 'fold', 'num_folds', 'num_train_identities', 'seed')
 # What checkpoints have of it that were written before they had the identity of their split.
 _OLD_RULE = ('protocol', 'fold')
 

@@ -13,12 +13,12 @@ from PIL import Image
 from scipy.io import savemat
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.datasets import LFWA, check_unseen, identify_split, split_identity
+from imcnn_plugin.datasets import LFWA, check_unseen, identify_split, lfwa, split_identity
 from imcnn_plugin.errors import ConfigError, DataError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 ATT, SPLIT = 'lfw_att_40.mat', 'indices_train_test.mat'
-# Identities are not in alphabetical order; only the last one has an image in both splits.
+# Identities are not in alphabetical order.
 NAMES = [
     'Zoe_B\\Zoe_B_0001.jpg',
     'Zoe_B\\Zoe_B_0002.jpg',
@@ -29,7 +29,7 @@ NAMES = [
 ]
 IMAGES = [name.replace('\\', '/') for name in NAMES]
 LABELS = np.array([[(i * i + i + j) % 3 == 0 for j in range(40)] for i in range(len(NAMES))], dtype=float)
-TRAIN, TEST = [1, 2, 4, 6], [3, 5]
+TRAIN, TEST = [1, 2, 4], [3, 5, 6]
 
 
 def write_v73(path, row_cells=False, header=True, **variables):
@@ -117,32 +117,75 @@ def test_splits(root):
     train, test = (LFWA(str(root), split=split) for split in ('train', 'test'))
     assert [record['img_path'] for record in train] == [str(root / 'lfw' / IMAGES[i - 1]) for i in TRAIN]
     assert [record['img_path'] for record in test] == [str(root / 'lfw' / IMAGES[i - 1]) for i in TEST]
-    assert [record['gt_score'].tolist() for record in test] == LABELS[[2, 4]].tolist()
-    # Mia is in both splits, but unknown in the test split.
-    assert [record['identity'] for record in train] == [3, 3, 1, 2]
-    assert [record['gt_identity'] for record in train] == [2, 2, 0, 1]
-    assert [record['identity'] for record in test] == [0, 2]
-    assert [record['gt_identity'] for record in test] == [-1, -1]
-    assert train.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=3, protocol='lfwa', split='train').items()
+    assert [record['gt_score'].tolist() for record in test] == LABELS[[2, 4, 5]].tolist()
+    assert [record['identity'] for record in train] == [3, 3, 1]
+    assert [record['gt_identity'] for record in train] == [1, 1, 0]
+    assert [record['identity'] for record in test] == [0, 2, 2]
+    assert [record['gt_identity'] for record in test] == [-1, -1, -1]
+    assert train.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=2, protocol='lfwa', split='train').items()
     assert train.metainfo['checksums']['annotations'] == test.metainfo['checksums']['annotations']
     assert train.metainfo['checksums']['images'] != test.metainfo['checksums']['images']
-    assert test.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=3, protocol='lfwa', split='test').items()
+    assert test.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=2, protocol='lfwa', split='test').items()
+
+
+def test_the_halves_can_be_exchanged(root):
+    train, test = (LFWA(str(root), split=split, exchanged=True) for split in ('train', 'test'))
+    assert [record['img_path'] for record in train] == [str(root / 'lfw' / IMAGES[i - 1]) for i in TEST]
+    assert [record['img_path'] for record in test] == [str(root / 'lfw' / IMAGES[i - 1]) for i in TRAIN]
+    assert [record['gt_identity'] for record in train] == [0, 1, 1]
+    with pytest.raises(ConfigError, match='was trained on 2 of 2 identities of LFWA in split train of protocol lfwa'):
+        check_unseen(identify_split(train), identify_split(LFWA(str(root), split='test')) | dict(split='train'))
+
+
+def test_people_of_the_training_half_are_held_out(root):
+    train, fit, val = (LFWA(str(root), split=split) for split in ('train', 'fit', 'val'))
+    parts = [{(record['img_path'], record['gt_identity']) for record in part} for part in (train, fit, val)]
+    assert parts[0] == parts[1] | parts[2] and all(parts)
+    assert not {record['identity'] for record in fit} & {record['identity'] for record in val}
+    assert fit.metainfo['num_identities'] == train.metainfo['num_identities']
+
+
+def test_folds_are_of_people(root):
+    (root / SPLIT).unlink()
+    folds = [
+        {split: LFWA(str(root), split=split, protocol='kfold', fold=fold, num_folds=2) for split in ('train', 'test')}
+        for fold in range(2)
+    ]
+    for fold in folds:
+        people = [{record['identity'] for record in fold[split]} for split in ('train', 'test')]
+        assert not people[0] & people[1] and people[0] | people[1] == {0, 1, 2, 3}
+    tested = sorted(record['img_path'] for fold in folds for record in fold['test'])
+    assert tested == sorted(str(root / 'lfw' / name) for name in IMAGES)
+    with pytest.raises(ConfigError, match='by another|by the same protocol, fold'):
+        check_unseen(identify_split(folds[0]['train']), identify_split(folds[1]['test']))
+    with pytest.raises(ConfigError, match="there is no protocol 'official' of LFWA, only 'lfwa' and 'kfold'"):
+        LFWA(str(root), protocol='official')
+
+
+def test_a_file_is_read_once_for_all_splits(root, write, monkeypatch):
+    calls = []
+    read = lfwa._read_attributes
+    monkeypatch.setattr(lfwa, '_read_attributes', lambda path: calls.append(path) or read(path))
+    for split in ('train', 'test', 'all'):
+        LFWA(str(root), split=split)
+    assert len(calls) == 1
+    write_att(root, write, label=1 - LABELS)
+    assert LFWA(str(root))[0]['gt_score'].tolist() == (1 - LABELS[0]).tolist() and len(calls) == 2
 
 
 def test_what_the_training_split_is_part_of_is_no_test(root, monkeypatch):
     said = []
     monkeypatch.setattr(split_identity, 'print_log', lambda message, *args: said.append(message))
     train, test, whole = (identify_split(LFWA(str(root), split=split)) for split in ('train', 'test', 'all'))
-    # Their images differ, though not their identities.
     check_unseen(train, test)
     assert not said
     check_unseen(train, whole)
-    assert 'the model was trained on 4 of 6 images of LFWA in split all of protocol lfwa' in said[0]
+    assert 'the model was trained on 2 of 4 identities of LFWA in split all of protocol lfwa' in said[0]
 
 
 def test_rare_identities_can_be_made_unknown(root):
     dataset = LFWA(str(root), split='train', min_images_per_identity=2)
-    assert [record['gt_identity'] for record in dataset] == [0, 0, -1, -1]
+    assert [record['gt_identity'] for record in dataset] == [0, 0, -1]
     assert dataset.metainfo['num_identities'] == 1
 
 
@@ -170,7 +213,7 @@ def test_version_73_without_its_header(images):
 
 def test_indices_may_be_in_a_row(root, write):
     write(root / SPLIT, indices_img_train=np.array([TRAIN[::-1]], np.uint16), indices_img_test=np.array([TEST]))
-    assert [record['identity'] for record in LFWA(str(root), split='train')] == [3, 3, 1, 2]
+    assert [record['identity'] for record in LFWA(str(root), split='train')] == [3, 3, 1]
 
 
 @pytest.mark.parametrize('folder', ['Anno', 'anno'])
@@ -178,7 +221,7 @@ def test_layout_of_the_download(root, folder):
     (root / folder).mkdir()
     for name in (ATT, SPLIT):
         shutil.move(root / name, root / folder / name)
-    assert len(LFWA(str(root), split='test')) == 2
+    assert len(LFWA(str(root), split='test')) == 3
 
 
 def test_other_folder_of_images(root):
@@ -246,6 +289,7 @@ def test_bad_attribute_files_are_named(root, write, changes, message):
         ([np.nan], TEST, 'indices_img_train has nan, expected'),
         ([1, 2, 2], TEST, 'indices_img_train has 2 2 times'),
         ([1, 2, 3, 5], TEST, '3 is in both indices_img_train and indices_img_test, and so are 1 more'),
+        ([1, 2, 5], [3, 6], r'identity 2 is in both train \(Mia/Mia_0001.jpg\) and test \(Mia/Mia_0002'),
         ([], TEST, "no image is in split 'train'"),
     ],
 )
@@ -286,6 +330,7 @@ def test_packages_are_needed_for_their_version_only(images, monkeypatch, write, 
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, other, None)
         assert len(LFWA(str(images))) == 6
+    lfwa._read_once.cache_clear()
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(DataError, match=rf"{package}.*: pip install 'imcnn_plugin\[analysis\]'") as error:
         LFWA(str(images))
@@ -297,7 +342,7 @@ def test_missing_images_are_named(root):
     shutil.rmtree(root / 'lfw' / 'Zoe_B')
     with pytest.raises(DataError, match=rf"{ATT}, row 1: {IMAGES[0]} is not in .*lfw \(3 of 6 images of split 'all'"):
         LFWA(str(root))
-    with pytest.raises(DataError, match=rf"row 5: {IMAGES[4]} is not in .*lfw \(1 of 2 images of split 'test'"):
+    with pytest.raises(DataError, match=rf"row 5: {IMAGES[4]} is not in .*lfw \(1 of 3 images of split 'test'"):
         LFWA(str(root), split='test')
     shutil.rmtree(root / 'lfw')
     with pytest.raises(DataError, match='lfw not found: unpack the images there'):
@@ -305,15 +350,17 @@ def test_missing_images_are_named(root):
 
 
 def test_unknown_split(root):
-    with pytest.raises(ConfigError, match=r"protocol 'lfwa' has no split 'val', only \['all', 'test', 'train'\]"):
-        LFWA(str(root), split='val')
+    with pytest.raises(
+        ConfigError, match=r"protocol 'lfwa' has no split 'trainval', only \['all', 'fit', 'test', 'train', 'val'\]"
+    ):
+        LFWA(str(root), split='trainval')
 
 
 @pytest.mark.parametrize(
     'name, sizes',
     [
         ('imcnn_lfwa', dict(test_dataloader=6)),
-        ('imcnn_lfwa_finetune', dict(train_dataloader=4, val_dataloader=2, test_dataloader=2)),
+        ('imcnn_lfwa_finetune', dict(train_dataloader=3, val_dataloader=3, test_dataloader=3)),
     ],
 )
 def test_configs(root, monkeypatch, name, sizes):
