@@ -137,22 +137,53 @@ def add_inferencer_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--checkpoint', required=True, help='training checkpoint, or a published one')
     parser.add_argument('--aligned', action='store_true', help='the photos are aligned faces, like those of CelebA')
     parser.add_argument('--device', help='such as cpu or cuda:1; default a GPU if available')
-    parser.add_argument('--amp', action='store_true', help='predict in bfloat16')
+    parser.add_argument(
+        '--precision',
+        choices=('fp32', 'bf16'),
+        help='of convolutions and matrix products; default bf16 on a CPU that is fast in it (AMX), else fp32',
+    )
+    parser.add_argument('--amp', dest='precision', action='store_const', const='bf16', help='like --precision bf16')
+    parser.add_argument(
+        '--detector',
+        choices=('yunet', 'mtcnn'),
+        default='yunet',
+        help='of faces (default %(default)s); mtcnn is slower',
+    )
     parser.add_argument(
         '--detect-pixels',
         type=between(1),
-        default=640 * 480,
         help='photos are shrunk to this many pixels for the detection of faces of 20 pixels and more (default '
-        '%(default)s)',
+        '480000, 307200 for mtcnn)',
+    )
+    parser.add_argument(
+        '--min-score', type=between(0, 1, float), help='leave out faces of a lower score of the detector (default 0.9)'
+    )
+    parser.add_argument(
+        '--min-face', type=between(0, kind=float), default=0, help='leave out faces of fewer pixels in height or width'
+    )
+    parser.add_argument('--largest-only', action='store_true', help='only the largest face of each photo')
+    parser.add_argument(
+        '--attributes', nargs='+', metavar='NAME', help='report only these, such as Smiling; default all'
     )
     parser.add_argument(
         '--consistent', action='store_true', help='no labels that contradict each other, such as two hair colors'
     )
 
 
-def make_inferencer(args: argparse.Namespace):
+def make_inferencer(args: argparse.Namespace, jobs: int = 1):
     """The :class:`~imcnn_plugin.apis.FaceAttributeInferencer` of :func:`add_inferencer_arguments`."""
     from .apis.inferencer import FaceAttributeInferencer
 
-    precision = 'bf16' if args.amp else 'fp32'
-    return FaceAttributeInferencer(args.checkpoint, args.device, precision, args.detect_pixels, args.consistent)
+    return FaceAttributeInferencer(
+        args.checkpoint,
+        args.device,
+        args.precision,
+        args.detect_pixels,
+        args.consistent,
+        args.detector,
+        args.min_score,
+        args.min_face,
+        args.largest_only,
+        args.attributes,
+        jobs,
+    )

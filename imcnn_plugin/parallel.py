@@ -1,16 +1,23 @@
 """Runs a function over tasks in several processes."""
 
 import os
+from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Callable, Iterable, Iterator
 
 import cv2
+import torch
 
 from .errors import ConfigError, DataError
 from .signals import follow_parent, worker_context
 
-__all__ = ['default_jobs', 'map_in_processes', 'usable_cores']
+__all__ = ['WorkerPool', 'default_jobs', 'map_in_processes', 'usable_cores']
+
+# Tasks that are taken at once for each process: one may take longer than those after it.
+_AHEAD = 8
+# What a worker process computes.
+_function = None
 
 
 def usable_cores() -> int:
@@ -24,31 +31,87 @@ def default_jobs(num_items: int, items_per_process: int) -> int:
 
 
 def map_in_processes(function: Callable, tasks: Iterable, jobs: int) -> Iterator:
-    """Yields ``function(task)`` for each task, in order, computed by ``jobs`` processes; with 1 none is started.
+    """Yields ``function(task)`` for each task, in order, computed by the processes of a :class:`WorkerPool`.
 
-    Processes are spawned, so functions must be importable, and tasks and results are pickled. OpenCV has one thread in
-    them. Ctrl-C interrupts the calling process only, and no process outlives it.
+    No process outlives it.
 
     Raises:
         ConfigError: ``jobs`` is not at least 1.
         DataError: A process was killed.
     """
-    if jobs < 1:
-        raise ConfigError(f'the number of processes is {jobs}: give at least 1')
-    if jobs == 1:
-        yield from map(function, tasks)
-        return
-    # A forked process could inherit a lock that a thread of cv2 or torch holds.
-    with ProcessPoolExecutor(jobs, worker_context('spawn'), _start_process) as pool:
+    pool = WorkerPool(function, jobs)
+    try:
+        yield from pool.map(tasks)
+    finally:
+        pool.close()
+
+
+class WorkerPool:
+    """Processes that compute one function; with 1, this process does, and none is started.
+
+    They are started for the first tasks and end with the pool. They are spawned, so the function must be importable or
+    picklable, and tasks and results are pickled. OpenCV and torch have one thread in them. Ctrl-C interrupts the
+    calling process only.
+
+    Args:
+        function: Of one argument, the task. Each process gets it once.
+        jobs: Number of processes.
+
+    Raises:
+        ConfigError: ``jobs`` is not at least 1.
+    """
+
+    def __init__(self, function: Callable, jobs: int):
+        if jobs < 1:
+            raise ConfigError(f'the number of processes is {jobs}: give at least 1')
+        self.function, self.jobs = function, jobs
+        self._pool = None
+        if jobs > 1:
+            # A forked process could inherit a lock that a thread of cv2 or torch holds.
+            self._pool = ProcessPoolExecutor(jobs, worker_context('spawn'), _start_process, (function,))
+
+    def __reduce__(self):
+        return type(self), (self.function, self.jobs)
+
+    def map(self, tasks: Iterable) -> Iterator:
+        """Yields ``function(task)`` for each task, in order; a few tasks for each process are taken ahead.
+
+        Raises:
+            DataError: A process was killed.
+        """
+        if self._pool is None:
+            yield from map(self.function, tasks)
+            return
+        pending = deque()
         try:
-            yield from pool.map(function, tasks)
+            for task in tasks:
+                pending.append(self._pool.submit(_call, task))
+                if len(pending) > _AHEAD * self.jobs:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         except BrokenProcessPool as error:
             raise DataError(
                 'a worker process was killed, perhaps because memory ran out: run the same command again with fewer '
                 'processes'
             ) from error
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def close(self) -> None:
+        """Ends the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
 
-def _start_process() -> None:
+def _start_process(function: Callable) -> None:
+    global _function
+    _function = function
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     follow_parent()
+
+
+def _call(task):
+    return _function(task)

@@ -11,6 +11,7 @@ from collections import Counter
 from imcnn_plugin.apis import Album, infer_photos, infer_videos, is_video, list_photos
 from imcnn_plugin.cli import add_inferencer_arguments, between, make_inferencer, run_tool
 from imcnn_plugin.files import read_paths
+from imcnn_plugin.parallel import default_jobs
 
 
 def parse_args():
@@ -39,6 +40,11 @@ def parse_args():
     )
     parser.add_argument(
         '--batch-size', type=between(1), default=32, help='faces per forward pass (default %(default)s)'
+    )
+    parser.add_argument(
+        '--jobs',
+        type=between(1),
+        help='processes that read photos and find faces; default one per core, each with 500 photos or more',
     )
     args = parser.parse_args()
     if not args.photos and not args.input:
@@ -86,7 +92,7 @@ def predict_photos(args):
             photos.append(str(photo))
     album = Album.load(args.album) if args.album else None
     counts = infer_photos(
-        make_inferencer(args),
+        make_inferencer(args, args.jobs or default_jobs(len(photos), 500)),
         photos,
         args.out,
         args.checkpoint,
@@ -105,7 +111,7 @@ def predict_photos(args):
     )
     if counts['shrunk']:
         print(
-            f'{counts["shrunk"]} photos were shrunk to {args.detect_pixels} pixels for detection: smallest_face in '
+            f'{counts["shrunk"]} photos were shrunk for detection: smallest_face in '
             'predictions.json is the side of the smallest faces that are found; a higher --detect-pixels finds '
             'smaller ones.'
         )

@@ -2,16 +2,20 @@
 
 from .album import Album
 from .batch_inference import infer_photos
+from .detector_base import DetectorBase, Face
 from .face_alignment import SIZE, TEMPLATE, align_face
-from .face_detection import Face, FaceDetector
+from .face_detection import FaceDetector
+from .face_quality import face_quality
 from .fit_album import fit_album
 from .fused_model import AttributePredictor, optimize_for_inference
 from .identity_predictions import predict_identity
 from .inferencer import FaceAttributeInferencer
 from .label_photos import label_photos
 from .layer_maps import layer_maps
+from .mtcnn_detector import MTCNNDetector
+from .onnx_network import OnnxNetwork
 from .photo_groups import group_by_person
-from .photos import input_size, list_photos, pipeline_after_loading, read_photo, read_rgb
+from .photos import input_size, is_single, list_photos, pipeline_after_loading, read_photo, read_reduced, read_rgb
 from .predict_split import (
     choose_record,
     open_fitting_loaders,
@@ -27,10 +31,10 @@ from .video import infer_videos
 from .video_files import is_video, read_frames
 
 __all__ = [
-    'Album', 'AttributePredictor', 'Face', 'FaceAttributeInferencer', 'FaceDetector', 'SIZE', 'TEMPLATE',
-    'align_face', 'choose_record', 'fit_album', 'group_by_person', 'infer_photos', 'infer_videos', 'input_size',
-    'is_video', 'label_photos', 'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained',
-    'optimize_for_inference', 'pipeline_after_loading', 'predict_for_fitting', 'predict_identity',
-    'predict_logits', 'predict_records', 'predict_samples', 'prepare_batch', 'read_frames', 'read_photo',
-    'read_rgb'
+    'Album', 'AttributePredictor', 'DetectorBase', 'Face', 'FaceAttributeInferencer', 'FaceDetector',
+    'MTCNNDetector', 'OnnxNetwork', 'SIZE', 'TEMPLATE', 'align_face', 'choose_record', 'face_quality', 'fit_album',
+    'group_by_person', 'infer_photos', 'infer_videos', 'input_size', 'is_single', 'is_video', 'label_photos',
+    'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference',
+    'pipeline_after_loading', 'predict_for_fitting', 'predict_identity', 'predict_logits', 'predict_records',
+    'predict_samples', 'prepare_batch', 'read_frames', 'read_photo', 'read_reduced', 'read_rgb'
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from ..files import replacing, writable
 from ..progress import progress_bar
 from .album import Album
-from .face_detection import _SMALLEST_FACE
+from .detector_base import _SMALLEST_FACE
 from .inferencer import FaceAttributeInferencer
 from .photo_checks import _PHOTO_ERRORS, _FrameCheck
 from .photo_groups import group_by_person

@@ -1,5 +1,7 @@
 """CelebA's alignment: a similarity transform of five landmarks to a template of 178 x 218 pixels."""
 
+from typing import Tuple
+
 import cv2
 import numpy as np
 
@@ -38,16 +40,48 @@ def align_face(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     Raises:
         DataError: The landmarks are all the same point, or not numbers.
     """
+    return _warp(image, _fit_template(landmarks), SIZE)
+
+
+def _fit_template(landmarks: np.ndarray) -> np.ndarray:
+    """The transform ``(2, 3)`` of :func:`align_face`."""
+    landmarks = np.asarray(landmarks, float)
     if not np.ptp(landmarks, 0).max() > 0:
-        raise DataError(f'a face cannot be aligned by the landmarks {np.asarray(landmarks).tolist()}')
-    scale = np.linalg.norm(_fit_similarity(landmarks, TEMPLATE)[:, 0])
+        raise DataError(f'a face cannot be aligned by the landmarks {landmarks.tolist()}')
+    return _fit_similarity(landmarks, TEMPLATE)
+
+
+def _enlargement(landmarks: np.ndarray) -> float:
+    """The factor by which :func:`align_face` enlarges a face with these landmarks."""
+    return float(np.linalg.norm(_fit_template(landmarks)[:, 0]))
+
+
+def _warp(image: np.ndarray, matrix: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """An image ``(H, W, 3)`` after a similarity ``(2, 3)``, of this width and height, its border repeated."""
+    scale = np.linalg.norm(matrix[:, 0])
+    # Of a large photo, only the part is processed that is seen, and two pixels around it for the interpolation.
+    width, height = size
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) - 0.5
+    corners = _transform(corners, cv2.invertAffineTransform(matrix))
+    margin, last = 2 / min(scale, 1), np.array(image.shape[1::-1]) - 1
+    start = np.clip(corners.min(0) - margin, 0, last).astype(int)
+    left, top = start
+    right, bottom = np.clip(corners.max(0) + margin, 0, last).astype(int) + 1
+    image, ratio = image[top:bottom, left:right], np.ones(2)
     if scale < 1:
         # A warp alone would skip pixels.
-        shrunk = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        landmarks = _rescale_points(landmarks, image.shape, shrunk.shape)
-        image = shrunk
-    matrix = _fit_similarity(landmarks, TEMPLATE)
-    return cv2.warpAffine(image, matrix, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        shrunk = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+        ratio = np.array(image.shape[1::-1]) / shrunk
+        image = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
+    # The same transform from what the image is now, as in _rescale_points.
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    matrix = np.column_stack([linear * ratio, linear @ (start + 0.5 * ratio - 0.5) + shift])
+    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Points ``(P, 2)`` after an affine transform ``(2, 3)``."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
 
 
 def _rescale_points(points: np.ndarray, old: tuple, new: tuple) -> np.ndarray:

