@@ -81,11 +81,11 @@ def infer_photos(
     settings = _settings(
         inferencer,
         kind='photos',
-        detect_pixels=None if aligned else inferencer.detect_pixels,
         aligned=aligned,
         person_by=person_by,
         album=album and album.checksum,
         draw=draw,
+        **({} if aligned else inferencer.finder.settings),
     )
     header = dict(checkpoint=checkpoint, attributes=list(inferencer.classes), settings=settings)
     columns = ['file', *(['person'] if person_by else []), 'face', *_BOX, 'score', 'error']

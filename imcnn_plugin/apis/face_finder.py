@@ -46,8 +46,16 @@ class _FaceFinder:
         if not isinstance(detector, str) and not callable(detector):
             raise ConfigError(f'a detector is a name or a function of a photo, found {detector!r}')
         self.pipeline, self.detector = pipeline, detector
-        self.options = dict(max_pixels=detect_pixels, min_score=min_score)
         self.min_score, self.min_face, self.largest_only = min_score or 0, min_face, largest_only
+        # Of a function, a name is all that can be told.
+        name = detector if isinstance(detector, str) else getattr(detector, '__name__', type(detector).__name__)
+        self.settings = dict(
+            detector=name,
+            detect_pixels=detect_pixels,
+            min_score=min_score,
+            min_face=min_face,
+            largest_only=largest_only,
+        )
         for name, value, most in (('min_score', self.min_score, 1), ('min_face', min_face, float('inf'))):
             if not isinstance(value, Real) or not 0 <= value <= most:
                 raise ConfigError(f'{name} must be a number from 0 to {most}, found {value!r}')
@@ -59,8 +67,9 @@ class _FaceFinder:
             ConfigError: Its package is missing.
         """
         if isinstance(self.detector, str):
-            options = {name: value for name, value in self.options.items() if value is not None}
-            self.detector = _DETECTORS[self.detector](**options)
+            options = dict(max_pixels=self.settings['detect_pixels'], min_score=self.settings['min_score'])
+            given = {name: value for name, value in options.items() if value is not None}
+            self.detector = _DETECTORS[self.detector](**given)
 
     def __call__(self, task: _Task) -> Tuple[dict, List[np.ndarray]]:
         """The result of a photo without attributes, and what the pipeline makes of its faces."""

@@ -154,7 +154,7 @@ def refused(run, folder, *arguments):
     'options, message',
     [
         (['--aligned', '--consistent'], 'consistent False there and True now'),
-        (['--amp'], "precision 'fp32' there and 'bf16' now"),
+        (['--min-face', '50'], 'min_face None there and 50.0 now'),
         (['--aligned', '--draw'], 'draw False there and True now'),
     ],
 )
