@@ -180,14 +180,17 @@ class FaceAttributeInferencer:
         self, inputs: InputsType, batch_size: int, aligned: bool, album: Optional[Album], *options
     ) -> Iterator[dict]:
         """:meth:`stream` without the warning."""
-        if not aligned:
-            self.finder.open_detector()
-        found = self.workers.map(_photo_tasks(inputs, self.workers.jobs > 1, aligned, *options))
-        predicted = self._predict(found, batch_size)
+        predicted = self._predict(self._detect(inputs, aligned, *options), batch_size)
         if album is not None:
             predicted = self._pool(list(predicted), album)
         for result, _, probabilities in predicted:
             yield self._label(result, probabilities)
+
+    def _detect(self, inputs: InputsType, aligned: bool, *options) -> Iterator[Tuple[dict, List[np.ndarray]]]:
+        """Yields results without attributes, and what the pipeline makes of their faces."""
+        if not aligned:
+            self.finder.open_detector()
+        return self.workers.map(_photo_tasks(inputs, self.workers.jobs > 1, aligned, *options))
 
     def _predict(
         self, results: Iterable[Tuple[dict, List[np.ndarray]]], batch_size: int

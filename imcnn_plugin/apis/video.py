@@ -74,7 +74,7 @@ def infer_videos(
     settings = _settings(
         inferencer,
         kind='videos',
-        detect_pixels=inferencer.detect_pixels,
+        **inferencer.finder.settings,
         fps=fps,
         album=album and album.checksum,
         draw=draw,
