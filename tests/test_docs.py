@@ -27,7 +27,7 @@ PAGES = sorted(
     ]
 )
 # What a page may start that is not this repository's.
-OTHERS = {'cd', 'docker', 'export', 'find', 'git', 'mim', 'pip', 'pre-commit', 'pytest', 'python3', 'ruff', 'source'}
+OTHERS = set('cd docker export find git mim npm pip pre-commit pytest python3 ruff source'.split())
 
 
 def commands(page):

@@ -10,7 +10,7 @@ from imcnn_plugin.deployment import export_onnx
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='checkpoint file; it contains the config')
-    parser.add_argument('--out', required=True, metavar='FILE', help='the ONNX file')
+    parser.add_argument('--out', required=True, metavar='FILE', help='the ONNX file; a .json beside it describes it')
     parser.add_argument('--data-root', help='verify on the test split in this folder instead of drawn faces')
     parser.add_argument(
         '--images', type=between(1), default=32, help='number of images to verify on (default %(default)s)'

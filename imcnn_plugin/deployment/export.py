@@ -14,6 +14,7 @@ from mmpretrain.models import ImageClassifier
 from torch import nn
 
 from .. import __version__
+from ..apis.face_alignment import SIZE, TEMPLATE
 from ..apis.fused_model import AttributePredictor
 from ..apis.photos import input_size
 from ..checkpoints.load_model import TrainedModel, load_model
@@ -21,7 +22,7 @@ from ..datasets import CelebAIdentity
 from ..engine.config import build_split, localize_data
 from ..engine.evaluation_data import evaluation_pipeline
 from ..errors import ConfigError, IMCNNError, one_line
-from ..files import replacing, writable
+from ..files import replacing, writable, write_text
 from ..synthetic.write_faces import write_faces
 
 # The largest allowed difference of a probability between ONNX Runtime and PyTorch.
@@ -58,11 +59,11 @@ class _ImagesToLabels(nn.Module):
 def export_onnx(
     path: Union[str, Path], out: Union[str, Path], data_root: Optional[str] = None, num_images: int = 32
 ) -> ExportAgreement:
-    """Writes the ONNX file of a checkpoint if ONNX Runtime and PyTorch agree.
+    """Writes the ONNX file of a checkpoint if ONNX Runtime and PyTorch agree, and its metadata as JSON beside it.
 
     Args:
         path: The checkpoint file; config, weights and calibration are taken from it.
-        out: The ONNX file.
+        out: The ONNX file. The other one has the same name with the suffix ``.json``.
         data_root: The dataset's folder, on whose test split the file is verified; without it, on drawn faces.
         num_images: Number of images for that.
 
@@ -76,15 +77,20 @@ def export_onnx(
     """
     if num_images < 1:
         raise ConfigError(f'num_images is {num_images}, expected at least 1')
+    about_file = Path(out).with_suffix('.json')
+    if about_file == Path(out):
+        raise ConfigError(f'{out}: a file of this name is written beside the ONNX file: give it the suffix .onnx')
     writable(out)
+    writable(about_file)
     trained = load_model(path)
     steps = evaluation_pipeline(trained.cfg, trained.meta)
     size = input_size(trained.cfg, steps)
     images = _test_images(trained.cfg, steps, data_root, num_images)
     exported = _ImagesToLabels(trained.model, images[:8]).eval()
+    about = _metadata(trained, size, steps)
     with replacing(out) as temporary:
         try:
-            _to_onnx(exported, *size, _metadata(trained, size)).save(temporary)
+            _to_onnx(exported, *size, about).save(temporary)
             found = _compare(trained.model, temporary, images)
         except (IMCNNError, OSError):
             raise
@@ -96,10 +102,11 @@ def export_onnx(
                 f'{out} is not written: a probability of ONNX Runtime differs from PyTorch by '
                 f'{max(found.differences.values()):.1e}, more than {_TOLERANCE:.0e}'
             )
+        write_text(about_file, json.dumps(about, indent=1) + '\n')
     return found
 
 
-def _metadata(trained: TrainedModel, size: Tuple[int, int]) -> dict:
+def _metadata(trained: TrainedModel, size: Tuple[int, int], steps: Sequence[dict]) -> dict:
     """What a user of the file needs to know, JSON serializable."""
     settings, head = trained.cfg.model.head, trained.head
     settings = settings.get('attr_head', settings)
@@ -112,6 +119,9 @@ def _metadata(trained: TrainedModel, size: Tuple[int, int]) -> dict:
         input='uint8 (N, H, W, 3)',
         input_size=size,
         channel_order='RGB',
+        alignment=dict(size=SIZE, template=TEMPLATE.tolist()),
+        # From the aligned face to the input: reading and packing are not part of it.
+        pipeline=[dict(step) for step in steps if not step['type'].split('.')[-1].startswith(('Load', 'Pack'))],
         version=__version__,
     )
 

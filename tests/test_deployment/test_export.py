@@ -14,12 +14,12 @@ from PIL import ExifTags, Image
 from test_apis.test_photos import color_profile
 
 from imcnn_plugin import __version__
-from imcnn_plugin.apis import FaceAttributeInferencer, input_size
+from imcnn_plugin.apis import TEMPLATE, FaceAttributeInferencer, input_size
 from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
 from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.deployment import export, export_onnx
 from imcnn_plugin.deployment.export import _ImagesToLabels
-from imcnn_plugin.errors import ConfigError, IMCNNError
+from imcnn_plugin.errors import ConfigError, DataError, IMCNNError
 
 onnxruntime = pytest.importorskip('onnxruntime')
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def test_agrees_with_pytorch_on_the_test_part(exported):
     out, agreement = exported
     assert set(agreement.differences) == {1, 32} and max(agreement.differences.values()) < 1e-5
     assert agreement.same_labels == agreement.labels == 2 * 12 * 40
-    assert {path.name for path in out.parent.iterdir()} == {'calibrated.pth', 'model.onnx'}
+    assert {path.name for path in out.parent.iterdir()} == {'calibrated.pth', 'model.onnx', 'model.json'}
 
 
 @pytest.mark.parametrize('num', [1, 3, 33])
@@ -76,6 +76,17 @@ def test_metadata_says_all_that_a_user_needs(exported, calibrated):
     assert about['thresholds'] == pytest.approx(head.thresholds.tolist(), abs=1e-6)
     assert about['temperature'] == pytest.approx([0.3] * 40)
     assert (about['input_size'], about['channel_order'], about['version']) == ([72, 72], 'RGB', __version__)
+    assert about['alignment'] == dict(size=[178, 218], template=TEMPLATE.tolist())
+    assert about['pipeline'] == [dict(type='Resize', scale=[72, 72], interpolation='area')]
+    assert json.loads(exported[0].with_suffix('.json').read_text()) == about
+
+
+def test_both_files_need_their_own_names(best, tmp_path):
+    with pytest.raises(ConfigError, match='model.json: a file of this name is written .* the suffix .onnx'):
+        export_onnx(best, tmp_path / 'model.json', num_images=1)
+    (tmp_path / 'model.json').mkdir()
+    with pytest.raises(DataError, match='model.json cannot be written'):
+        export_onnx(best, tmp_path / 'model.onnx', num_images=1)
 
 
 def test_the_documented_script_predicts_what_the_inferencer_does(exported, calibrated, faces, tmp_path):
