@@ -5,7 +5,8 @@ import os
 import threading
 import warnings
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Iterable, Iterator, Optional, Sequence, Tuple, Type, Union
 
@@ -29,6 +30,8 @@ _FORMATS = set('JPEG MPO PNG BMP DIB WEBP TIFF GIF PPM JPEG2000 AVIF HEIF'.split
 _SUFFIXES = set(
     '.jpg .jpeg .jpe .jfif .png .bmp .webp .tif .tiff .gif .ppm .pgm .jp2 .jxl .mpo .avif .heic .heif'.split()
 )
+# What stands at the bytes 4 to 12 of a HEIC file.
+_HEIC_BRANDS = tuple(b'ftyp' + brand for brand in (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1'))
 # Transforms that read files.
 _READERS = ('LoadImageFromFile', 'LoadFaceFromFile')
 # Filters of warnings are those of the process: of two threads that change them, one would restore the other's.
@@ -124,6 +127,8 @@ def read_reduced(photo: PhotoType, pixels: Optional[float] = None) -> Tuple[np.n
     name = str(photo) if isinstance(photo, (str, Path)) else 'the photo'
     try:
         content = _read_content(photo)
+        if content[4:12] in _HEIC_BRANDS:
+            _register_heic()
         # Pillow warns above 89 million pixels and raises above 179 million, before it decodes anything.
         with _ignored_warnings(Image.DecompressionBombWarning):
             image = Image.open(io.BytesIO(content))
@@ -150,7 +155,7 @@ def read_reduced(photo: PhotoType, pixels: Optional[float] = None) -> Tuple[np.n
     except Image.DecompressionBombError as error:
         raise DataError(f'{name}: too many pixels to decode: shrink it ({error})') from error
     except Image.UnidentifiedImageError:
-        raise DataError(f'{name}: Pillow cannot read this file: convert it to JPEG or PNG') from None
+        raise DataError(f'{name}: Pillow cannot read this file: {_advice(content)}') from None
     # Each of Pillow's readers has its own exceptions for damaged files.
     except Exception as error:
         raise DataError(f'{name}: cannot be read ({" ".join(str(error).split())})') from error
@@ -241,6 +246,24 @@ def _from_tensor(image: torch.Tensor) -> np.ndarray:
         raise DataError(f'a tensor of {image.dtype} is not a photo: expected uint8, or floats from 0 to 1')
     image = image.detach().cpu().permute(1, 2, 0).numpy()
     return _from_array(image[..., [2, 1, 0, 3][: image.shape[2]]] if image.shape[2] > 1 else image)
+
+
+@cache
+def _register_heic() -> bool:
+    """Lets Pillow read HEIC files if pillow-heif is installed; returns whether it is."""
+    with suppress(ImportError):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+        return True
+    return False
+
+
+def _advice(content: bytes) -> str:
+    """What to do about a file that Pillow cannot read."""
+    if content[4:12] in _HEIC_BRANDS and not _register_heic():
+        return "pip install 'imcnn_plugin[heic]', or convert it to JPEG"
+    return 'convert it to JPEG or PNG'
 
 
 @contextmanager

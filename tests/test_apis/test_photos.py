@@ -1,16 +1,18 @@
 import os
 import struct
+import sys
 import warnings
 import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from imcnn_plugin.apis import list_photos, read_photo
+from imcnn_plugin.apis import list_photos, photos, read_photo
 from imcnn_plugin.errors import DataError
 
 # Red, green, blue and grey quarters of a picture 20 wide and 12 high, in RGB.
@@ -159,7 +161,7 @@ def jpeg(tmp_path):
         (lambda folder: b'some text', 'Pillow cannot read this file'),
         (lambda folder: b'', 'Pillow cannot read this file'),
         (lambda folder: PROGRAM, 'EPS is not a photo format: convert it to JPEG'),
-        (lambda folder: b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'Pillow cannot read this file: convert it to JPEG'),
+        (lambda folder: b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'Pillow cannot read this file: '),
         (lambda folder: jpeg(folder)[:900], 'cannot be read .*truncated'),
         (lambda folder: huge_png(20000, 20000), 'too many pixels to decode'),
         (lambda folder: huge_png(200, 200), 'cannot be read'),
@@ -327,3 +329,26 @@ def test_a_damaged_profile_and_that_of_srgb_change_nothing(profile, tmp_path):
 def test_a_profile_of_another_kind_of_pixels_changes_nothing(tmp_path):
     path = save(tmp_path / 'a.png', Image.fromarray(PICTURE[..., 0]), icc_profile=color_profile())
     assert np.array_equal(read_photo(path)[..., 0], PICTURE[..., 0])
+
+
+def test_heic_photos_are_read_if_the_package_is_there(tmp_path, monkeypatch):
+    pillow_heif = pytest.importorskip('pillow_heif', reason="pillow-heif is missing: pip install 'imcnn_plugin[heic]'")
+    image = np.full((48, 64, 3), 90, np.uint8)
+    image[:20, :30] = (200, 60, 20)
+    path = tmp_path / 'photo.heic'
+    pillow_heif.from_pillow(Image.fromarray(image)).save(path, quality=95)
+    # As in another process, in which nothing is registered yet.
+    monkeypatch.setattr(Image, 'OPEN', {name: value for name, value in Image.OPEN.items() if name != 'HEIF'})
+    monkeypatch.setattr(Image, 'ID', [name for name in Image.ID if name != 'HEIF'])
+    monkeypatch.setattr(photos, '_register_heic', cache(photos._register_heic.__wrapped__))
+    monkeypatch.setitem(sys.modules, 'pillow_heif', None)
+    with pytest.raises(
+        DataError, match=r"photo.heic: Pillow cannot read this file: pip install 'imcnn_plugin\[heic\]'"
+    ):
+        read_photo(path)
+    monkeypatch.setitem(sys.modules, 'pillow_heif', pillow_heif)
+    photos._register_heic.cache_clear()
+    assert np.abs(read_photo(path)[..., ::-1].astype(int) - image).mean() < 3
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(DataError, match='photo.heic: cannot be read'):
+        read_photo(path)
