@@ -27,14 +27,16 @@ from .predict_split import (
     predict_samples,
     prepare_batch,
 )
+from .verify_pairs import verify_pairs
 from .video import infer_videos
 from .video_files import is_video, read_frames
 
 __all__ = [
     'Album', 'AttributePredictor', 'DetectorBase', 'Face', 'FaceAttributeInferencer', 'FaceDetector',
-    'MTCNNDetector', 'OnnxNetwork', 'SIZE', 'TEMPLATE', 'align_face', 'choose_record', 'face_quality', 'fit_album',
-    'group_by_person', 'infer_photos', 'infer_videos', 'input_size', 'is_single', 'is_video', 'label_photos',
-    'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference',
-    'pipeline_after_loading', 'predict_for_fitting', 'predict_identity', 'predict_logits', 'predict_records',
-    'predict_samples', 'prepare_batch', 'read_frames', 'read_photo', 'read_reduced', 'read_rgb'
+    'MTCNNDetector', 'OnnxNetwork', 'SIZE', 'TEMPLATE', 'align_face', 'choose_record', 'face_quality',
+    'fit_album', 'group_by_person', 'infer_photos', 'infer_videos', 'input_size', 'is_single', 'is_video',
+    'label_photos', 'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained',
+    'optimize_for_inference', 'pipeline_after_loading', 'predict_for_fitting', 'predict_identity',
+    'predict_logits', 'predict_records', 'predict_samples', 'prepare_batch', 'read_frames', 'read_photo',
+    'read_reduced', 'read_rgb', 'verify_pairs'
 ]  # fmt: skip

@@ -23,8 +23,8 @@ class TrainedModel:
     """A trained model, and what its checkpoint says of it.
 
     Args:
-        model: In evaluation mode, without the identity branch.
-        cfg: The config it was trained with, without the identity branch.
+        model: In evaluation mode, without the identity branch unless that was asked for.
+        cfg: The config it was trained with, likewise.
         meta: The checkpoint's ``meta``.
     """
 
@@ -55,13 +55,16 @@ class TrainedModel:
         return digest.hexdigest()[:16]
 
 
-def load_model(source: Union[str, Path, Checkpoint], device: Union[str, torch.device] = 'cpu') -> TrainedModel:
+def load_model(
+    source: Union[str, Path, Checkpoint], device: Union[str, torch.device] = 'cpu', identity: bool = False
+) -> TrainedModel:
     """Builds the model of a checkpoint, loads its weights and checks them.
 
     Args:
         source: A checkpoint that mmengine wrote, or a published one: the file, or what :func:`read_checkpoint`
             returned, so that no file is read twice.
         device: Where the model goes.
+        identity: Keep the identity branch.
 
     Raises:
         DataError: The file is not a usable checkpoint, the weights do not fit the model, or one is not finite.
@@ -69,7 +72,8 @@ def load_model(source: Union[str, Path, Checkpoint], device: Union[str, torch.de
     """
     checkpoint = source if isinstance(source, Checkpoint) else read_checkpoint(source)
     path, cfg = checkpoint.path, copy.deepcopy(checkpoint.cfg)
-    drop_identity_head(cfg)
+    if not identity:
+        drop_identity_head(cfg)
     if not cfg.get('test_dataloader'):
         # mmpretrain would take None for one.
         cfg.pop('test_dataloader', None)

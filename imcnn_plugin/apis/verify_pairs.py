@@ -1,0 +1,77 @@
+"""How well the features of a trained network tell whether two pictures show one person."""
+
+from pathlib import Path
+from typing import Dict, Tuple, Union
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.device import get_device
+from mmpretrain.registry import TRANSFORMS
+from torch import nn
+
+from ..checkpoints.load_model import load_model
+from ..engine.evaluation_data import evaluation_pipeline
+from ..errors import translate_errors
+from ..evaluation import FacePairs, Verification, verify_faces
+from ..progress import track
+
+
+@torch.inference_mode()
+def verify_pairs(
+    checkpoint: Union[str, Path],
+    folder: Union[str, Path],
+    pairs: FacePairs,
+    cut: Tuple[int, int] = (170, 208),
+    batch_size: int = 128,
+) -> Dict[str, Verification]:
+    """Verifies pairs of faces by the cosine of the angle between their features.
+
+    Args:
+        checkpoint: A trained model, on a GPU if available.
+        folder: The image folder, such as that of LFW.
+        pairs: Of :func:`~imcnn_plugin.evaluation.read_face_pairs`.
+        cut: Width and height of the middle of a picture that is cut out, by default of LFW's 250 x 250 pixels what
+            shows as much around the face as CelebA's pictures.
+        batch_size: Images per forward pass.
+
+    Returns:
+        By features: ``F``, the merged feature with its positions; ``F averaged`` over them; and ``embedding``, that of
+        the identity branch, if the checkpoint has one.
+
+    Raises:
+        DataError: The checkpoint or an image cannot be read.
+    """
+    names = sorted({name for pair in pairs.names for name in pair})
+    trained = load_model(checkpoint, get_device(), identity=True)
+    load, *steps = evaluation_pipeline(trained.cfg, trained.meta)
+    # A model of LFWA has a cut of its own.
+    steps = [step for step in steps if step['type'] != 'CenterCrop']
+    pipeline = Compose([TRANSFORMS.build(step) for step in (load, dict(type='CenterCrop', crop_size=cut), *steps)])
+    found: Dict[str, list] = {}
+    with translate_errors():
+        for start in track(range(0, len(names), batch_size), f'Features of {len(names)} images'):
+            records = [pipeline(dict(img_path=str(Path(folder, name)))) for name in names[start : start + batch_size]]
+            batch = trained.model.data_preprocessor(pseudo_collate(records))
+            for name, values in _features(trained.model, batch['inputs']).items():
+                found.setdefault(name, []).append(nn.functional.normalize(values.float()).cpu().numpy())
+    rows = np.searchsorted(names, pairs.names)
+    results = {}
+    for name, values in found.items():
+        first, second = np.concatenate(values)[rows.T]
+        results[name] = verify_faces((first * second).sum(1), pairs.same, pairs.fold)
+    return results
+
+
+def _features(model: nn.Module, images: torch.Tensor) -> Dict[str, torch.Tensor]:
+    """Features ``(N, D)`` by name."""
+    feats = model.extract_feat(images)
+    last = feats[-1] if isinstance(feats, (tuple, list)) else feats
+    found = {'F': last.flatten(1)}
+    if last.dim() == 4:
+        found['F averaged'] = last.mean((2, 3))
+    # ID Net has that branch alone.
+    head = getattr(model.head, 'id_head', model.head)
+    if hasattr(head, 'embedding'):
+        found['embedding'] = head.pre_logits(feats)
+    return found

@@ -1,0 +1,131 @@
+"""Whether two pictures show one person: LFW's verification (Huang et al. 2007), by the similarity of features."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Tuple, Union
+
+import numpy as np
+
+from ..errors import DataError
+from ..files import read_text
+
+
+@dataclass(frozen=True)
+class FacePairs:
+    """Pairs of images, in folds that share no person.
+
+    Args:
+        names: N pairs of paths in the image folder.
+        same: ``(N, )``, whether both show one person.
+        fold: ``(N, )``, from 0.
+    """
+
+    names: List[Tuple[str, str]]
+    same: np.ndarray
+    fold: np.ndarray
+
+    def inside(self, folder: Union[str, Path]) -> 'FacePairs':
+        """The pairs of which both images are in a folder; LFWA lacks a few of LFW's.
+
+        Raises:
+            DataError: There is none of one person, or none of two.
+        """
+        names = {name for pair in self.names for name in pair}
+        there = {name for name in names if Path(folder, name).is_file()}
+        kept = np.array([there.issuperset(pair) for pair in self.names])
+        if not self.same[kept].any() or self.same[kept].all():
+            missing = min(names - there)
+            raise DataError(
+                f'{folder}: {missing} is not there, and so are {len(names - there) - 1} more of the images'
+            )
+        return FacePairs([self.names[row] for row in np.flatnonzero(kept)], self.same[kept], self.fold[kept])
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of :func:`verify_faces`.
+
+    Args:
+        accuracy: In percent, by fold, with the threshold that is best on the other folds.
+        auc: Area under the ROC curve, 0.5 for chance.
+        false_accepts: Shares of pairs of two people that are taken for one, rising, of the ROC curve.
+        true_accepts: Shares of pairs of one person that are taken for one, at the same thresholds.
+    """
+
+    accuracy: np.ndarray
+    auc: float
+    false_accepts: np.ndarray
+    true_accepts: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy over the folds in percent."""
+        return float(self.accuracy.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Its standard error, as LFW reports it; nan for one fold."""
+        return float(self.accuracy.std(ddof=1) / len(self.accuracy) ** 0.5) if len(self.accuracy) > 1 else float('nan')
+
+
+def read_face_pairs(path: Union[str, Path]) -> FacePairs:
+    """Reads LFW's ``pairs.txt``.
+
+    Its first line has the number of folds and of pairs of a kind in each. Then each fold has as many lines ``person
+    number number`` for one person as ``person number person number`` for two.
+
+    Raises:
+        DataError: The file cannot be read, or a line is something else.
+    """
+    lines = [line.split() for line in read_text(path).splitlines() if line.strip()]
+    head = lines[0] if lines else []
+    if not head or len(head) > 2 or not all(value.isdecimal() and int(value) for value in head):
+        raise DataError(f'{path}, line 1: expected the number of folds and of pairs, found {" ".join(head)!r}')
+    # The file of the training view has one fold, whose number is left out.
+    folds, pairs = map(int, ['1', *head][-2:])
+    if len(lines) - 1 != 2 * folds * pairs:
+        raise DataError(
+            f'{path}: expected {2 * folds * pairs} pairs, {folds} folds of 2 x {pairs}, found {len(lines) - 1}'
+        )
+    names, same = [], []
+    for number, fields in enumerate(lines[1:], 2):
+        one = (number - 2) // pairs % 2 == 0
+        if len(fields) != (3 if one else 4) or not all(fields[i].isdecimal() for i in ((1, 2) if one else (1, 3))):
+            form = 'person number number' if one else 'person number person number'
+            raise DataError(f'{path}, line {number}: expected {form!r}, found {" ".join(fields)!r}')
+        first, second = (fields[:2], fields[::2]) if one else (fields[:2], fields[2:])
+        names.append(tuple(f'{person}/{person}_{int(image):04d}.jpg' for person, image in (first, second)))
+        same.append(one)
+    return FacePairs(names, np.array(same), np.arange(len(names)) // (2 * pairs))
+
+
+def verify_faces(similarity: np.ndarray, same: np.ndarray, fold: np.ndarray) -> Verification:
+    """Accuracy and ROC curve of pairs, of which those that are at least as similar as a threshold count as one person.
+
+    Args:
+        similarity: ``(N, )``; higher for pairs that are more alike.
+        same: Booleans ``(N, )``.
+        fold: ``(N, )``. With one fold alone, the threshold is chosen on it.
+
+    Raises:
+        ValueError: There are no pairs of one person, or none of two.
+    """
+    order = np.argsort(-similarity, kind='stable')
+    # A threshold is between two different similarities, or beyond all.
+    ends = np.append(np.flatnonzero(np.diff(similarity[order])) + 1, len(order))
+    thresholds = np.append(np.inf, similarity[order][ends - 1])
+    counts = [np.append(0, np.cumsum(kind[order])[ends - 1]) for kind in (same, ~same)]
+    if not all(total[-1] for total in counts):
+        raise ValueError('pairs of one person and of two are needed')
+    true_accepts, false_accepts = (total / total[-1] for total in counts)
+    folds = np.unique(fold)
+    accuracy = []
+    for held_out in folds:
+        own = fold == held_out
+        others = own if len(folds) == 1 else ~own
+        # Right decisions on the other folds at each threshold.
+        right = (same & others).astype(int) - (~same & others).astype(int)
+        best = np.append(0, np.cumsum(right[order])[ends - 1]).argmax()
+        accuracy.append(100 * ((similarity[own] >= thresholds[best]) == same[own]).mean())
+    auc = float(np.trapezoid(true_accepts, false_accepts))
+    return Verification(np.array(accuracy), auc, false_accepts, true_accepts)
