@@ -54,3 +54,22 @@ def test_a_face_that_is_seen_once_is_left_out():
     frames = [dict(ann=50)] * 5
     frames[2] = dict(ann=50, cy=90)
     assert follow(frames) == [('a', 5)] and follow([{}, {}]) == []
+
+
+def test_looks_that_change_are_followed_in_one_place_only():
+    """The likeness of the two looks is 0.8."""
+    looks = [[3.0, 0, 0]] * 5 + [[2.4, 1.8, 0]] * 5
+    for step, expected in ((2, [10]), (100, [5, 5])):
+        follower = _FaceFollower()
+        for i, look in enumerate(looks):
+            left = step * i
+            follower.add([_TrackedFace(i / 5, [left, 0, left + 20, 20], np.array(look), np.array(look))])
+        assert [len(track) for track in follower.people()] == expected
+
+
+def test_tracks_are_joined_to_one_person_who_is_in_a_frame_once():
+    follower, look = _FaceFollower(), np.array(LOOKS['ann'])
+    # Lefts of a face, by frame: it comes back after a while, and then there is another one.
+    for i, lefts in {**{i: [0] for i in range(5)}, 10: [300], 11: [300], 12: [300, 600], 13: [600]}.items():
+        follower.add([_TrackedFace(i / 5, [left, 0, left + 20, 20], look, look) for left in lefts])
+    assert [[face.box[0] for face in track] for track in follower.people()] == [[0] * 5 + [300] * 3, [600] * 2]
