@@ -15,7 +15,7 @@ from .signals import follow_parent, worker_context
 __all__ = ['WorkerPool', 'default_jobs', 'map_in_processes', 'usable_cores']
 
 # Tasks that are taken at once for each process: one may take longer than those after it.
-_AHEAD = 8
+_AHEAD = 16
 # What a worker process computes.
 _function = None
 

