@@ -34,7 +34,7 @@ class _FaceFollower:
         recent = [track for track in self.tracks if faces and faces[0].time - track[-1].time <= _GAP]
         free = list(faces)
         if recent:
-            means = np.stack([_mean_logits(track[-_LAST:]) for track in recent])
+            means = np.stack([np.mean([face.logits for face in track[-_LAST:]], 0) for track in recent])
             scores = _likeness(means, np.stack([face.logits for face in faces]))
             last = np.array([track[-1].box for track in recent])
             scores += _OVERLAP * _overlap(last, np.array([face.box for face in faces]))
@@ -51,31 +51,26 @@ class _FaceFollower:
 
         Tracks are of one person if they look alike and are never in one frame. A face that is seen once is left out.
         """
-        tracks = [list(track) for track in self.tracks]
-        if not tracks:
-            return []
-        in_frame = {}
-        for number, track in enumerate(tracks):
-            for face in track:
-                in_frame.setdefault(face.time, []).append(number)
-        apart = np.eye(len(tracks), dtype=bool)
-        for numbers in in_frame.values():
-            apart[np.ix_(numbers, numbers)] = True
-        means = np.stack([_mean_logits(track) for track in tracks])
-        scores = np.where(apart, -np.inf, _likeness(means, means))
-        while scores.max() >= _LEAST:
-            i, j = sorted(np.unravel_index(scores.argmax(), scores.shape))
-            tracks[i], tracks[j] = sorted(tracks[i] + tracks[j], key=lambda face: face.time), []
-            means[i] = _mean_logits(tracks[i])
-            apart[i] |= apart[j]
-            scores[j] = scores[:, j] = -np.inf
-            likeness = np.where(apart[i] | np.isneginf(scores[i]), -np.inf, _likeness(means[i : i + 1], means)[0])
-            scores[i] = scores[:, i] = likeness
-        return sorted((track for track in tracks if len(track) > 1), key=lambda track: track[0].time)
-
-
-def _mean_logits(faces: Sequence[_TrackedFace]) -> np.ndarray:
-    return np.mean([face.logits for face in faces], 0)
+        people, times, sums, first = [], [], [], []
+        # The longest one says best how a person looks.
+        for place, track in sorted(enumerate(self.tracks), key=lambda item: -len(item[1])):
+            seen, logits = {face.time for face in track}, np.sum([face.logits for face in track], 0)
+            free = [number for number, other in enumerate(times) if seen.isdisjoint(other)]
+            means = np.array([sums[number] / len(people[number]) for number in free]).reshape(-1, len(logits))
+            likeness = _likeness(logits[None] / len(track), means)[0]
+            if likeness.max(initial=-np.inf) >= _LEAST:
+                number = free[likeness.argmax()]
+                people[number] += track
+                times[number] |= seen
+                sums[number] += logits
+                first[number] = min(first[number], place)
+            else:
+                people.append(list(track))
+                times.append(seen)
+                sums.append(logits)
+                first.append(place)
+        people = [people[number] for number in np.argsort(first)]
+        return [sorted(faces, key=lambda face: face.time) for faces in people if len(faces) > 1]
 
 
 def _likeness(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -192,25 +192,33 @@ def _plot(person: dict, video: str):
 
 def _draw(result: dict, path: Path, fps: float) -> None:
     """Writes a video with the people of its result. Boxes between the frames that were predicted are interpolated."""
-    lines = [_lines(person) for person in result['people']]
-    # A face is drawn up to half the time between two frames before and after it is seen, and in short gaps.
-    margin = 0.5 / fps
+    people = [
+        (person['person'], np.array(person['times']), np.array(person['boxes']), _lines(person))
+        for person in result['people']
+    ]
     with _write_frames(path) as write:
         try:
             for seconds, image in read_frames(result['path']):
-                people = []
-                for person, texts in zip(result['people'], lines):
-                    times = np.array(person['times'])
-                    i = int(np.abs(times - seconds).argmin())
-                    j = int(np.searchsorted(times, seconds))
-                    between = 0 < j < len(times) and times[j] - times[j - 1] <= _GAP
-                    if between or abs(times[i] - seconds) <= margin:
-                        box = [np.interp(seconds, times, side) for side in zip(*person['boxes'])]
-                        people.append(dict(number=person['person'], box=box, lines=texts[i]))
-                write(seconds, draw_people(image, people))
+                shown = [_at(seconds, *person, 0.5 / fps) for person in people]
+                write(seconds, draw_people(image, [person for person in shown if person]))
         # The rest of a damaged video.
         except DataError:
             pass
+
+
+def _at(
+    seconds: float, number: int, times: np.ndarray, boxes: np.ndarray, lines: List[List[str]], margin: float
+) -> Optional[dict]:
+    """A person at a time for :func:`draw_people`; None unless seen within a margin in seconds, or in a short gap."""
+    after = int(np.searchsorted(times, seconds))
+    before = max(after - 1, 0)
+    after = min(after, len(times) - 1)
+    nearest = min(before, after, key=lambda i: abs(times[i] - seconds))
+    if not times[before] <= seconds <= times[after] <= times[before] + _GAP and abs(times[nearest] - seconds) > margin:
+        return None
+    share = np.clip((seconds - times[before]) / max(times[after] - times[before], 1e-9), 0, 1)
+    box = boxes[before] + share * (boxes[after] - boxes[before])
+    return dict(number=number, box=box.tolist(), lines=lines[nearest])
 
 
 def _lines(person: dict) -> List[List[str]]:
