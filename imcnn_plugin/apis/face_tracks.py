@@ -4,9 +4,9 @@ from typing import List, NamedTuple, Sequence
 
 import numpy as np
 
-# A face goes on a track that was seen within so many seconds, if its likeness to the track, plus so much of the
-# overlap of their boxes, reaches the least.
-_GAP, _OVERLAP, _LEAST = 1.0, 0.3, 0.97
+# A face goes on a track that was seen within so many seconds, and in the frame before, if its likeness to the track,
+# plus so much of the overlap of their boxes, reaches the least.
+_SECONDS, _OVERLAP, _LEAST = 1.0, 0.3, 0.97
 # A track looks like the mean of its last faces.
 _LAST = 5
 
@@ -24,14 +24,18 @@ class _FaceFollower:
     The likeness of two faces is that of their logits x and y, ``2 x.y / (x.x + y.y)``, at most 1. Of 1,530 test images
     of CelebA's subset, 1 in 1,000 pairs of different identities reaches 0.97, and 69 % of the pairs of an image and
     the same one moved, turned, blurred and in other light; of means over four such faces it is 1 in 500, and 97 %.
+
+    Args:
+        fps: Frames per second.
     """
 
-    def __init__(self):
+    def __init__(self, fps: float):
+        self.gap = _longest_gap(fps)
         self.tracks: List[List[_TrackedFace]] = []
 
     def add(self, faces: Sequence[_TrackedFace]) -> None:
         """Adds the faces of a frame. Frames come in order."""
-        recent = [track for track in self.tracks if faces and faces[0].time - track[-1].time <= _GAP]
+        recent = [track for track in self.tracks if faces and faces[0].time - track[-1].time <= self.gap]
         free = list(faces)
         if recent:
             means = np.stack([np.mean([face.logits for face in track[-_LAST:]], 0) for track in recent])
@@ -71,6 +75,11 @@ class _FaceFollower:
                 first.append(place)
         people = [people[number] for number in np.argsort(first)]
         return [sorted(faces, key=lambda face: face.time) for faces in people if len(faces) > 1]
+
+
+def _longest_gap(fps: float) -> float:
+    """For how many seconds a face on a track may be missing."""
+    return max(_SECONDS, 1.5 / fps)
 
 
 def _likeness(x: np.ndarray, y: np.ndarray) -> np.ndarray:

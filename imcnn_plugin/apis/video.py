@@ -13,7 +13,7 @@ from ..files import writable
 from ..progress import progress_bar
 from ..visualization import draw_people, plot_track_curves, save_figure, spaced
 from .album import Album
-from .face_tracks import _GAP, _FaceFollower, _TrackedFace
+from .face_tracks import _FaceFollower, _longest_gap, _TrackedFace
 from .inferencer import FaceAttributeInferencer
 from .process_device import _check_positive
 from .result_tables import _numbered, _remove_numbered, _ResultTables, _settings
@@ -120,7 +120,7 @@ def _infer_video(
 ) -> dict:
     """The result of a video, a line of ``predictions.json``."""
     result = dict(path=path, size=None, frames=0, people=[], reason=None, failed=False)
-    follower, times = _FaceFollower(), []
+    follower, times = _FaceFollower(fps), []
 
     def frames() -> Iterator[np.ndarray]:
         try:
@@ -199,7 +199,7 @@ def _draw(result: dict, path: Path, fps: float) -> None:
     with _write_frames(path) as write:
         try:
             for seconds, image in read_frames(result['path']):
-                shown = [_at(seconds, *person, 0.5 / fps) for person in people]
+                shown = [_at(seconds, *person, fps) for person in people]
                 write(seconds, draw_people(image, [person for person in shown if person]))
         # The rest of a damaged video.
         except DataError:
@@ -207,14 +207,15 @@ def _draw(result: dict, path: Path, fps: float) -> None:
 
 
 def _at(
-    seconds: float, number: int, times: np.ndarray, boxes: np.ndarray, lines: List[List[str]], margin: float
+    seconds: float, number: int, times: np.ndarray, boxes: np.ndarray, lines: List[List[str]], fps: float
 ) -> Optional[dict]:
-    """A person at a time for :func:`draw_people`; None unless seen within a margin in seconds, or in a short gap."""
+    """A person at a time for :func:`draw_people`; None if not seen then, nor before and after a short gap."""
     after = int(np.searchsorted(times, seconds))
     before = max(after - 1, 0)
     after = min(after, len(times) - 1)
     nearest = min(before, after, key=lambda i: abs(times[i] - seconds))
-    if not times[before] <= seconds <= times[after] <= times[before] + _GAP and abs(times[nearest] - seconds) > margin:
+    between = times[before] <= seconds <= times[after] <= times[before] + _longest_gap(fps)
+    if not between and abs(times[nearest] - seconds) > 0.5 / fps:
         return None
     share = np.clip((seconds - times[before]) / max(times[after] - times[before], 1e-9), 0, 1)
     box = boxes[before] + share * (boxes[after] - boxes[before])

@@ -1,6 +1,7 @@
 """Faces that are followed by their places and looks."""
 
 import numpy as np
+import pytest
 
 from imcnn_plugin.apis.face_tracks import _FaceFollower, _TrackedFace
 
@@ -10,7 +11,7 @@ LOOKS = dict(ann=[3.0, 0, 0], bo=[0, 3.0, 0], cy=[0, 0, 3.0])
 
 def follow(frames):
     """People by frame, five in a second: dicts of the left sides of boxes of 20 pixels."""
-    follower = _FaceFollower()
+    follower = _FaceFollower(5)
     for number, frame in enumerate(frames):
         time = number / 5
         follower.add(
@@ -42,7 +43,7 @@ def test_people_who_come_back_are_found_again_wherever_they_are():
 
 
 def test_a_look_alike_in_the_same_frame_is_another_person():
-    follower, look = _FaceFollower(), np.array(LOOKS['ann'])
+    follower, look = _FaceFollower(5), np.array(LOOKS['ann'])
     for i in range(6):
         # The first stays, the second comes later, and jumps.
         boxes = [[0, 0, 20, 20]] + [[100 + 50 * i, 0, 120 + 50 * i, 20]] * (i > 1)
@@ -56,19 +57,20 @@ def test_a_face_that_is_seen_once_is_left_out():
     assert follow(frames) == [('a', 5)] and follow([{}, {}]) == []
 
 
-def test_looks_that_change_are_followed_in_one_place_only():
+@pytest.mark.parametrize('fps', [5, 0.5])
+def test_looks_that_change_are_followed_in_one_place_only(fps):
     """The likeness of the two looks is 0.8."""
     looks = [[3.0, 0, 0]] * 5 + [[2.4, 1.8, 0]] * 5
     for step, expected in ((2, [10]), (100, [5, 5])):
-        follower = _FaceFollower()
+        follower = _FaceFollower(fps)
         for i, look in enumerate(looks):
             left = step * i
-            follower.add([_TrackedFace(i / 5, [left, 0, left + 20, 20], np.array(look), np.array(look))])
+            follower.add([_TrackedFace(i / fps, [left, 0, left + 20, 20], np.array(look), np.array(look))])
         assert [len(track) for track in follower.people()] == expected
 
 
 def test_tracks_are_joined_to_one_person_who_is_in_a_frame_once():
-    follower, look = _FaceFollower(), np.array(LOOKS['ann'])
+    follower, look = _FaceFollower(5), np.array(LOOKS['ann'])
     # Lefts of a face, by frame: it comes back after a while, and then there is another one.
     for i, lefts in {**{i: [0] for i in range(5)}, 10: [300], 11: [300], 12: [300, 600], 13: [600]}.items():
         follower.add([_TrackedFace(i / 5, [left, 0, left + 20, 20], look, look) for left in lefts])
