@@ -101,6 +101,22 @@ def test_consistent_labels_have_the_same_probabilities(run, photos, tmp_path):
     assert probabilities == same and conflicts > none == 0 and 0 < (each != consistent).sum() < each.size / 4
 
 
+def test_the_detector_its_minima_and_the_attributes_are_options(run, photos, checkpoint, tmp_path):
+    options = ['--detector', 'mtcnn', '--min-score', 0.5, '--min-face', 20, '--largest-only', '--precision', 'fp32']
+    run(photos / 'ann', '--out', tmp_path, '--attributes', 'Smiling', 'Male', *options)
+    found = json.loads((tmp_path / 'predictions.json').read_text())
+    expected = dict(
+        detector='mtcnn', min_score=0.5, min_face=20, largest_only=True, precision='fp32', detect_pixels=None
+    )
+    assert {name: found['settings'][name] for name in expected} == expected
+    inferencer = FaceAttributeInferencer(checkpoint, device='cpu', detector='mtcnn', precision='fp32')
+    for row, chances in zip(read(tmp_path / 'predictions.csv'), read(tmp_path / 'probabilities.csv'), strict=True):
+        assert list(row)[-2:] == ['Smiling', 'Male'] and len(row) == len(chances) == 10
+        [face] = inferencer(row['file'])[0]['faces']
+        assert row['left'] == str(face['box'][0])
+        assert float(chances['Male']) == pytest.approx(face['attributes']['Male']['probability'], abs=6e-5)
+
+
 def test_reads_paths_from_standard_input_as_a_process(photos, checkpoint, tmp_path):
     # A name that is not UTF-8 must not stop anything.
     strange = os.fsencode(photos / 'ann') + b'/\xff.jpg'
@@ -239,6 +255,8 @@ def test_a_persons_photos_are_predicted_together(run, photos, album, checkpoint,
         (['a.jpg', '--album', 'a.json'], 'must be used together'),
         (['a.jpg', '--batch-size', '0'], 'argument --batch-size: expected a number from 1 to'),
         (['a.jpg', '--album', 'none.json', '--person-by', 'folder'], 'error: none.json cannot be read'),
+        (['a.jpg', '--min-score', '2'], 'argument --min-score: expected a number from 0 to 1, found 2'),
+        (['a.jpg', '--detector', 'best'], "argument --detector: invalid choice: 'best'"),
         (['a.jpg', '--detect-pixels', '-5'], 'argument --detect-pixels: expected a number from 1 to'),
         (['--input', 'none.txt'], 'none.txt'),
         (['--input', os.devnull], 'error: there are no photos'),
