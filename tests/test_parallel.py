@@ -3,7 +3,7 @@ import os
 import pytest
 
 from imcnn_plugin.errors import ConfigError, DataError
-from imcnn_plugin.parallel import default_jobs, map_in_processes, usable_cores
+from imcnn_plugin.parallel import WorkerPool, default_jobs, map_in_processes, usable_cores
 
 
 def test_no_processes_are_too_few():
@@ -13,7 +13,19 @@ def test_no_processes_are_too_few():
 
 @pytest.mark.parametrize('jobs', [1, 2])
 def test_results_are_in_the_order_of_the_tasks(jobs):
-    assert list(map_in_processes(abs, range(-5, 1), jobs)) == [5, 4, 3, 2, 1, 0]
+    taken = []
+    results = map_in_processes(abs, map(lambda task: taken.append(task) or task, range(-999, 1)), jobs)
+    assert next(results) == 999
+    # A few are taken ahead, not all.
+    assert len(taken) <= (1 if jobs == 1 else 40)
+    assert list(results) == list(range(998, -1, -1))
+
+
+def test_a_pool_serves_several_calls_at_once():
+    pool = WorkerPool(abs, 2)
+    first, second = pool.map([-1, -2]), pool.map([-3])
+    assert [next(first), next(second), next(first)] == [1, 3, 2]
+    pool.close()
 
 
 def test_a_killed_process_is_an_error():
