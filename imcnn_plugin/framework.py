@@ -6,6 +6,7 @@ installed versions.
 """
 
 import atexit
+import os
 from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,8 +26,9 @@ from torch import nn
 
 __all__ = [
     'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'SCHEDULER_PROGRESS', 'accumulative_counts',
-    'checkpoint_loaders', 'ema_has_started', 'has_fast_bf16', 'import_datasets', 'is_compiled', 'is_resuming',
-    'model_config', 'open_mtcnn', 'read_mtcnn_file', 'run_exit_functions', 'set_resuming', 'swap_ema_weights'
+    'checkpoint_loaders', 'ema_has_started', 'has_fast_bf16', 'import_datasets', 'import_onnxruntime', 'is_compiled',
+    'is_resuming', 'model_config', 'open_mtcnn', 'read_mtcnn_file', 'run_exit_functions', 'set_resuming',
+    'swap_ema_weights'
 ]  # fmt: skip
 
 # What a pickled NumPy array and a pickled NumPy number refer to.
@@ -73,6 +75,18 @@ def import_datasets() -> None:
         import_module('mmpretrain.datasets')
     finally:
         del logger.print
+
+
+def import_onnxruntime():
+    """The package onnxruntime, without its reports to its makers and the file with an identifier that it writes.
+
+    It sends them by default, which ends with the environment variable that is set here, unless it was imported before.
+
+    Raises:
+        ImportError: The package is missing.
+    """
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
+    return import_module('onnxruntime')
 
 
 def checkpoint_loaders() -> Dict[str, Callable]:

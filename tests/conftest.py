@@ -13,6 +13,8 @@ from imcnn_plugin.engine import build_runner, load_config
 from imcnn_plugin.synthetic.write_faces import write_faces
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# Tests that import onnxruntime themselves report nothing to its makers either.
+os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 REAL_DATA = Path(os.environ.get('IMCNN_TEST_DATA', REPOSITORY.parent / 'shared' / 'data'))
 
 

@@ -3,6 +3,8 @@ from typing import List, Sequence
 import cv2
 import numpy as np
 
+from ..framework import import_onnxruntime
+
 
 class OnnxNetwork:
     """A network of an ONNX file with one input, on one thread of the CPU; several threads may call it.
@@ -17,7 +19,7 @@ class OnnxNetwork:
     def __init__(self, content: bytes, outputs: Sequence[str]):
         self.content, self.outputs = content, list(outputs)
         try:
-            import onnxruntime
+            onnxruntime = import_onnxruntime()
         except ImportError:
             self.session = None
             # OpenCV's networks hold the state of a call: there are as many as calls at the same time.

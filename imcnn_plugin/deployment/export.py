@@ -24,6 +24,7 @@ from ..engine.config import build_split, localize_data
 from ..engine.evaluation_data import evaluation_pipeline
 from ..errors import ConfigError, IMCNNError, one_line
 from ..files import replacing, writable, write_text
+from ..framework import import_onnxruntime
 from ..synthetic.write_faces import write_faces
 
 # The largest allowed difference of a probability between ONNX Runtime and PyTorch.
@@ -144,8 +145,8 @@ def _metadata(trained: TrainedModel, size: Tuple[int, int], steps: Sequence[dict
 def _to_onnx(exported: _ImagesToLabels, height: int, width: int, about: dict) -> 'torch.onnx.ONNXProgram':
     """The ONNX program, without traces of the machine that exports it."""
     try:
+        import_onnxruntime()
         import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ConfigError(f"{error.name} is missing: pip install 'imcnn_plugin[export]'") from None
@@ -192,9 +193,7 @@ def _test_images(cfg: Config, steps: Sequence[dict], data_root: Optional[str], n
 @torch.inference_mode()
 def _compare(model: ImageClassifier, path: Path, images: torch.Tensor) -> ExportAgreement:
     """Runs an ONNX file and the model on the same images ``(N, 3, H, W)``, BGR, one by one and in batches."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    session = import_onnxruntime().InferenceSession(path, providers=['CPUExecutionProvider'])
     differences, labels, same = {}, 0, 0
     for size in _BATCH_SIZES:
         differences[size] = 0.0
