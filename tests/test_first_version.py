@@ -22,7 +22,7 @@ CHECKPOINT = FILES / 'epoch_1.pth'
 def test_predictions_are_the_same():
     expected = json.loads((FILES / 'prediction.json').read_text())
     image = np.random.default_rng(0).integers(0, 256, (218, 178, 3), dtype=np.uint8)
-    [result] = FaceAttributeInferencer(CHECKPOINT, device='cpu')(image, aligned=True)
+    [result] = FaceAttributeInferencer(CHECKPOINT, device='cpu', precision='fp32')(image, aligned=True)
     attributes = result['faces'][0]['attributes']
     assert {name: values['probability'] for name, values in attributes.items()} == pytest.approx(
         expected['probabilities'], abs=1e-5

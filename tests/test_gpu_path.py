@@ -1,6 +1,7 @@
 """What would run on a GPU, without one: fake tensors have a device but no values."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,11 +163,16 @@ def test_predictions_and_their_metric_wait_twice_for_the_labels_of_a_batch(
 def test_the_inferencer_copies_a_batch_once_there_and_once_back(best, small_cfg, request, change):
     inferencer = FaceAttributeInferencer(best, device='cpu')
     gpu = request.getfixturevalue('gpu')
-    inferencer.model = build_on_gpu(change(small_cfg)).eval()
-    inferencer.head, inferencer.device = inferencer.model.head.attr_head, torch.device('cuda:0')
-    crops = [np.full((218, 178, 3), 9, np.uint8)] * N
+    model = build_on_gpu(change(small_cfg)).eval()
+    # An AttributePredictor checks itself on images, which a device without values cannot.
+    inferencer.model = SimpleNamespace(
+        logits=lambda images: model(model.data_preprocessor(dict(inputs=images))['inputs'])
+    )
+    inferencer.head, inferencer.device = model.head.attr_head, torch.device('cuda:0')
+    faces = [np.full((3, 72, 72), 9, np.uint8)] * N
     gpu.found.clear()
-    [(_, logits, probabilities)] = inferencer._predict([({}, [inferencer._prepare(crop) for crop in crops])], N)
+    with torch.no_grad():
+        [(_, logits, probabilities)] = inferencer._predict([({}, faces)], N)
     assert logits.shape == probabilities.shape == (N, 40)
     assert gpu.found == {'waits': 1, 'to the GPU': 1}
 

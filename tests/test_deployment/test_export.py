@@ -141,7 +141,7 @@ def test_the_documented_script_predicts_what_the_inferencer_does(exported, calib
         found.update({line: {}} if not line.startswith(' ') else {})
         [*found.values()][-1].update(re.findall(r'(\w+) (\d\.\d\d)', line))
     expected = {}
-    for result in FaceAttributeInferencer(calibrated)(paths, aligned=True):
+    for result in FaceAttributeInferencer(calibrated, precision='fp32')(paths, aligned=True):
         values = result['faces'][0]['attributes'].items()
         expected[result['path']] = {name: f'{value["probability"]:.2f}' for name, value in values if value['label']}
     assert found == expected and len({str(labels) for labels in expected.values()}) > 3
