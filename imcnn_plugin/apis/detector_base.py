@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import List
 
 import cv2
@@ -86,14 +86,7 @@ class DetectorBase:
         shrink = self._shrink(image)
         size = [max(1, round(side * shrink)) for side in image.shape[1::-1]]
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if shrink < 1 else image
-        faces = [
-            Face(
-                _rescale_points(face.box.reshape(2, 2), small.shape, image.shape).ravel(),
-                _rescale_points(face.landmarks, small.shape, image.shape),
-                face.score,
-            )
-            for face in self._find(small)
-        ]
+        faces = [_rescale_face(face, small.shape, image.shape) for face in self._find(small)]
         return sorted(faces, key=lambda face: -np.prod(face.box[2:] - face.box[:2]))
 
     def _find(self, image: np.ndarray) -> List[Face]:
@@ -114,6 +107,20 @@ class DetectorBase:
             box = np.concatenate([corners.min(0), corners.max(0)])
             faces.append(Face(box, _rotate_back(face.landmarks, turns, width, height), face.score))
         return faces
+
+
+def _rescale_face(face: Face, old: tuple, new: tuple) -> Face:
+    """A face of an image ``(H, W, ...)`` in that image of another shape."""
+    box = _rescale_points(np.reshape(face.box, (2, 2)), old, new).ravel()
+    return replace(face, box=box, landmarks=_rescale_points(np.asarray(face.landmarks), old, new))
+
+
+def _overlap(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes ``(N, 4)`` and ``(M, 4)``, ``(N, M)``."""
+    x = x[:, None]
+    shared = (np.minimum(x[..., 2:], y[..., 2:]) - np.maximum(x[..., :2], y[..., :2])).clip(0).prod(-1)
+    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (x, y)]
+    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-12)
 
 
 def _best_score(faces: List[Face]) -> float:

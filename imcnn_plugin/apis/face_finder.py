@@ -1,4 +1,3 @@
-from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import Callable, List, Optional, Tuple, Union
@@ -7,7 +6,7 @@ import numpy as np
 from mmengine.dataset import Compose
 
 from ..errors import ConfigError, DataError
-from .detector_base import DetectorBase, Face
+from .detector_base import DetectorBase, Face, _overlap, _rescale_face
 from .face_alignment import TEMPLATE, _enlargement, _fit_similarity, _rescale_points, _transform, align_face
 from .face_detection import FaceDetector
 from .face_quality import face_quality
@@ -110,7 +109,7 @@ class _FaceFinder:
         else:
             if own:
                 result['smallest_face'] = self.detector.smallest_face(image) * size[0] / image.shape[0]
-            faces = [_rescale(face, image.shape, size) for face in self._detect(image)]
+            faces = [_rescale_face(face, image.shape, size) for face in self._detect(image)]
             faces = [face for face in faces if self._is_wanted(face)][: 1 if self.largest_only else None]
         # Of a photo that was decoded in part, a face may have fewer pixels than its crop, and more in the file.
         finest = max((min(1, _enlargement(face.landmarks)) for face in faces), default=0)
@@ -161,8 +160,9 @@ class _FaceFinder:
         offset = np.array([left, top])
         faces = self._detect(np.ascontiguousarray(image[top:bottom, left:right]))
         inside = box - np.tile(offset, 2)
-        face = max(faces, key=lambda face: _overlap(face.box, inside), default=None)
-        if face is not None and _overlap(face.box, inside) >= _SAME_FACE:
+        overlaps = _overlap(np.reshape([face.box for face in faces], (-1, 4)), inside[None])
+        if overlaps.max(initial=0) >= _SAME_FACE:
+            face = faces[overlaps.argmax()]
             return Face(box, face.landmarks + offset, face.score)
         place = (TEMPLATE - _BOX[0]) / (_BOX[1] - _BOX[0])
         return Face(box, box[:2] + place * sides, None)
@@ -193,17 +193,5 @@ def _check_shape(name: str, values: np.ndarray, shape: Tuple[int, ...]) -> np.nd
     return found
 
 
-def _rescale(face: Face, old: tuple, new: tuple) -> Face:
-    """A face of an image ``(H, W, ...)`` in that image of another shape."""
-    box = _rescale_points(np.reshape(face.box, (2, 2)), old, new).ravel()
-    return replace(face, box=box, landmarks=_rescale_points(np.asarray(face.landmarks), old, new))
-
-
 def _area(box: np.ndarray) -> float:
     return float(np.prod(np.clip(np.subtract(box[2:], box[:2]), 0, None)))
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes."""
-    common = _area(np.concatenate([np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])]))
-    return common / (_area(a) + _area(b) - common)

@@ -4,6 +4,8 @@ from typing import List, NamedTuple, Sequence
 
 import numpy as np
 
+from .detector_base import _overlap
+
 # A face goes on a track that was seen within so many seconds, and in the frame before, if its likeness to the track,
 # plus so much of the overlap of their boxes, reaches the least.
 _SECONDS, _OVERLAP, _LEAST = 1.0, 0.3, 0.97
@@ -85,11 +87,3 @@ def _longest_gap(fps: float) -> float:
 def _likeness(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Of logits ``(N, L)`` and ``(M, L)``, ``(N, M)``."""
     return 2 * x @ y.T / np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1), 1e-12)
-
-
-def _overlap(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes ``(N, 4)`` and ``(M, 4)``, ``(N, M)``."""
-    x = x[:, None]
-    shared = (np.minimum(x[..., 2:], y[..., 2:]) - np.maximum(x[..., :2], y[..., :2])).clip(0).prod(-1)
-    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(-1) for boxes in (x, y)]
-    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-12)
