@@ -11,7 +11,7 @@ from .feature_svms import _extract_split, _fit_attributes
 
 @LOOPS.register_module(name=['FeatureSVMLoop', 'DescriptorSVMLoop'])
 class FeatureSVMLoop(TestLoop):
-    """Tests a face recognition network as ID Net does: linear SVMs for the attributes, fitted on its features.
+    """Tests a network as ID Net and ANet do: linear SVMs for the attributes, fitted on its features.
 
     The dataset of the test split is also built with the splits train and val. Each process fits all SVMs and predicts
     its share of the test images.

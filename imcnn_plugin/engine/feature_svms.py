@@ -1,11 +1,12 @@
 """The second half of ID Net (Zhong, Sullivan & Li 2016, arXiv 1602.03935): attributes from a face recognition network.
 
 Features are taken from several layers of the frozen network. For each attribute and layer a linear SVM is fitted on
-the training split, and each attribute uses the layer that is best on the validation split.
+the training split, and each attribute uses the layer that is best on the validation split. A network that returns a
+vector, such as ANet, has one layer.
 """
 
 import warnings
-from typing import Dict, Tuple
+from typing import Dict, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -28,26 +29,35 @@ def _extract_split(
 ) -> Tuple[Dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Features by layer ``(N, D)``, labels ``(N, L)`` and the dataset's identities ``(N, )`` of one split.
 
-    The layers are the last convolution max-pooled to 3x3 and to 1x1, as in the paper, and the two fully connected ones
-    of the identity branch.
+    ``model``: one whose features are a map and whose head is the identity branch, or are a vector, such as ANet's.
     """
     batches, fields = [], []
     for batch in track(loader, f'Extracting features of the {split} split'):
         prepared = model.data_preprocessor(batch)
         feats = model.extract_feat(prepared['inputs'])
-        embedding = model.head.pre_logits(feats)
-        features = dict(
-            conv_3x3=F.adaptive_max_pool2d(feats[-1], 3).flatten(1),
-            conv_1x1=F.adaptive_max_pool2d(feats[-1], 1).flatten(1),
-            fc1=embedding,
-            fc2=model.head.fc(embedding),
-        )
-        batches.append({layer: x.float().cpu().numpy() for layer, x in features.items()})
+        batches.append({layer: x.float().cpu().numpy() for layer, x in _layers(model, feats).items()})
         samples = prepared['data_samples']
         labels = batch_labels(samples, len(loader.dataset.metainfo['classes']), 'cpu')
         fields.append((labels.numpy(), batch_identity(samples, len(labels), 'cpu').numpy()))
     layers = {layer: np.concatenate([batch[layer] for batch in batches]) for layer in batches[0]}
     return layers, *map(np.concatenate, zip(*fields))
+
+
+def _layers(model: ImageClassifier, feats: Sequence[torch.Tensor]) -> Dict[str, torch.Tensor]:
+    """What SVMs are fitted to, ``(N, D)`` by layer: a backbone's features, or the layers of ID Net.
+
+    These are the last convolution max-pooled to 3x3 and to 1x1, as in its paper, and the two fully connected ones of
+    the identity branch.
+    """
+    if feats[-1].dim() == 2:
+        return dict(features=feats[-1])
+    embedding = model.head.pre_logits(feats)
+    return dict(
+        conv_3x3=F.adaptive_max_pool2d(feats[-1], 3).flatten(1),
+        conv_1x1=F.adaptive_max_pool2d(feats[-1], 1).flatten(1),
+        fc1=embedding,
+        fc2=model.head.fc(embedding),
+    )
 
 
 def _fit_layer(x: Dict[str, np.ndarray], targets: np.ndarray, title: str) -> Tuple[np.ndarray, np.ndarray]:
@@ -85,7 +95,7 @@ def _fit_attributes(
     try:
         from sklearn.preprocessing import StandardScaler
     except ImportError:
-        raise ConfigError("ID Net needs scikit-learn: pip install 'imcnn_plugin[analysis]'") from None
+        raise ConfigError("fitting SVMs needs scikit-learn: pip install 'imcnn_plugin[analysis]'") from None
 
     layer_of = np.empty(targets['train'].shape[1], object)
     best = np.full(len(layer_of), -np.inf)

@@ -1,5 +1,6 @@
 """The networks: backbones, heads, losses and the data preprocessor, registered with mmpretrain."""
 
+from .anet import ANet
 from .aux_multi_label_head import AuxMultiLabelHead
 from .batch_fields import batch_field, batch_identity, batch_labels, multi_hot, to_device
 from .face_preprocessor import FacePreprocessor
@@ -10,14 +11,15 @@ from .identity_head import IdentityHead
 from .imcnn import IMCNN
 from .imcnn_dense import DenseBlock, IMCNNDense
 from .joint_head import JointHead
+from .locally_connected import LocallyConnected2d
 from .losses import JointLoss, identity_loss, multi_label_loss, valid_count
 from .maxout_dense_neck import MaxoutDenseNeck
 from .mcnn import MCNN
 from .mix_known import mix_known
 
 __all__ = [
-    'AuxMultiLabelHead', 'DenseBlock', 'FacePreprocessor', 'GroupedLinear', 'GroupedMultiLabelHead', 'IMCNN',
-    'IMCNNDense', 'IdentityHead', 'JointHead', 'JointLoss', 'MCNN', 'MaxoutDenseNeck', 'batch_field',
-    'batch_identity', 'batch_labels', 'flatten_features', 'identity_loss', 'mix_known', 'multi_hot',
-    'multi_label_loss', 'to_device', 'valid_count'
+    'ANet', 'AuxMultiLabelHead', 'DenseBlock', 'FacePreprocessor', 'GroupedLinear', 'GroupedMultiLabelHead',
+    'IMCNN', 'IMCNNDense', 'IdentityHead', 'JointHead', 'JointLoss', 'LocallyConnected2d', 'MCNN',
+    'MaxoutDenseNeck', 'batch_field', 'batch_identity', 'batch_labels', 'flatten_features', 'identity_loss',
+    'mix_known', 'multi_hot', 'multi_label_loss', 'to_device', 'valid_count'
 ]  # fmt: skip
