@@ -10,6 +10,6 @@ _base_ = [
 # CelebA's identities are not LFWA's, most of whom have one image.
 model = dict(head=dict(id_head=None))
 
-test_dataloader = dict(dataset=dict(split='test'))
+test_dataloader = dict(dataset=dict(protocol='halves', split='test'))
 # Validation is on the test split, so it may not choose the epoch: the last weights are tested.
 default_hooks = dict(checkpoint=dict(save_best=None))

@@ -30,7 +30,7 @@ from .lfwa import LFWA
 from .load_face_from_file import NO_PIXELS, LoadFaceFromFile
 from .pack_format import Pack, open_pack
 from .pack_verification import verify_pack
-from .packed_faces import PackedFaces, packed_collate
+from .packed_faces import PackedDataset, PackedFaces, PackedLFWA, packed_collate
 from .packing import write_pack
 from .resumable_sampler import ResumableSampler
 from .split_identity import check_resumable, check_unseen, identify_split, merge_splits, read_split
@@ -38,9 +38,10 @@ from .split_identity import check_resumable, check_unseen, identify_split, merge
 __all__ = [
     'Annotations', 'AttributeCSV', 'AttributeList', 'CelebAIdentity', 'DATA_PREFIX', 'FaceDataset', 'FaceRecords',
     'HTML_PAGE', 'IMAGES_PER_PROCESS', 'IMAGES_PER_TASK', 'Issue', 'IssueKind', 'LFWA', 'LabelledPhoto',
-    'LoadFaceFromFile', 'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedFaces', 'ResumableSampler',
-    'UnreadableImage', 'check_resumable', 'check_unseen', 'find_corruption', 'find_image_folder', 'find_images',
-    'identify_foreign_file', 'identify_split', 'list_files', 'match_rows', 'merge_splits', 'missing_image_issues',
-    'open_pack', 'packed_collate', 'quote', 'read_annotations', 'read_attribute_list', 'read_identity_list',
-    'read_image', 'read_partition_list', 'read_split', 'scan_png', 'verify_pack', 'write_coco', 'write_pack'
+    'LoadFaceFromFile', 'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedDataset', 'PackedFaces',
+    'PackedLFWA', 'ResumableSampler', 'UnreadableImage', 'check_resumable', 'check_unseen', 'find_corruption',
+    'find_image_folder', 'find_images', 'identify_foreign_file', 'identify_split', 'list_files', 'match_rows',
+    'merge_splits', 'missing_image_issues', 'open_pack', 'packed_collate', 'quote', 'read_annotations',
+    'read_attribute_list', 'read_identity_list', 'read_image', 'read_partition_list', 'read_split', 'scan_png',
+    'verify_pack', 'write_coco', 'write_pack'
 ]  # fmt: skip

@@ -114,7 +114,7 @@ class FaceDataset(BaseDataset):
         if not len(rows):
             raise DataError(f"{source}: no image is in split '{self.split}' of protocol '{self.protocol}'")
         # The identities of the training split are the labels in every split of a protocol.
-        train = splits['trainval' if self.split == 'trainval' else 'train'] & (identity >= 0)
+        train = splits.get('trainval' if self.split == 'trainval' else 'train', False) & (identity >= 0)
         known, counts = np.unique(identity[train], return_counts=True)
         known = known[counts >= self.min_images_per_identity]
         is_known = train & np.isin(identity, known)

@@ -11,7 +11,7 @@ from .celeba_lists import Annotations, _checksum, _name_differences
 from .face_dataset import FaceDataset, FaceRecords
 from .issues import quote
 from .mat_file import _read_mat
-from .protocols import Splits, _check_disjoint, _kfold_splits, _shuffle_identities
+from .protocols import OLD_PROTOCOLS, Splits, _check_disjoint, _kfold_splits, _shuffle_identities
 
 ATTRIBUTE_FILE = 'lfw_att_40.mat'
 SPLIT_FILE = 'indices_train_test.mat'
@@ -19,6 +19,9 @@ SPLIT_FILE = 'indices_train_test.mat'
 SPLIT_FIELDS = ('indices_img_train', 'indices_img_test')
 # One of this many people of the training half is held out to choose settings.
 HELD_OUT = 10
+FOLDER = 'lfw'
+# Width and height of the middle of a picture in which a face is framed as CelebA's are.
+CUT = (170, 208)
 
 
 @DATASETS.register_module()
@@ -33,11 +36,12 @@ class LFWA(FaceDataset):
 
     Args:
         data_root: LFWA's folder.
-        split: 'all' for the whole dataset, as in the paper (section 4.1), 'train' or 'test'; 'val' is a tenth of the
-            people of 'train', held out to choose settings, and 'fit' are the others.
-        protocol: 'lfwa', the dataset's own halves, or 'kfold', cross-validation by person.
-        exchanged: Of 'lfwa': train on the test half, and test on the training half.
-        fold: The test fold of 'kfold', from 0.
+        split: 'all', 'train' or 'test'; 'val' is a tenth of the people of 'train', held out to choose settings, and
+            'fit' are the others. 'whole' has only 'all'.
+        protocol: 'halves', the dataset's own; 'whole', for a test on all of it, as in the paper (section 4.1); or
+            'kfold', cross-validation by person. 'lfwa' is an earlier name of 'halves'.
+        fold: The test fold of 'kfold', from 0. Of 'halves', 1 exchanges them: train on the test half, and test on the
+            training half.
         num_folds: Number of folds of 'kfold'.
         seed: The seed of 'kfold'.
         min_images_per_identity: The identity loss ignores identities with fewer training images.
@@ -46,7 +50,8 @@ class LFWA(FaceDataset):
             ``gt_identity`` and ``identity``. ``classes`` selects and orders L of the 40 attributes.
 
     ``gt_identity`` is 0 to K - 1 in 'train', 'fit' and 'val', -1 elsewhere; ``identity`` numbers all identities in
-    the order of their names. ``metainfo`` is that of :class:`FaceDataset`; K is 0 for 'all' of 'lfwa'.
+    the order of their names. ``metainfo`` is that of :class:`FaceDataset`; K is 0 for 'all', except of
+    'kfold'.
 
     Raises:
         DataError: A file cannot be read, an image is missing, or the halves share an image or a person.
@@ -57,57 +62,58 @@ class LFWA(FaceDataset):
         self,
         data_root: str,
         split: str = 'all',
-        protocol: str = 'lfwa',
-        exchanged: bool = False,
+        protocol: str = 'halves',
         fold: int = 0,
         num_folds: int = 5,
         seed: int = 0,
         min_images_per_identity: int = 1,
-        data_prefix: str = 'lfw',
+        data_prefix: str = FOLDER,
         **kwargs,
     ):
-        self.exchanged = exchanged
         # An environment variable in a config is a string.
         self.fold = int(fold)
         self.num_folds = num_folds
         self.seed = seed
+        protocol = OLD_PROTOCOLS.get(protocol, protocol)
         super().__init__(data_root, split, protocol, min_images_per_identity, data_prefix=data_prefix, **kwargs)
 
     def load_data_list(self) -> FaceRecords:
         """Reads LFWA's files and looks for the split's images."""
-        path = source = _find_file(self.data_root, ATTRIBUTE_FILE)
-        names, labels, checksum = _read_once(path, path.stat().st_size, path.stat().st_mtime_ns)
-        folders = np.array([name.split(b'/')[0] for name in names.tolist()], dtype=bytes)
-        identity = np.unique(folders, return_inverse=True)[1].astype(np.int32)
-        partition = np.full(len(names), -1, np.int8)
-        if self.split != 'all' and self.protocol == 'lfwa':
-            source = _find_file(self.data_root, SPLIT_FILE)
-            partition = _read_partition(source, len(names))
-        annotations = Annotations(names, labels, identity, partition)
+        halves = self.split != 'all' and self.protocol == 'halves'
+        annotations, checksum = read_lfwa(self.data_root, halves)
+        path = _find_file(self.data_root, ATTRIBUTE_FILE)
+        source = _find_file(self.data_root, SPLIT_FILE) if halves else path
         rows, gt_identity = self._select(annotations, str(source), checksum)
-        self._check_images(names[rows], f'{path}, row', rows + 1)
-        labels = self._select_attributes(labels[rows])
-        return FaceRecords(self.img_prefix, names[rows], labels, gt_identity, identity[rows])
+        names = annotations.names[rows]
+        self._check_images(names, f'{path}, row', rows + 1)
+        labels = self._select_attributes(annotations.labels[rows])
+        return FaceRecords(self.img_prefix, names, labels, gt_identity, annotations.identity[rows])
 
     def _make_splits(self, annotations: Annotations, source: str) -> Splits:
         identity, partition = annotations.identity, annotations.partition
-        if self.protocol == 'lfwa':
+        if self.protocol == 'whole':
+            return dict(all=np.full(len(identity), True))
+        if self.protocol == 'halves':
+            if self.fold not in (0, 1):
+                raise ConfigError(
+                    f"fold is {self.fold}, but protocol 'halves' has only 0, and 1, which exchanges them"
+                )
             halves = [partition == 0, partition == 2]
-            splits = dict(zip(('train', 'test'), reversed(halves) if self.exchanged else halves))
+            splits = dict(train=halves[self.fold], test=halves[1 - self.fold])
         elif self.protocol == 'kfold':
             splits = _kfold_splits(identity, self.fold, self.num_folds, self.seed)
-            self._metainfo.update(fold=self.fold)
         else:
-            raise ConfigError(f"there is no protocol '{self.protocol}' of LFWA, only 'lfwa' and 'kfold'")
+            raise ConfigError(f"there is no protocol '{self.protocol}' of LFWA, only 'halves', 'whole' and 'kfold'")
+        self._metainfo.update(fold=self.fold)
         _check_disjoint(splits, identity, annotations.names, source)
         train = splits['train']
         val = train & np.isin(identity, _shuffle_identities(identity[train], 0)[::HELD_OUT])
         return dict(all=np.full(len(identity), True), fit=train & ~val, val=val, **splits)
 
     def _rule(self) -> Dict[str, int]:
-        if self.protocol == 'kfold':
-            return dict(fold=self.fold, num_folds=self.num_folds, seed=self.seed)
-        return dict(exchanged=True) if self.exchanged else {}
+        return dict(
+            halves=dict(fold=self.fold), kfold=dict(fold=self.fold, num_folds=self.num_folds, seed=self.seed)
+        ).get(self.protocol, {})
 
     def _members(self, annotations: Annotations, rows: np.ndarray) -> Dict[str, List[int]]:
         # Checkpoints of earlier versions have the images alone.
@@ -115,6 +121,36 @@ class LFWA(FaceDataset):
             'identities of LFWA': np.unique(annotations.identity[rows]).tolist(),
             'images of LFWA': rows.tolist(),
         }
+
+
+def is_lfwa(root: Union[str, Path]) -> bool:
+    """Whether a folder holds LFWA's labels."""
+    return any(_candidates(root, ATTRIBUTE_FILE))
+
+
+def read_lfwa(root: Union[str, Path], halves: bool = True) -> Tuple[Annotations, str]:
+    """Reads LFWA's files.
+
+    Args:
+        root: LFWA's folder.
+        halves: Whether to read which images are in which half; without, no image is in any.
+
+    Returns:
+        The annotations, with partition 0 for the training half, 2 for the test half and -1 for neither; and a checksum
+        of the labels' file. ``identity`` numbers the people in the order of their names.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    path = _find_file(root, ATTRIBUTE_FILE)
+    names, labels, checksum = _read_once(path, path.stat().st_size, path.stat().st_mtime_ns)
+    folders = np.array([name.split(b'/')[0] for name in names.tolist()], dtype=bytes)
+    identity = np.unique(folders, return_inverse=True)[1].astype(np.int32)
+    if halves:
+        partition = _read_partition(_find_file(root, SPLIT_FILE), len(names))
+    else:
+        partition = np.full(len(names), -1, np.int8)
+    return Annotations(names, labels, identity, partition), checksum
 
 
 @lru_cache(maxsize=1)
@@ -125,14 +161,16 @@ def _read_once(path: Path, size: int, changed: int) -> Tuple[np.ndarray, np.ndar
 
 def _find_file(root: Union[str, Path], name: str) -> Path:
     """The path of one of LFWA's MATLAB files, beside the image folder or in a folder for annotations."""
-    for folder in ('', 'Anno', 'anno'):
-        path = Path(root, folder, name)
-        if path.is_file():
-            return path
+    if found := _candidates(root, name):
+        return found[0]
     raise DataError(
         f'{Path(root, name)} not found, nor in Anno or anno: set the data root (LFWA_ROOT or --data-root) to the '
         'folder that holds LFWA'
     )
+
+
+def _candidates(root: Union[str, Path], name: str) -> List[Path]:
+    return [path for folder in ('', 'Anno', 'anno') if (path := Path(root, folder, name)).is_file()]
 
 
 def _read_attributes(path: Path) -> Tuple[np.ndarray, np.ndarray]:

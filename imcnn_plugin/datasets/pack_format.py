@@ -1,6 +1,6 @@
 """The folder that ``tools/data/pack.py`` writes and :class:`~imcnn_plugin.datasets.PackedFaces` reads.
 
-``header.json`` describes the pack and how it was made. ``images.npy`` holds all images of CelebA's lists in the
+``header.json`` describes the pack and how it was made. ``images.npy`` holds all images of the dataset's lists in the
 lists' order, the other files of :data:`ARRAYS` the content of the lists. Rows that are not ``present`` are images
 that could not be read; they are all zero.
 """
@@ -31,11 +31,14 @@ ARRAYS = {
     'partition.npy': ('i1', ()),
     'present.npy': ('b1', ()),
 }
+# What packs of CelebA lack that were made before there were others.
+DEFAULTS = dict(dataset='CelebA', cut=None)
 # The keys of header.json and the types of their values.
 KEYS = {
-    **dict.fromkeys(('format', 'channel_order', 'source', 'annotations_checksum'), str),
+    **dict.fromkeys(('format', 'dataset', 'channel_order', 'source', 'annotations_checksum'), str),
     **dict.fromkeys(('version', 'num_images'), int),
     **dict.fromkeys(('size', 'classes'), list),
+    'cut': (list, type(None)),
     **dict.fromkeys(('decoding', 'resizing', 'versions', 'skipped', 'checksums'), dict),
 }
 
@@ -87,8 +90,10 @@ def _read_header(path: Path) -> dict:
             f'{file}: version is {header.get("version")}, expected {VERSION}: pack the images again with this version '
             'of imcnn_plugin'
         )
+    header = {**DEFAULTS, **header}
     for key, kind in KEYS.items():
         if not isinstance(header.get(key), kind):
+            kind = kind[0] if isinstance(kind, tuple) else kind
             raise DataError(f'{file}: {key} is {header.get(key)!r}, expected a {kind.__name__}: pack the images again')
     if len(header['size']) != 2:
         raise DataError(f'{file}: size is {header["size"]}, expected height and width: pack the images again')

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from ..errors import DataError
-from .celeba_lists import Annotations, _lists_checksum, read_annotations
-from .image_folder import DATA_PREFIX, find_images
+from .celeba_lists import Annotations
 from .pack_format import HEADER, IMAGES, Pack, _compare_checksum, _images_checksum, open_pack
+from .pack_source import _PackSource, _read_source
 from .pack_workers import _PackTask, _run_task
 
 
@@ -16,15 +16,15 @@ def verify_pack(
     path: Union[str, Path],
     root: Union[str, Path, None] = None,
     jobs: Optional[int] = None,
-    data_prefix: str = DATA_PREFIX,
+    data_prefix: Optional[str] = None,
 ) -> Pack:
-    """Checks every byte of a pack and, given CelebA's folder, compares its lists and all images with the pack.
+    """Checks every byte of a pack and, given the dataset's folder, compares its lists and all images with the pack.
 
     Args:
         path: The pack.
-        root: CelebA's folder.
+        root: The folder of CelebA or LFWA.
         jobs: Number of processes; by default one per core, or 1 for a small dataset.
-        data_prefix: The image folder.
+        data_prefix: The image folder; by default that of the dataset's download.
 
     Raises:
         DataError: Describes the difference.
@@ -32,10 +32,10 @@ def verify_pack(
     pack = open_pack(path)
     _compare_checksum(pack.path / IMAGES, pack.header, _images_checksum(pack.path))
     if root is not None:
-        _compare_lists(pack, root)
-        folder, names, _ = find_images(root, data_prefix, pack.annotations.names)
-        rows = np.flatnonzero(pack.present)
-        task = _PackTask(pack.path, folder, pack.header['size'][0], rows, names[rows])
+        source = _read_source(root, data_prefix)
+        _compare_lists(pack, source, root)
+        folder, names, rows = source.folder, source.names, np.flatnonzero(pack.present)
+        task = _PackTask(pack.path, folder, pack.header['size'][0], pack.header['cut'], rows, names[rows])
         different = {}
         for _, result in _run_task(_compare_images, task, jobs, 'Comparing', len(names)):
             different.update(result)
@@ -49,12 +49,13 @@ def verify_pack(
     return pack
 
 
-def _compare_lists(pack: Pack, root: Union[str, Path]) -> None:
-    listed = read_annotations(root)
+def _compare_lists(pack: Pack, source: _PackSource, root: Union[str, Path]) -> None:
+    if pack.header['dataset'] != source.dataset:
+        raise DataError(f'{pack.path / HEADER}: the pack holds {pack.header["dataset"]}, but {root} {source.dataset}')
     for field in fields(Annotations):
-        if not np.array_equal(getattr(pack.annotations, field.name), getattr(listed, field.name)):
+        if not np.array_equal(getattr(pack.annotations, field.name), getattr(source.annotations, field.name)):
             raise DataError(f'{pack.path / field.name}.npy: differs from the lists of {root}: pack the images again')
-    if _lists_checksum(root) != pack.header['annotations_checksum']:
+    if source.checksum != pack.header['annotations_checksum']:
         raise DataError(
             f'{pack.path / HEADER}: annotations_checksum is not that of the lists of {root}, whose content is the '
             'same in other bytes: pack the images again to compare reports'

@@ -7,6 +7,7 @@ from typing import Callable, Dict, Iterator, Optional, Tuple
 
 import mmcv
 import numpy as np
+from mmcv.transforms import CenterCrop
 
 from ..parallel import default_jobs, map_in_processes
 from ..progress import progress_bar
@@ -20,13 +21,15 @@ class _PackTask:
     pack: Path
     folder: str  # of the image files
     size: int
+    cut: Optional[Tuple[int, int]]  # width and height of the middle that is kept
     rows: np.ndarray  # (n, ) of the images in the pack
     names: np.ndarray  # (n, ) bytes, of the files
 
     def read_faces(self, unreadable: Dict[int, str]) -> Iterator[Tuple[int, np.ndarray]]:
         """Yields rows and images, and adds the rows of unreadable images, with the reason, to ``unreadable``.
 
-        An image is what ``LoadFaceFromFile`` and ``Resize(scale=(size, size), interpolation='area')`` give.
+        An image is what ``LoadFaceFromFile``, ``CenterCrop(crop_size=cut)`` and
+        ``Resize(scale=(size, size), interpolation='area')`` give.
         """
         for row, name in zip(self.rows.tolist(), self.names.tolist()):
             try:
@@ -34,6 +37,8 @@ class _PackTask:
             except UnreadableImage as error:
                 unreadable[row] = str(error)
             else:
+                if self.cut:
+                    image = CenterCrop(crop_size=tuple(self.cut))(dict(img=image))['img']
                 yield row, mmcv.imresize(image, (self.size, self.size), interpolation='area', backend='cv2')
 
 

@@ -4,7 +4,7 @@ from typing import List, Optional, Sequence, Union
 
 import numpy as np
 import torch
-from mmcv.transforms import LoadImageFromFile, Resize
+from mmcv.transforms import CenterCrop, LoadImageFromFile, Resize
 from mmengine.dataset import force_full_init
 from mmengine.registry import FUNCTIONS
 from mmpretrain.datasets import PackInputs
@@ -14,7 +14,8 @@ from mmpretrain.structures import DataSample
 from ..errors import ConfigError
 from ..models import to_device
 from .celeba import CelebAIdentity
-from .face_dataset import FaceRecords
+from .face_dataset import FaceDataset, FaceRecords
+from .lfwa import LFWA
 from .load_face_from_file import LoadFaceFromFile
 from .pack_format import HEADER, IMAGES, Pack, open_pack
 
@@ -86,31 +87,33 @@ class _PackedRecords(FaceRecords):
     rows: np.ndarray  # (N, ) of the images
 
 
-@DATASETS.register_module()
-class PackedFaces(CelebAIdentity):
-    """CelebA from a pack of ``tools/data/pack.py``, a batch at a time.
+class PackedDataset(FaceDataset):
+    """A dataset from a pack of ``tools/data/pack.py``, a batch at a time. Subclasses name the dataset.
 
     A data loader with ``collate_fn=dict(type='packed_collate')`` gets batches of ``inputs``, uint8 BGR
     ``(n, 3, H, W)``, and one ``DataSample`` in ``data_samples``, which holds ``gt_score`` ``(n, L)``, ``gt_identity``
     ``(n, )`` and ``identity`` ``(n, )`` of the whole batch. ``dataset[i]`` is one image as ``PackInputs`` returns it.
-    Its ``img_path`` is the name in CelebA's lists.
+    Its ``img_path`` is the name in the dataset's lists.
 
     Args:
         data_root: The pack.
         batched: False gives single images, for other collate functions and models that need lists of images.
         device: Loads the split's images onto this device, 'cpu' or 'cuda', and gathers batches there. With 'cuda' the
             data loader needs ``num_workers=0``, and pins no memory. None leaves them in the memory map.
-        **kwargs: Options of :class:`CelebAIdentity` except ``data_prefix``. A ``pipeline`` that reads files, such as
-            that of :class:`CelebAIdentity`, is not run, but must read and resize as the pack was made. It is optional.
+        **kwargs: Options of the dataset that reads files, except ``data_prefix``. A ``pipeline`` of such a dataset is
+            not run, but must read, cut and resize as the pack was made. It is optional.
 
-    ``metainfo`` is that of :class:`CelebAIdentity` for the files from which the pack was made, with their
-    ``image_size``, height and width: a checkpoint says so how to prepare other images. If the pack skipped
-    images (``--skip-bad``), splits and identities are still those of the whole lists.
+    ``metainfo`` is that of the files from which the pack was made, with their ``image_size``, height and width, and
+    ``image_cut``, width and height of the middle if it was cut out before: a checkpoint says so how to prepare
+    other images. If the pack skipped images (``--skip-bad``), splits and identities are still those of the whole
+    lists.
 
     Raises:
         DataError: The pack cannot be read, or splits share an identity.
-        ConfigError: The pipeline, protocol or split does not fit the pack.
+        ConfigError: It holds another dataset, or the pipeline, protocol or split does not fit the pack.
     """
+
+    PACKED: str
 
     def __init__(self, data_root: str, batched: bool = True, device: Optional[str] = None, **kwargs):
         if not batched:
@@ -132,9 +135,14 @@ class PackedFaces(CelebAIdentity):
     def load_data_list(self) -> FaceRecords:
         """Opens the pack and selects the split's images."""
         pack = open_pack(self.data_root)
+        if (held := pack.header['dataset']) != self.PACKED:
+            fitting = next((kind.__name__ for kind in (PackedFaces, PackedLFWA) if kind.PACKED == held), 'another one')
+            raise ConfigError(f'{pack.path} holds {held}, not {self.PACKED}: set the type of the dataset to {fitting}')
         self._check_pipeline(pack)
         self.images = _PackedImages(pack.path / IMAGES)
         self._metainfo.update(image_size=tuple(pack.header['size']))
+        if pack.header['cut']:
+            self._metainfo.update(image_cut=tuple(pack.header['cut']))
         annotations, checksum = pack.annotations, pack.header['annotations_checksum']
         rows, gt_identity = self._select(annotations, str(pack.path), checksum, pack.present)
         return _PackedRecords(
@@ -152,10 +160,18 @@ class PackedFaces(CelebAIdentity):
         packed = {key: pack.header['resizing'].get(key) for key in ('interpolation', 'backend')}
         resizing = dict(scale=(width, height), keep_ratio=False, **packed)
         decoding = dict(imdecode_backend=pack.header['decoding'].get('backend'), color_type='color', to_float32=False)
+        known = {Resize: resizing, LoadImageFromFile: decoding, LoadFaceFromFile: decoding}
+        if pack.header['cut']:
+            known[CenterCrop] = dict(crop_size=tuple(pack.header['cut']))
+            if self.pipeline.transforms and not any(isinstance(step, CenterCrop) for step in self.pipeline.transforms):
+                raise ConfigError(
+                    f'{pack.path / HEADER}: the middle of {pack.header["cut"]} pixels was packed, which the pipeline '
+                    'does not cut out: correct the pipeline, or leave it out'
+                )
         for step in self.pipeline.transforms:
             if isinstance(step, PackInputs):
                 continue
-            expected = {Resize: resizing, LoadImageFromFile: decoding, LoadFaceFromFile: decoding}.get(type(step))
+            expected = known.get(type(step))
             if expected is None:
                 raise ConfigError(
                     f'PackedFaces reads images that are already resized and runs no {type(step).__name__}: remove it '
@@ -195,3 +211,17 @@ class PackedFaces(CelebAIdentity):
     def extra_repr(self) -> List[str]:
         """Lines for ``repr``."""
         return [*super().extra_repr(), f'Images on: \t{self.device or "disk"}']
+
+
+@DATASETS.register_module()
+class PackedFaces(PackedDataset, CelebAIdentity):
+    """CelebA from a pack: :class:`PackedDataset` with the options of :class:`CelebAIdentity`."""
+
+    PACKED = 'CelebA'
+
+
+@DATASETS.register_module()
+class PackedLFWA(PackedDataset, LFWA):
+    """LFWA from a pack: :class:`PackedDataset` with the options of :class:`LFWA`."""
+
+    PACKED = 'LFWA'

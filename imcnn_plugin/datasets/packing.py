@@ -13,9 +13,9 @@ import numpy as np
 from ..attributes import ATTRIBUTES
 from ..errors import ConfigError, DataError
 from ..files import lock, sync, write_text
-from .celeba_lists import Annotations, _lists_checksum, read_annotations
-from .image_folder import DATA_PREFIX, find_images
+from .celeba_lists import Annotations
 from .pack_format import ARRAYS, FORMAT, HEADER, IMAGES, VERSION, Pack, _images_checksum, _read_header, open_pack
+from .pack_source import _PackSource, _read_source
 from .pack_workers import _PackTask, _run_task
 
 # In an unfinished pack: the list of unreadable images, and the lock that excludes other processes.
@@ -29,19 +29,20 @@ def write_pack(
     size: int = 112,
     jobs: Optional[int] = None,
     skip_bad: bool = False,
-    data_prefix: str = DATA_PREFIX,
+    data_prefix: Optional[str] = None,
 ) -> Pack:
-    """Writes all images of CelebA's lists to one memory map.
+    """Writes all images of CelebA's lists, or of LFWA's, to one memory map.
 
     It grows in ``<out>.partial``, which is renamed when complete. After an interruption the same call continues it.
 
     Args:
-        root: CelebA's folder, as :class:`CelebAIdentity` takes it.
+        root: The dataset's folder, as :class:`CelebAIdentity` or :class:`LFWA` takes it. Of LFWA's pictures, which
+            show more around a face, the middle is kept.
         out: The new folder.
         size: Height and width of the images in pixels.
         jobs: Number of processes; by default one per core, or 1 for a small dataset. With 1 none is started.
         skip_bad: Skip unreadable images, and list them in the header.
-        data_prefix: The image folder.
+        data_prefix: The image folder; by default that of the dataset's download.
 
     Raises:
         DataError: The lists or images cannot be read, or the disk is full.
@@ -52,30 +53,31 @@ def write_pack(
         raise ConfigError(f'{out} exists: remove it, or choose another name')
     if size < 1 or (jobs is not None and jobs < 1):
         raise ConfigError(f'size is {size} and jobs is {jobs}: both must be at least 1')
-    annotations = read_annotations(root)
-    folder, names, _ = find_images(root, data_prefix, annotations.names)
+    source = _read_source(root, data_prefix)
     header = dict(
         format=FORMAT,
         version=VERSION,
-        num_images=len(names),
+        dataset=source.dataset,
+        num_images=len(source.names),
+        cut=source.cut and list(source.cut),
         size=[size, size],
         channel_order='BGR',
         decoding=dict(backend='cv2', color_type='color'),
         resizing=dict(interpolation='area', backend='cv2'),
         classes=list(ATTRIBUTES),
-        source=os.path.abspath(folder),
+        source=os.path.abspath(source.folder),
         versions=dict(opencv=cv2.__version__, mmcv=mmcv.__version__, numpy=np.__version__),
-        annotations_checksum=_lists_checksum(root),
+        annotations_checksum=source.checksum,
     )
     partial = out.with_name(f'{out.name}.partial')
     try:
         _check_space(partial, header)
         partial.mkdir(parents=True, exist_ok=True)
         with _locked(partial / LOCK):
-            _start(partial, header, annotations)
-            unreadable = _pack_images(partial, folder, size, names, jobs)
-            if unreadable and (not skip_bad or len(unreadable) == len(names)):
-                _reject_unreadable(partial, unreadable, len(names))
+            _start(partial, header, source.annotations)
+            unreadable = _pack_images(partial, source, size, jobs)
+            if unreadable and (not skip_bad or len(unreadable) == len(source.names)):
+                _reject_unreadable(partial, unreadable, len(source.names))
             _finish(partial, dict(header, skipped=unreadable))
             partial.rename(out)
             sync(out.parent)
@@ -117,10 +119,10 @@ def _start(partial: Path, header: dict, annotations: Annotations) -> None:
     if (partial / HEADER).is_file():
         started = _read_header(partial)
         for key, value in header.items():
-            if started[key] != value:
+            if started.get(key) != value:
                 raise ConfigError(
-                    f'{partial} was started with {key} {started[key]!r}, now it is {value!r}: run the same command as '
-                    'then, or remove that folder to start from scratch'
+                    f'{partial} was started with {key} {started.get(key)!r}, now it is {value!r}: run the same '
+                    'command as then, or remove that folder to start from scratch'
                 )
         return
     present = np.zeros(len(annotations.names), bool)
@@ -134,12 +136,12 @@ def _start(partial: Path, header: dict, annotations: Annotations) -> None:
     write_text(partial / HEADER, json.dumps(dict(header, skipped={}, checksums={}), indent=1))
 
 
-def _pack_images(partial: Path, folder: str, size: int, names: np.ndarray, jobs: Optional[int]) -> Dict[str, str]:
+def _pack_images(partial: Path, source: _PackSource, size: int, jobs: Optional[int]) -> Dict[str, str]:
     """Packs the remaining images; returns the names of unreadable ones with the reason."""
     present = np.lib.format.open_memmap(partial / 'present.npy', 'r+')
     remaining = np.flatnonzero(~present)
-    unreadable = {}
-    task = _PackTask(partial, folder, size, remaining, names[remaining])
+    unreadable, names = {}, source.names
+    task = _PackTask(partial, source.folder, size, source.cut, remaining, names[remaining])
     for rows, failed in _run_task(_write_images, task, jobs, 'Packing', len(names)):
         unreadable.update(failed)
         present[np.setdiff1d(rows, list(failed))] = True

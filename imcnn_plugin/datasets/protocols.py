@@ -11,6 +11,8 @@ import numpy as np
 from ..errors import ConfigError, DataError
 
 Splits = Dict[str, np.ndarray]
+# Earlier names, in configs and checkpoints.
+OLD_PROTOCOLS = dict(lfwa='halves')
 
 
 def _official_splits(partition: np.ndarray) -> Splits:

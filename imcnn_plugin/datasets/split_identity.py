@@ -12,8 +12,9 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from ..errors import ConfigError, DataError, one_line
+from .protocols import OLD_PROTOCOLS
 
-_RULE = ('protocol', 'exchanged', 'fold', 'num_folds', 'num_train_identities', 'seed')
+_RULE = ('protocol', 'fold', 'num_folds', 'num_train_identities', 'seed')
 # What checkpoints have of it that were written before they had the identity of their split.
 _OLD_RULE = ('protocol', 'fold')
 
@@ -33,12 +34,19 @@ def read_split(meta: Mapping[str, Any]) -> dict:
     """
     if 'trained_on' in meta:
         try:
-            return merge_splits(meta['trained_on'], {})
+            return _rename(merge_splits(meta['trained_on'], {}))
         except (TypeError, AttributeError) as error:
             raise DataError(f"meta['trained_on'] of the checkpoint cannot be read ({one_line(error)})") from error
     old = meta.get('dataset_meta') or {}
     found = {key: old[key] for key in ('split', *_OLD_RULE) if key in old}
-    return dict(found, lists=(old.get('checksums') or {}).get('annotations'))
+    return _rename(dict(found, lists=(old.get('checksums') or {}).get('annotations')))
+
+
+def _rename(identity: dict) -> dict:
+    """The identity of a split with today's name of its protocol."""
+    old = identity.get('protocol')
+    # The halves had no fold.
+    return dict(identity, protocol=OLD_PROTOCOLS[old], fold=0) if old in OLD_PROTOCOLS else identity
 
 
 def merge_splits(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict:

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from ..datasets.image_file import UnreadableImage, read_image
 from ..datasets.load_face_from_file import NO_PIXELS, LoadFaceFromFile
-from ..datasets.packed_faces import PackedFaces
+from ..datasets.packed_faces import PackedDataset
 from ..errors import ConfigError
 from ..files import write_text
 
@@ -81,7 +81,7 @@ def _split_of(runner: Runner, mode: str) -> Dataset:
 
 def _pipelines(dataset: Dataset) -> Iterator[Compose]:
     """The pipelines of a dataset, or of those that it wraps; a pack runs none."""
-    if hasattr(dataset, 'pipeline') and not isinstance(dataset, PackedFaces):
+    if hasattr(dataset, 'pipeline') and not isinstance(dataset, PackedDataset):
         yield dataset.pipeline
     for inner in (getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())):
         if inner is not None:

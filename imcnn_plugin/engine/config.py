@@ -15,7 +15,7 @@ from mmpretrain.registry import DATASETS, HOOKS, METRICS
 
 from ..attributes import ATTRIBUTES
 from ..checkpoints.read_checkpoint import read_checkpoint
-from ..datasets import FaceDataset, PackedFaces
+from ..datasets import FaceDataset, PackedDataset
 from ..errors import ConfigError, one_line
 from ..evaluation import PerAttributeAccuracy
 from .config_keys import _check_keys
@@ -24,7 +24,7 @@ from .pin_memory import pins_memory
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # The environment variable that names the folder of a dataset in the configs.
-_DATA_ROOTS = dict(CelebAIdentity='CELEBA_ROOT', PackedFaces='CELEBA_PACK', LFWA='LFWA_ROOT')
+_DATA_ROOTS = dict(CelebAIdentity='CELEBA_ROOT', PackedFaces='CELEBA_PACK', LFWA='LFWA_ROOT', PackedLFWA='LFWA_PACK')
 _PACKAGE = Path(__file__).parents[1]
 # Configs in a wheel, and beside the package in a checkout.
 _CONFIG_FOLDERS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
@@ -101,7 +101,11 @@ def load_config(
 def _tested_fold(cfg: Config) -> List[str]:
     """The fold of a cross-validation, if the config has one."""
     datasets = (node for name in LOADERS for node in _dicts(cfg.get(name)))
-    return [str(node.get('fold', 0)) for node in datasets if node.get('protocol') == 'kfold'][:1]
+    return [
+        str(node.get('fold', 0))
+        for node in datasets
+        if node.get('protocol') == 'kfold' or node.get('protocol') == 'halves' and 'fold' in node
+    ][:1]
 
 
 def _read_config(path: Union[str, Path]) -> Config:
@@ -188,7 +192,8 @@ def _unbatch_packs(cfg: Config) -> None:
         loader, metrics = cfg.get(f'{name}_dataloader'), cfg.get(f'{name}_evaluator') or []
         metrics = metrics if isinstance(metrics, list) else [metrics]
         others = any(_registered(METRICS, metric) is not PerAttributeAccuracy for metric in metrics)
-        if loader and (drawn or others) and _registered(DATASETS, loader.dataset) is PackedFaces:
+        kind = _registered(DATASETS, loader.dataset) if loader else None
+        if (drawn or others) and isinstance(kind, type) and issubclass(kind, PackedDataset):
             loader.dataset.setdefault('batched', False)
             loader.collate_fn = dict(type='default_collate')
 
@@ -281,7 +286,7 @@ def build_image_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
         ConfigError: They are in a pack.
     """
     dataset = build_split(cfg, split)
-    if isinstance(dataset, PackedFaces):
+    if isinstance(dataset, PackedDataset):
         raise ConfigError(
             f'{cfg.filename or "the config"} has its images in a pack: give a config that reads files, with the same '
             'model, such as imcnn_celeba.py instead of imcnn_celeba_fast.py'

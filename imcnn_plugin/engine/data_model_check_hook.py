@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from .. import framework
 from ..datasets import (
     FaceDataset,
-    PackedFaces,
+    PackedDataset,
     check_resumable,
     check_unseen,
     identify_split,
@@ -125,11 +125,11 @@ class DataModelCheckHook(Hook):
 
 
 def _check_evaluation(loader: DataLoader, evaluator: Evaluator, name: str) -> None:
-    if isinstance(loader.dataset, PackedFaces) and loader.dataset.__getitems__:
+    if isinstance(loader.dataset, PackedDataset) and loader.dataset.__getitems__:
         for metric in getattr(evaluator, 'metrics', ()):
             if isinstance(metric, (AveragePrecision, MultiLabelMetric)):
                 raise ConfigError(
-                    f"{type(metric).__name__} takes single images, not PackedFaces' batches: set batched=False in "
+                    f"{type(metric).__name__} takes single images, not a pack's batches: set batched=False in "
                     f"{name}.dataset and collate_fn=dict(type='default_collate'), or use PerAttributeAccuracy"
                 )
     if loader.drop_last and len(loader.sampler) % loader.batch_sampler.batch_size:
@@ -204,7 +204,8 @@ def _match_classes(
 
 def _check_identities(model: nn.Module, meta: dict, split: dict) -> None:
     """Raises ConfigError if the identities of a training split with this identity and ``metainfo`` do not fit."""
-    numbered = [name for name, found in split.get('members', {}).items() if found]
+    # LFWA names its images, too.
+    numbered = [name for name, found in split.get('members', {}).items() if found and not name.startswith('images ')]
     for key, number in _modules_with(model, 'num_identities'):
         if len(numbered) > 1:
             raise ConfigError(

@@ -4,7 +4,7 @@ from typing import Any, List, Optional
 
 from mmengine.config import Config
 
-from ..datasets import PackedFaces, open_pack
+from ..datasets import open_pack
 from ..errors import ConfigError
 
 # What the names of augmentations start with, whose result is of the size of their input.
@@ -50,15 +50,18 @@ def evaluation_pipeline(cfg: Config, meta: Optional[dict] = None) -> List[dict]:
     for name in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
         if steps := _find(cfg.get(name), 'pipeline'):
             return _without_augmentation(steps) if name == 'train_dataloader' else steps
-    size = ((meta or {}).get('dataset_meta') or {}).get('image_size')
+    packed = (meta or {}).get('dataset_meta') or {}
+    size, cut = packed.get('image_size'), packed.get('image_cut')
     dataset = (cfg.get('test_dataloader') or cfg.get('train_dataloader') or {}).get('dataset') or {}
-    if not size and str(dataset.get('type')).endswith(PackedFaces.__name__):
-        size = open_pack(dataset['data_root']).header['size']
+    if not size and str(dataset.get('type')).endswith(('PackedFaces', 'PackedLFWA')):
+        header = open_pack(dataset['data_root']).header
+        size, cut = header['size'], header['cut']
     if not size:
         raise ConfigError('the config has no dataset with a pipeline, which resizes the images')
     height, width = size
     return [
         dict(type='LoadFaceFromFile'),
+        *([dict(type='CenterCrop', crop_size=tuple(cut))] if cut else []),
         dict(type='Resize', scale=(width, height), interpolation='area'),
         dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
     ]

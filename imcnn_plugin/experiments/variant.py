@@ -57,10 +57,10 @@ def _fold_options(config: str, options: Sequence[str]) -> List[str]:
     cfg = load_variant(config, options)
     loaders = [name for name in LOADERS if cfg.get(name)]
     for name in loaders:
-        if (protocol := cfg[name].dataset.get('protocol')) != 'kfold':
+        if (protocol := cfg[name].dataset.get('protocol')) not in ('kfold', 'halves'):
             raise ConfigError(
-                f"{config}: {name}.dataset.protocol is {protocol!r}, but --folds needs 'kfold': start from "
-                'imcnn_celeba_kfold.py'
+                f"{config}: {name}.dataset.protocol is {protocol!r}, but --folds needs 'kfold', as in "
+                "imcnn_celeba_kfold.py, or LFWA's 'halves'"
             )
     return [f'{name}.dataset.fold={{fold}}' for name in loaders]
 

@@ -59,7 +59,7 @@ def _published_accuracies(
     if set(report.attributes) != set(ATTRIBUTES):
         return {}, None, None
     dataset = ((run.config or {}).get('test_dataloader') or {}).get('dataset', {})
-    subset = 'lfwa' if dataset.get('type') == 'LFWA' else 'celeba'
+    subset = 'lfwa' if dataset.get('type') in ('LFWA', 'PackedLFWA') else 'celeba'
     table, key = read_published(), (subset, WINNER)
     return dict(zip(ATTRIBUTES, table.values[key].tolist())), table.averages[key], DATASETS[subset]
 

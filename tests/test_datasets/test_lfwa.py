@@ -1,3 +1,4 @@
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +14,19 @@ from PIL import Image
 from scipy.io import savemat
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.datasets import LFWA, check_unseen, identify_split, lfwa, split_identity
+from imcnn_plugin.datasets import (
+    LFWA,
+    PackedFaces,
+    PackedLFWA,
+    check_unseen,
+    identify_split,
+    lfwa,
+    read_split,
+    split_identity,
+    verify_pack,
+    write_pack,
+)
+from imcnn_plugin.engine import build_runner, evaluation_pipeline, load_config, train_and_test
 from imcnn_plugin.errors import ConfigError, DataError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -109,8 +122,10 @@ def test_records(root):
         assert record['gt_score'].tolist() == LABELS[i].tolist() and record['gt_score'].dtype == np.int8
     assert [record['identity'] for record in dataset] == [3, 3, 0, 1, 2, 2]
     assert [record['gt_identity'] for record in dataset] == [-1] * 6
-    assert dataset.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=0, protocol='lfwa', split='all').items()
-    assert 'lfwa, split all' in repr(dataset)
+    assert (
+        dataset.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=0, protocol='halves', split='all').items()
+    )
+    assert 'halves, split all' in repr(dataset)
 
 
 def test_splits(root):
@@ -122,19 +137,44 @@ def test_splits(root):
     assert [record['gt_identity'] for record in train] == [1, 1, 0]
     assert [record['identity'] for record in test] == [0, 2, 2]
     assert [record['gt_identity'] for record in test] == [-1, -1, -1]
-    assert train.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=2, protocol='lfwa', split='train').items()
+    assert (
+        train.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=2, protocol='halves', split='train').items()
+    )
     assert train.metainfo['checksums']['annotations'] == test.metainfo['checksums']['annotations']
     assert train.metainfo['checksums']['images'] != test.metainfo['checksums']['images']
-    assert test.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=2, protocol='lfwa', split='test').items()
+    assert test.metainfo.items() >= dict(classes=ATTRIBUTES, num_identities=2, protocol='halves', split='test').items()
 
 
 def test_the_halves_can_be_exchanged(root):
-    train, test = (LFWA(str(root), split=split, exchanged=True) for split in ('train', 'test'))
+    train, test = (LFWA(str(root), split=split, fold=1) for split in ('train', 'test'))
     assert [record['img_path'] for record in train] == [str(root / 'lfw' / IMAGES[i - 1]) for i in TEST]
     assert [record['img_path'] for record in test] == [str(root / 'lfw' / IMAGES[i - 1]) for i in TRAIN]
     assert [record['gt_identity'] for record in train] == [0, 1, 1]
-    with pytest.raises(ConfigError, match='was trained on 2 of 2 identities of LFWA in split train of protocol lfwa'):
+    with pytest.raises(
+        ConfigError, match='was trained on 2 of 2 identities of LFWA in split train of protocol halves'
+    ):
         check_unseen(identify_split(train), identify_split(LFWA(str(root), split='test')) | dict(split='train'))
+    with pytest.raises(ConfigError, match="fold is 2, but protocol 'halves' has only 0, and 1, which exchanges them"):
+        LFWA(str(root), split='train', fold=2)
+
+
+def test_the_whole_is_one_split(root):
+    (root / SPLIT).unlink()
+    whole = LFWA(str(root), protocol='whole')
+    assert len(whole) == 6 and whole.metainfo['num_identities'] == 0
+    with pytest.raises(ConfigError, match=r"protocol 'whole' has no split 'train', only \['all'\]"):
+        LFWA(str(root), protocol='whole', split='train')
+
+
+def test_the_earlier_name_of_the_halves(root):
+    test = LFWA(str(root), protocol='lfwa', split='test')
+    assert test.metainfo['protocol'] == 'halves'
+    # A checkpoint of then, with the identities of its split and without.
+    trained = identify_split(LFWA(str(root), split='train'))
+    old = {key: value for key, value in trained.items() if key != 'fold'} | dict(protocol='lfwa')
+    assert read_split(dict(trained_on=old)) == trained
+    meta = dict(protocol='lfwa', split='train', checksums=dict(annotations=trained['lists']))
+    check_unseen(read_split(dict(dataset_meta=meta)), identify_split(test))
 
 
 def test_people_of_the_training_half_are_held_out(root):
@@ -158,7 +198,9 @@ def test_folds_are_of_people(root):
     assert tested == sorted(str(root / 'lfw' / name) for name in IMAGES)
     with pytest.raises(ConfigError, match='by another|by the same protocol, fold'):
         check_unseen(identify_split(folds[0]['train']), identify_split(folds[1]['test']))
-    with pytest.raises(ConfigError, match="there is no protocol 'official' of LFWA, only 'lfwa' and 'kfold'"):
+    with pytest.raises(
+        ConfigError, match="there is no protocol 'official' of LFWA, only 'halves', 'whole' and 'kfold'"
+    ):
         LFWA(str(root), protocol='official')
 
 
@@ -180,7 +222,7 @@ def test_what_the_training_split_is_part_of_is_no_test(root, monkeypatch):
     check_unseen(train, test)
     assert not said
     check_unseen(train, whole)
-    assert 'the model was trained on 2 of 4 identities of LFWA in split all of protocol lfwa' in said[0]
+    assert 'the model was trained on 2 of 4 identities of LFWA in split all of protocol halves' in said[0]
 
 
 def test_rare_identities_can_be_made_unknown(root):
@@ -351,7 +393,7 @@ def test_missing_images_are_named(root):
 
 def test_unknown_split(root):
     with pytest.raises(
-        ConfigError, match=r"protocol 'lfwa' has no split 'trainval', only \['all', 'fit', 'test', 'train', 'val'\]"
+        ConfigError, match=r"protocol 'halves' has no split 'trainval', only \['all', 'fit', 'test', 'train', 'val'\]"
     ):
         LFWA(str(root), split='trainval')
 
@@ -382,3 +424,81 @@ def test_attributes_may_be_chosen(root):
     [record, *_] = LFWA(str(root), classes=['Young', 'Male'])
     labels = dict(zip(ATTRIBUTES, LFWA(str(root))[0]['gt_score'].tolist()))
     assert record['gt_score'].tolist() == [labels['Young'], labels['Male']]
+
+
+@pytest.fixture
+def pack(images, tmp_path):
+    """Pictures in LFW's size, of noise, and their pack."""
+    write_att(images, write_v5)
+    write_split(images, write_v5)
+    generator = np.random.default_rng(0)
+    for name in IMAGES:
+        Image.fromarray(generator.integers(0, 256, (250, 250, 3), np.uint8)).save(images / 'lfw' / name)
+    return write_pack(images, tmp_path / 'pack', size=16, jobs=1).path
+
+
+def cut_and_resize(size):
+    return [
+        dict(type='LoadFaceFromFile'),
+        dict(type='CenterCrop', crop_size=(170, 208)),
+        dict(type='Resize', scale=(size, size), interpolation='area'),
+        dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
+    ]
+
+
+@pytest.mark.parametrize(
+    'options',
+    [dict(protocol='whole'), *(dict(split=split, fold=fold) for split in ('train', 'test', 'fit') for fold in (0, 1))],
+)
+def test_a_pack_gives_what_the_files_do(images, pack, options):
+    files = LFWA(str(images), pipeline=cut_and_resize(16), **options)
+    packed = PackedLFWA(str(pack), pipeline=cut_and_resize(16), batched=False, **options)
+    assert identify_split(packed) == identify_split(files)
+    assert packed.metainfo == dict(files.metainfo, image_size=(16, 16), image_cut=(170, 208))
+    for one, other in zip(files, packed):
+        assert (one['inputs'] == other['inputs']).all()
+        for key in ('gt_score', 'gt_identity', 'identity'):
+            assert np.array_equal(getattr(one['data_samples'], key), getattr(other['data_samples'], key))
+
+
+def test_a_pack_is_verified_and_no_other_dataset(images, pack, faces):
+    assert verify_pack(pack, images, jobs=1).header['dataset'] == 'LFWA'
+    with pytest.raises(DataError, match='the pack holds LFWA, but .* CelebA'):
+        verify_pack(pack, faces, jobs=1)
+    with pytest.raises(ConfigError, match='holds LFWA, not CelebA: set the type of the dataset to PackedLFWA'):
+        PackedFaces(str(pack))
+    with pytest.raises(ConfigError, match=r'the middle of \[170, 208\] pixels was packed, .* does not cut out'):
+        PackedLFWA(str(pack), pipeline=[step for step in cut_and_resize(16) if step['type'] != 'CenterCrop'])
+    other = [dict(step, crop_size=(100, 100)) if 'crop_size' in step else step for step in cut_and_resize(16)]
+    with pytest.raises(ConfigError, match='packed with crop_size'):
+        PackedLFWA(str(pack), pipeline=other)
+
+
+def test_a_photo_is_cut_as_the_pack_was(pack):
+    meta = dict(dataset_meta=PackedLFWA(str(pack)).metainfo)
+    dataset = dict(type='PackedLFWA', data_root=str(pack))
+    for given in (meta, None):
+        steps = evaluation_pipeline(Config(dict(test_dataloader=dict(dataset=dataset))), given)
+        assert steps == cut_and_resize(16)
+
+
+@pytest.mark.parametrize('fold', [0, 1])
+def test_people_are_learned_from_a_half(images, tmp_path, fold):
+    """The config for a pack, at a sixteenth of the width, with its identity head."""
+    write_att(images, write_v5)
+    write_split(images, write_v5)
+    pack = write_pack(images, tmp_path / 'pack', size=72, jobs=1).path
+    options = {f'{name}_dataloader.dataset.fold': fold for name in ('train', 'val', 'test')}
+    options |= {
+        'model.backbone.width': 1 / 16,
+        'model.head.attr_head.in_channels': 192,
+        'model.head.id_head.in_channels': 192,
+        'train_cfg.max_epochs': 1,
+    }
+    cfg = load_config('imcnn_lfwa_mini.py', str(pack), str(tmp_path / 'run'), options)
+    runner = build_runner(cfg)
+    train_and_test(runner)
+    assert runner.model.head.id_head.num_identities == 2
+    assert len(runner.train_dataloader.dataset) < 3 == len(runner.test_dataloader.dataset)
+    stored = json.loads((tmp_path / 'run' / 'per_attribute.json').read_text())
+    assert (stored['protocol'], stored['split'], stored['fold']) == ('halves', 'test', fold)

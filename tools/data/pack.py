@@ -1,7 +1,7 @@
-"""Reads, resizes and packs CelebA's images once, so that training reads them 50 times as fast; verifies a pack.
+"""Packs the resized images of CelebA or LFWA, so that training reads them 50 times as fast; verifies a pack.
 
-  python tools/data/pack.py CELEBA_ROOT --out PACK --size 112
-  python tools/data/pack.py --verify PACK [CELEBA_ROOT]
+  python tools/data/pack.py DATA_ROOT --out PACK --size 112
+  python tools/data/pack.py --verify PACK [DATA_ROOT]
 
 After an interruption, the same command resumes.
 """
@@ -9,26 +9,26 @@ After an interruption, the same command resumes.
 import argparse
 
 from imcnn_plugin.cli import between, run_tool
-from imcnn_plugin.datasets import DATA_PREFIX, verify_pack, write_pack
+from imcnn_plugin.datasets import verify_pack, write_pack
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('root', nargs='?', metavar='CELEBA_ROOT', help='folder with the lists and images')
+    parser.add_argument('root', nargs='?', metavar='DATA_ROOT', help='folder with the lists and images')
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument('--out', metavar='PACK', help='the new folder')
-    task.add_argument('--verify', metavar='PACK', help='verify a pack, against the files if CELEBA_ROOT is given')
+    task.add_argument('--verify', metavar='PACK', help='verify a pack, against the files if DATA_ROOT is given')
     parser.add_argument(
         '--size', type=between(1, 65535), default=112, help='side of the packed images (default: %(default)s)'
     )
-    parser.add_argument('--data-prefix', default=DATA_PREFIX, help='the image folder (default: %(default)s)')
+    parser.add_argument('--data-prefix', help="the image folder (default: that of the dataset's download)")
     parser.add_argument(
         '--jobs', type=between(1, 1024), help='number of processes (default: all cores, or 1 for a small dataset)'
     )
     parser.add_argument('--skip-bad', action='store_true', help='skip images that cannot be read')
     args = parser.parse_args()
     if args.out and not args.root:
-        parser.error('CELEBA_ROOT is missing: name the folder of the dataset')
+        parser.error('DATA_ROOT is missing: name the folder of the dataset')
     return args
 
 

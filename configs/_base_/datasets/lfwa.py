@@ -11,5 +11,5 @@ train_dataloader = dict(dataset=dict(dataset, split='train'))
 # LFWA has no validation split.
 val_dataloader = dict(dataset=dict(dataset, split='test'))
 # The paper tests on the whole of it (section 4.1).
-test_dataloader = dict(dataset=dict(dataset, split='all'))
+test_dataloader = dict(dataset=dict(dataset, protocol='whole'))
 del dataset, load, cut, resize, pack

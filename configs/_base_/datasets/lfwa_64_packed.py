@@ -1,0 +1,11 @@
+# LFWA's halves, FOLD=1 exchanged, from a pack: python tools/data/pack.py LFWA_ROOT --out data/lfwa_72 --size 72
+# A tenth of the training half's people is held out to choose settings.
+_base_ = './celeba_64_packed.py'
+
+data_root = '{{$LFWA_PACK:data/lfwa_72}}'
+
+halves = dict(_delete_=True, type='PackedLFWA', data_root=data_root, protocol='halves', fold='{{$FOLD:0}}')
+train_dataloader = dict(dataset=dict(halves, split='fit'))
+val_dataloader = dict(dataset=dict(halves, split='val'))
+test_dataloader = dict(dataset=dict(halves, split='test'))
+del halves
