@@ -80,7 +80,7 @@ class LFWA(FaceDataset):
     def load_data_list(self) -> FaceRecords:
         """Reads LFWA's files and looks for the split's images."""
         halves = self.split != 'all' and self.protocol == 'halves'
-        annotations, checksum = read_lfwa(self.data_root, halves)
+        annotations, checksum = _read_lfwa(self.data_root, halves)
         path = _find_file(self.data_root, ATTRIBUTE_FILE)
         source = _find_file(self.data_root, SPLIT_FILE) if halves else path
         rows, gt_identity = self._select(annotations, str(source), checksum)
@@ -123,12 +123,12 @@ class LFWA(FaceDataset):
         }
 
 
-def is_lfwa(root: Union[str, Path]) -> bool:
+def _is_lfwa(root: Union[str, Path]) -> bool:
     """Whether a folder holds LFWA's labels."""
     return any(_candidates(root, ATTRIBUTE_FILE))
 
 
-def read_lfwa(root: Union[str, Path], halves: bool = True) -> Tuple[Annotations, str]:
+def _read_lfwa(root: Union[str, Path], halves: bool = True) -> Tuple[Annotations, str]:
     """Reads LFWA's files.
 
     Args:
