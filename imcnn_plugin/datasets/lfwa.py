@@ -1,8 +1,10 @@
+import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import Dict, List, Tuple, Union
 
 import numpy as np
+from mmengine.logging import print_log
 from mmpretrain.registry import DATASETS
 
 from ..attributes import ATTRIBUTES
@@ -15,8 +17,9 @@ from .protocols import OLD_PROTOCOLS, Splits, _check_disjoint, _kfold_splits, _s
 
 ATTRIBUTE_FILE = 'lfw_att_40.mat'
 SPLIT_FILE = 'indices_train_test.mat'
-# The variables of SPLIT_FILE.
+# The variables of SPLIT_FILE: numbers of images, which count, and of people.
 SPLIT_FIELDS = ('indices_img_train', 'indices_img_test')
+PEOPLE_FIELDS = ('indices_identity_train', 'indices_identity_test')
 # One of this many people of the training half is held out to choose settings.
 HELD_OUT = 10
 FOLDER = 'lfw'
@@ -147,7 +150,7 @@ def _read_lfwa(root: Union[str, Path], halves: bool = True) -> Tuple[Annotations
     folders = np.array([name.split(b'/')[0] for name in names.tolist()], dtype=bytes)
     identity = np.unique(folders, return_inverse=True)[1].astype(np.int32)
     if halves:
-        partition = _read_partition(_find_file(root, SPLIT_FILE), len(names))
+        partition = _read_partition(_find_file(root, SPLIT_FILE), identity)
     else:
         partition = np.full(len(names), -1, np.int8)
     return Annotations(names, labels, identity, partition), checksum
@@ -206,10 +209,13 @@ def _read_attributes(path: Path) -> Tuple[np.ndarray, np.ndarray]:
     return names, labels[:, [attributes.index(attribute) for attribute in ATTRIBUTES]].astype(np.int8)
 
 
-def _read_partition(path: Path, num_images: int) -> np.ndarray:
-    """Reads ``indices_train_test.mat``: 0 train, 2 test, -1 neither, int8 ``(num_images, )``."""
+def _read_partition(path: Path, identity: np.ndarray) -> np.ndarray:
+    """Reads ``indices_train_test.mat``: 0 train, 2 test, -1 neither, int8 ``(N, )``, of images of people ``(N, )``."""
+    num_images = len(identity)
     partition = np.full(num_images, -1, np.int8)
-    for value, field, numbers in zip((0, 2), SPLIT_FIELDS, _read_mat(path, dict.fromkeys(SPLIT_FIELDS, np.ndarray))):
+    fields = [dict.fromkeys(names, np.ndarray) for names in (SPLIT_FIELDS, PEOPLE_FIELDS)]
+    *halves, train, test = _read_mat(path, *fields)
+    for value, field, numbers in zip((0, 2), SPLIT_FIELDS, halves):
         wrong = numbers[~np.isin(numbers, np.arange(1, num_images + 1))]
         if len(wrong):
             raise DataError(
@@ -227,4 +233,9 @@ def _read_partition(path: Path, num_images: int) -> np.ndarray:
                 'the model would be tested on images it was trained on'
             )
         partition[rows] = value
+    for value, field, people in zip((0, 2), PEOPLE_FIELDS, (train, test)):
+        shown = len(np.unique(identity[partition == value]))
+        if people is not None and len(np.unique(people)) != shown:
+            line = f'{path}: {field} has {len(np.unique(people))} people, but the images of that half show {shown}'
+            print_log(f'{line}: are both files from the same download? The images count.', 'current', logging.WARNING)
     return partition

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Dict, Sequence, Union
+from typing import Dict, Mapping, Sequence, Union
 
 import numpy as np
 
@@ -11,10 +11,11 @@ from ..signals import follow_parent, worker_context
 from .issues import quote
 
 
-def _read_mat(path: Path, fields: Dict[str, type]) -> list:
+def _read_mat(path: Path, fields: Dict[str, type], optional: Mapping[str, type] = {}) -> list:
     """Reads variables of a MATLAB file of version 5 or 7.3.
 
-    ``fields`` has their names and types: list for lists of str, np.ndarray for numbers in MATLAB's own shape.
+    ``fields`` has their names and types: list for lists of str, np.ndarray for numbers in MATLAB's own shape. Those of
+    ``optional`` follow, None if the file lacks them.
     """
     with path.open('rb') as file:
         head = file.read(80)
@@ -24,6 +25,7 @@ def _read_mat(path: Path, fields: Dict[str, type]) -> list:
             f'{path}: expected a MATLAB file of version 5 or 7.3, found one that begins with {quote(head)}: is this '
             'the file as downloaded?'
         )
+    required, fields = fields, {**fields, **optional}
     try:
         # In another process, since some damaged files crash scipy and HDF5.
         with ProcessPoolExecutor(1, worker_context('fork'), follow_parent) as pool:
@@ -36,6 +38,9 @@ def _read_mat(path: Path, fields: Dict[str, type]) -> list:
         raise DataError(f'{path} cannot be read ({reason}): download it again') from error
     for field, kind in fields.items():
         if field not in found:
+            if field not in required:
+                found[field] = None
+                continue
             raise DataError(f"{path} has no variable '{field}': download it again")
         if not isinstance(found[field], kind) or (kind is np.ndarray and found[field].dtype.kind not in 'biuf'):
             raise DataError(f'{path}: expected {field} to be {"text" if kind is list else "numbers"}')

@@ -391,6 +391,18 @@ def test_missing_images_are_named(root):
         LFWA(str(root))
 
 
+def test_people_of_another_download_are_said(root, write, monkeypatch):
+    said = []
+    monkeypatch.setattr(lfwa, 'print_log', lambda message, *args: said.append(message))
+    halves = dict(indices_img_train=np.array([TRAIN]).T, indices_img_test=np.array([TEST]).T)
+    for people, lines in ([1, 3], 0), ([1, 2, 3], 1):
+        numbers = np.array([people], float).T
+        write(root / SPLIT, **halves, indices_identity_train=numbers, indices_identity_test=np.array([[0.0, 2.0]]).T)
+        LFWA(str(root), split='train')
+        assert len(said) == lines
+    assert 'indices_identity_train has 3 people, but the images of that half show 2' in said[0]
+
+
 def test_unknown_split(root):
     with pytest.raises(
         ConfigError, match=r"protocol 'halves' has no split 'trainval', only \['all', 'fit', 'test', 'train', 'val'\]"
