@@ -6,6 +6,7 @@ from .brief_log_processor import BriefLogProcessor
 from .config import LOADERS, build_image_split, build_split, load_config, localize_data, resolve_num_identities
 from .data_model_check_hook import DataModelCheckHook
 from .deferred_logging_hooks import DeferredIterTimerHook, DeferredRuntimeInfoHook
+from .distillation_preprocessor import DistillationPreprocessor
 from .evaluation_data import evaluation_loader, evaluation_pipeline
 from .face_visualization_hook import FaceVisualizationHook
 from .feature_svm_loop import FeatureSVMLoop
@@ -25,11 +26,11 @@ from .training_log import METRIC_PREFIX, Curve, TrainingLog, mean_by_key, read_e
 
 __all__ = [
     'AttributeReportHook', 'BF16OptimWrapper', 'BadImageHook', 'BriefLogProcessor', 'Curve',
-    'DataModelCheckHook', 'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'FaceVisualizationHook',
-    'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop', 'InterruptHook', 'LOADERS', 'METRIC_PREFIX',
-    'NonBlockingOptimWrapper', 'PerformanceHook', 'ResumableTrainLoop', 'RunCheckpointHook', 'StepSeedHook',
-    'TrainingLog', 'VERSIONS', 'build_image_split', 'build_runner', 'build_split', 'evaluation_loader',
-    'evaluation_pipeline', 'init_cpu_processes', 'keep_freed_memory', 'load_config', 'localize_data',
-    'mean_by_key', 'pins_memory', 'read_epoch_log', 'read_log', 'resolve_num_identities', 'shutdown_distributed',
-    'train_and_test'
+    'DataModelCheckHook', 'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'DistillationPreprocessor',
+    'FaceVisualizationHook', 'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop', 'InterruptHook', 'LOADERS',
+    'METRIC_PREFIX', 'NonBlockingOptimWrapper', 'PerformanceHook', 'ResumableTrainLoop', 'RunCheckpointHook',
+    'StepSeedHook', 'TrainingLog', 'VERSIONS', 'build_image_split', 'build_runner', 'build_split',
+    'evaluation_loader', 'evaluation_pipeline', 'init_cpu_processes', 'keep_freed_memory', 'load_config',
+    'localize_data', 'mean_by_key', 'pins_memory', 'read_epoch_log', 'read_log', 'resolve_num_identities',
+    'shutdown_distributed', 'train_and_test'
 ]  # fmt: skip

@@ -1,0 +1,79 @@
+from functools import cached_property
+from typing import List, Sequence
+
+import torch
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+
+from ..checkpoints.load_model import load_model
+from ..errors import ConfigError
+from ..models import FacePreprocessor, batch_field
+
+
+@MODELS.register_module()
+class DistillationPreprocessor(FacePreprocessor):
+    """A :class:`FacePreprocessor` that trains on predictions of other models, too (distillation, Hinton et al. 2015).
+
+    The target of a label is ``(1 - share) * label + share * p``, and of an unknown label p, where p is the mean
+    probability of the teachers for the image as it is augmented for the student.
+
+    Args:
+        teachers: Their checkpoints, of models with the same labels in the same order and inputs of the same size. They
+            are read at the first training step, and neither they nor their weights are in the student's checkpoint.
+        share: Of the teachers in the target, from 0 to 1.
+        **kwargs: Options of :class:`FacePreprocessor`.
+
+    Raises:
+        ConfigError: ``share`` is out of range, there is no teacher, or one has other labels or another normalization.
+        DataError: A checkpoint cannot be read.
+    """
+
+    def __init__(self, teachers: Sequence[str], share: float = 0.5, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= share <= 1:
+            raise ConfigError(f'share is {share}, expected 0 to 1')
+        if not teachers:
+            raise ConfigError('teachers is empty: name checkpoints, or use FacePreprocessor')
+        self.teachers = [teachers] if isinstance(teachers, str) else list(teachers)
+        self.share = share
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Prepares one batch, with the targets in ``gt_score`` if it is for training."""
+        data = super().forward(data, training)
+        if training:
+            samples, images = data['data_samples'], data['inputs']
+            label = batch_field(samples, 'gt_score', images.device).float()
+            taught = self._predict(images, label.shape)
+            target = torch.where(label < 0, taught, torch.lerp(label, taught, self.share))
+            if isinstance(samples, DataSample):
+                samples.gt_score = target
+            else:
+                for sample, row in zip(samples, target):
+                    sample.set_gt_score(row)
+        return data
+
+    @torch.no_grad()
+    def _predict(self, images: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        """The teachers' mean probabilities ``(N, L)``."""
+        with torch.autocast(images.device.type, torch.bfloat16):
+            logits = [teacher(images, mode='tensor').float() for teacher in self._models]
+        for path, found in zip(self.teachers, logits):
+            if found.shape != shape:
+                raise ConfigError(f'{path} predicts {found.size(1)} labels, but the images have {shape[1]}')
+        return torch.stack(logits).sigmoid().mean(0)
+
+    @cached_property
+    def _models(self) -> List[ImageClassifier]:
+        # In a list, whose modules are no part of this one.
+        models = []
+        for path in self.teachers:
+            trained = load_model(path, self.device)
+            own, other = self, trained.model.data_preprocessor
+            for key in ('mean', 'std', 'to_rgb'):
+                if not torch.equal(torch.as_tensor(getattr(own, key)), torch.as_tensor(getattr(other, key))):
+                    raise ConfigError(
+                        f'{path}: data_preprocessor.{key} differs from that of the student: make it equal'
+                    )
+            models.append(trained.model.to(memory_format=torch.channels_last))
+        return models
