@@ -12,12 +12,13 @@ from typing import Callable, List, Sequence, Tuple
 
 from mmengine.config import DictAction
 
-from .checkpoints import register_safe_loaders
+from .checkpoints import BEST, register_safe_loaders
 from .errors import ConfigError, IMCNNError, describe_os_error
 from .signals import install_handlers, interrupt, restore_handlers
 
 __all__ = [
-    'add_inferencer_arguments', 'add_runner_arguments', 'between', 'main', 'make_inferencer', 'run_tool', 'split_named'
+    'add_inferencer_arguments', 'add_runner_arguments', 'between', 'describe_results', 'main', 'make_inferencer',
+    'run_tool', 'split_named'
 ]  # fmt: skip
 
 _PACKAGE = Path(__file__).parent
@@ -90,6 +91,27 @@ def run_tool(main: Callable[[], None], error_status: int = 1, interrupted: str =
         sys.exit(message)
     print(message, file=sys.stderr)
     sys.exit(error_status)
+
+
+def describe_results(work_dir: str) -> str:
+    """What a finished run has left, and what can be done with it, in a few lines."""
+    folder = Path(work_dir)
+    files = {
+        BEST: 'the checkpoint that was best on the validation split',
+        'per_attribute.csv': 'accuracy and more for each attribute, also in per_attribute.json',
+    }
+    lines = [f'{folder / name}  {text}' for name, text in files.items() if (folder / name).is_file()]
+    report, infer = (
+        ('imcnn report', 'imcnn infer')
+        if _program
+        else (
+            'python tools/analysis/report.py',
+            'python tools/infer.py',
+        )
+    )
+    return '\n'.join(
+        [*lines, 'Next:', f'  {report} {folder}', f'  {infer} PHOTOS --checkpoint {folder} --out results']
+    )
 
 
 def between(least: float, most: float = 2**31 - 1, kind: type = int) -> Callable[[str], float]:

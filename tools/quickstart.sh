@@ -21,14 +21,13 @@ if [ ! -d "$faces" ]; then
 fi
 export CELEBA_ROOT=$faces
 step python tools/train.py configs/imcnn_demo.py --work-dir "$work"
-best=$(ls -t "$work"/best_*.pth | head -n 1)
-step python tools/analysis/show_predictions.py "$best" --out "$work/predictions.png"
+step python tools/analysis/show_predictions.py "$work/best.pth" --out "$work/predictions.png"
 cat <<END
 
 Trained on drawn faces. The table is in $work/per_attribute.csv, the picture in $work/predictions.png.
 Next, in this folder:
   source .venv/bin/activate
-  python tools/test.py $best --data-root $faces
+  python tools/test.py $work --data-root $faces
   python tools/train.py configs/imcnn_celeba_mini.py --data-root /path/to/CelebA
   python tools/train.py configs/imcnn_celeba.py --data-root /path/to/CelebA
 END

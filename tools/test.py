@@ -6,7 +6,7 @@ import sys
 import torch
 from mmengine.dist import is_main_process
 
-from imcnn_plugin.checkpoints import drop_identity_head
+from imcnn_plugin.checkpoints import checkpoint_file, drop_identity_head
 from imcnn_plugin.cli import add_runner_arguments, between, run_tool
 from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed
 from imcnn_plugin.errors import ConfigError, translate_errors
@@ -16,7 +16,7 @@ from imcnn_plugin.evaluation import AttributeReport
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', nargs='?', help="config file; default the checkpoint's own config")
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint, or the work directory of a run, whose best one is tested')
     add_runner_arguments(parser)
     parser.add_argument('--expect', metavar='JSON', help='fail if the accuracies differ from this per_attribute.json')
     parser.add_argument(
@@ -35,7 +35,7 @@ def main():
     cfg = load_config(config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
     if not cfg.get('test_dataloader') or cfg.get('test_cfg') is None:
         raise ConfigError(f'{config} has no test split: write test_dataloader, test_evaluator and test_cfg')
-    cfg.load_from = args.checkpoint
+    cfg.load_from = str(checkpoint_file(args.checkpoint))
     # The config of a resumed run says so.
     cfg.resume = False
     drop_identity_head(cfg)

@@ -2,8 +2,10 @@
 
 import argparse
 
+from mmengine.dist import is_main_process
+
 from imcnn_plugin.checkpoints import find_latest
-from imcnn_plugin.cli import add_runner_arguments, run_tool
+from imcnn_plugin.cli import add_runner_arguments, describe_results, run_tool
 from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed, train_and_test
 from imcnn_plugin.errors import ConfigError
 
@@ -56,6 +58,8 @@ def main():
     # Checkpoints say how the model can be evaluated later.
     runner.cfg.update(evaluation)
     train_and_test(runner)
+    if is_main_process():
+        print(describe_results(runner.work_dir))
     shutdown_distributed()
 
 

@@ -14,6 +14,7 @@ from mmengine.utils import import_modules_from_strings
 from ..errors import ConfigError, DataError
 from ..files import replacing
 from .config_text import parse_config
+from .find_latest import checkpoint_file
 from .safe_load import check_checkpoint, load_file
 
 
@@ -49,7 +50,8 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
-    """Reads and checks a checkpoint of mmengine.
+    """Reads and checks a checkpoint of mmengine, or that of a work directory, see
+    :func:`checkpoint_file`.
 
     The modules in ``custom_imports`` of its config are imported, so that parts of other packages are registered.
 
@@ -57,6 +59,7 @@ def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
         DataError: The file is missing, damaged, no checkpoint of mmengine, or asks for code to be run.
         ConfigError: A module that the config imports is missing.
     """
+    path = checkpoint_file(path)
     content = check_checkpoint(load_file(path, map_location='cpu', mmap=True), path)
     if content.get('meta') is None or 'state_dict' not in content:
         raise DataError(f'{path} has no meta and state_dict: give a checkpoint that mmengine wrote')

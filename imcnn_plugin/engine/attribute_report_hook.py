@@ -20,8 +20,8 @@ VERSIONS = {module.__name__: module.__version__ for module in (torch, mmengine, 
 class AttributeReportHook(Hook):
     """Writes ``per_attribute.json`` and ``.csv`` to the work directory after an evaluation.
 
-    The JSON file also records config, seed, versions and the dataset's checksums. After a test, and after the last
-    validation of a run, the table is logged as well.
+    The JSON file also records config, seed, versions and the dataset's checksums. The table is logged as well, after a
+    test and, unless a test follows, after the last validation of a run.
     """
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
@@ -30,7 +30,7 @@ class AttributeReportHook(Hook):
         if not show:
             # Loops of iterations count no epochs.
             number, end = (runner.epoch, runner.max_epochs) if runner.epoch else (runner.iter, runner.max_iters)
-            show = number >= end
+            show = number >= end and not getattr(runner, 'tests_at_the_end', False)
         self._report(runner, runner.val_evaluator, show=show)
 
     def after_test_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:

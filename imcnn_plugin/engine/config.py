@@ -8,17 +8,19 @@ from typing import Any, Iterator, List, Optional, Union
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.registry import Registry
 from mmpretrain.engine import VisualizationHook
 from mmpretrain.registry import DATASETS, HOOKS, METRICS
 
 from ..attributes import ATTRIBUTES
+from ..checkpoints.find_latest import checkpoint_file
 from ..checkpoints.read_checkpoint import read_checkpoint
 from ..datasets import FaceDataset, PackedDataset
 from ..errors import ConfigError, one_line
 from ..evaluation import PerAttributeAccuracy
 from .config_keys import _check_keys
+from .console import _quiet_console
 from .evaluation_data import evaluation_loader
 from .pin_memory import pins_memory
 
@@ -44,7 +46,7 @@ def load_config(
 
     Args:
         path: A config file, the name of a config of this package such as ``imcnn_celeba.py``, or a checkpoint
-            (``.pth``), whose own config is taken then.
+            (``.pth``) or the work directory of a run, whose own config is taken then.
         data_root: Replaces ``data_root`` wherever the config has it. So does ``data_root`` in ``cfg_options``.
         work_dir: Where results go; defaults to that in a config file, then to ``work_dirs/<name of the config>``, and
             in it to ``fold<k>`` for a fold of a cross-validation.
@@ -56,7 +58,10 @@ def load_config(
             wrong type.
         DataError: The checkpoint cannot be read.
     """
+    # mmengine says which environment variables it reads.
+    _quiet_console(MMLogger.get_current_instance())
     data_root = data_root or (cfg_options or {}).get('data_root')
+    path = checkpoint_file(path)
     if Path(path).suffix == '.pth':
         checkpoint = read_checkpoint(path)
         cfg, name = localize_data(checkpoint.cfg, data_root), checkpoint.name

@@ -64,9 +64,23 @@ class DataModelCheckHook(Hook):
             _check_metric_names(runner)
         _prepare_recipe(runner)
         _check_same_start(runner, self.own)
+        self._log_run(runner)
         self._log_batch(runner)
         # Not by mmengine, which writes the config of tests and of runs that fail at their start as well.
         Runner.dump_config(runner)
+
+    @staticmethod
+    def _log_run(runner: Runner) -> None:
+        runner.logger.info(
+            f'Results go to {runner.work_dir}; the log with config and environment is {runner.log_dir}.'
+        )
+        images = [f'{len(runner.train_dataloader.dataset):,} training images']
+        if number := getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('num_identities'):
+            images[0] += f' of {number:,} identities'
+        if runner.val_loop is not None:
+            images.append(f'{len(runner.val_dataloader.dataset):,} validation images')
+        weights = sum(weight.numel() for weight in runner.model.parameters())
+        runner.logger.info(f'{", ".join(images)}; {weights / 1e6:,.1f} million weights.')
 
     @staticmethod
     def _log_batch(runner: Runner) -> None:

@@ -8,7 +8,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from ..checkpoints import register_safe_loaders
+from ..checkpoints import BEST, register_safe_loaders
 from ..errors import ConfigError
 from ..files import write_text
 from ..framework import is_resuming
@@ -21,6 +21,8 @@ _INTERRUPTED = 'interrupted.pth'
 @HOOKS.register_module()
 class RunCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook`` with atomic writes; another run's best checkpoint is never deleted.
+
+    ``best.pth`` is a link to the best checkpoint of the first metric in ``save_best``, where it is on a local disk.
 
     The best checkpoint exists until a better one does, and the oldest until the newest one does. A checkpoint stores
     the path of the best one of its run: if it is resumed into another work directory, the stock hook deletes that file
@@ -131,6 +133,16 @@ class RunCheckpointHook(CheckpointHook):
         for key, path in before.items():
             if path and after[key] and path != after[key]:
                 self._remove(path)
+        self._link(next(iter(after.values())))
+
+    def _link(self, best: Optional[str]) -> None:
+        """Gives the best checkpoint, whose name has its epoch, a name that stays."""
+        if best and is_main_process() and self._is_own(best) and Path(best).is_file():
+            link = Path(best).with_name(BEST)
+            # os.symlink does not replace.
+            (new := link.with_suffix('.new')).unlink(missing_ok=True)
+            new.symlink_to(Path(best).name)
+            new.replace(link)
 
     @property
     def _interrupted(self) -> str:

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import all_reduce, barrier, sync_random_seed
 from mmengine.hooks import EMAHook
+from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
@@ -28,6 +29,7 @@ from ..errors import (
 )
 from ..signals import let_workers_follow
 from .config import resolve_num_identities
+from .console import _quiet_console
 from .data_model_check_hook import DataModelCheckHook
 from .launch import init_cpu_processes
 from .resumed_settings import _read_settings, _restore_settings
@@ -43,6 +45,7 @@ class _Runner(Runner):
     """mmengine's, with the settings of the config also where it resumes a run."""
 
     started: Set[str] = set()
+    tests_at_the_end = False
 
     def setup_env(self, env_cfg: dict) -> None:
         """Chooses the time by which a run is named, and its log, history and drawings with it."""
@@ -52,6 +55,12 @@ class _Runner(Runner):
             later = datetime.strptime(self._timestamp, _SECONDS) + timedelta(seconds=1)
             self._timestamp = later.strftime(_SECONDS)
         self.started.add(self._timestamp)
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """The logger of the run, whose console leaves out what belongs in the log file."""
+        logger = super().build_logger(*args, **kwargs)
+        _quiet_console(logger)
+        return logger
 
     def wrap_model(self, model_wrapper_cfg: Optional[dict], model: nn.Module) -> nn.Module:
         """Wraps the model for several processes."""
@@ -173,6 +182,7 @@ def train_and_test(runner: Runner) -> None:
         # sampler draws one.
         np.random.set_state(random_state)
         sync_random_seed()
+        runner.tests_at_the_end = has_test
         for hook in runner.hooks if has_test else ():
             if isinstance(hook, DataModelCheckHook):
                 hook.before_test(runner)

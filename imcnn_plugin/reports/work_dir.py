@@ -7,7 +7,7 @@ from typing import List, Optional, Union
 from mmengine.config import Config
 
 from ..checkpoints.config_text import parse_config
-from ..checkpoints.find_latest import find_latest
+from ..checkpoints.find_latest import find_best
 from ..checkpoints.read_checkpoint import read_checkpoint
 from ..engine.training_log import TrainingLog, read_log
 from ..errors import DataError, IMCNNError
@@ -43,7 +43,8 @@ def read_work_dir(work_dir: Union[str, Path], checkpoint: Optional[str] = None) 
     if not work_dir.is_dir():
         raise DataError(f'{work_dir} is not a directory: give the work directory of a run')
     run = WorkDir(work_dir, work_dir.resolve().name)
-    run.checkpoint = Path(checkpoint) if checkpoint else _best_checkpoint(work_dir)
+    if found := checkpoint or find_best(work_dir):
+        run.checkpoint = Path(found)
     _read_config(run)
     _read_report(run)
     run.log = read_log(work_dir)
@@ -89,14 +90,6 @@ def _read_report(run: WorkDir) -> None:
     run.report = AttributeReport.load(path)
     if run.config is None and run.report.config:
         run.config = Config(run.report.config)
-
-
-def _best_checkpoint(work_dir: Path) -> Optional[Path]:
-    """The best checkpoint or, without one, the latest: the one that training finally tests."""
-    if best := list(work_dir.glob('best_*.pth')):
-        return max(best, key=lambda path: path.stat().st_mtime)
-    newest = find_latest(work_dir)
-    return Path(newest) if newest else None
 
 
 def _planned_epochs(config: Optional[Config]) -> Optional[int]:

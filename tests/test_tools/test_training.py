@@ -49,7 +49,27 @@ def test_training_ends_with_a_table_of_the_test_split(trained):
     first = next(line for line in output.splitlines() if 'loss_attr' in line)
     assert 20 < float(first.split('loss_attr: ')[1].split()[0]) < 40
     assert {path.name for path in folder.glob('*.pth')} >= {'epoch_1.pth', 'epoch_2.pth'}
-    assert len(list(folder.glob('best_*.pth'))) == 1
+    [best] = folder.glob('best_*.pth')
+    assert (folder / 'best.pth').resolve() == best.resolve()
+
+
+def test_the_console_is_brief_and_the_log_file_whole(trained):
+    folder, output = trained
+    lines = output.splitlines()
+    first = next(number for number, line in enumerate(lines) if 'Epoch(train)' in line)
+    assert first <= 15 and f'Results go to {folder}' in ' '.join(lines[:first])
+    # The table of the test split, and no other.
+    assert output.count('5_o_Clock_Shadow') == 1
+    assert lines[-5:] == [
+        f'{folder}/best.pth  the checkpoint that was best on the validation split',
+        f'{folder}/per_attribute.csv  accuracy and more for each attribute, also in per_attribute.json',
+        'Next:',
+        f'  python tools/analysis/report.py {folder}',
+        f'  python tools/infer.py PHOTOS --checkpoint {folder} --out results',
+    ]
+    [log] = folder.glob('*/*.log')
+    for text in ('System environment', 'Config:', 'Hooks will be executed', 'Saving checkpoint'):
+        assert text in log.read_text() and text not in output
 
 
 @pytest.fixture(scope='module')
@@ -68,8 +88,7 @@ def only_test_rows(faces, tmp_path_factory):
 
 def test_a_checkpoint_is_tested_without_training_rows_or_identity_count(trained, only_test_rows, tmp_path):
     folder, _ = trained
-    [best] = folder.glob('best_*.pth')
-    command = ['tools/test.py', CONFIG, best, '--data-root', only_test_rows, '--work-dir', tmp_path]
+    command = ['tools/test.py', CONFIG, folder, '--data-root', only_test_rows, '--work-dir', tmp_path]
     output = run(*command, '--cfg-options', *TINY, ODD_TEST_PART)
     assert report(tmp_path) == report(folder)
     assert 'unexpected key' not in output and 'missing key' not in output
