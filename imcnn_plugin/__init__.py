@@ -9,7 +9,7 @@ import warnings
 
 from .versions import check_versions
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 
 # mmcv-lite lacks compiled operators, of which nothing here needs any.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
