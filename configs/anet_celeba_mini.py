@@ -1,5 +1,5 @@
 # The second stage of ANet: fine-tuned on the attributes; the test fits a linear SVM for each on its features.
-# python tools/train.py configs/anet_celeba_mini.py --cfg-options load_from=work_dirs/anet_id_celeba_mini/epoch_12.pth
+# python tools/train.py configs/anet_celeba_mini.py --cfg-options load_from=work_dirs/anet_id_celeba_mini/epoch_5.pth
 _base_ = './anet_id_celeba_mini.py'
 from imcnn_plugin.attributes import ATTRIBUTES
 
@@ -14,4 +14,4 @@ model = dict(
 )
 del ATTRIBUTES
 optim_wrapper = dict(optimizer=dict(lr=0.01))
-train_cfg = dict(max_epochs=8)
+train_cfg = dict(max_epochs=3)

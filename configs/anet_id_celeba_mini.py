@@ -13,6 +13,7 @@ model = dict(
     head=dict(type='IdentityHead', num_identities='auto', in_channels=256, embedding_dims=None),
 )
 optim_wrapper = dict(type='BF16OptimWrapper', optimizer=dict(lr=0.05, fused=True))
+train_cfg = dict(max_epochs=5)
 val_dataloader = val_evaluator = val_cfg = None
 # The test fits linear SVMs for the attributes on the features.
 test_evaluator = dict(groups=NINE_GROUPS)

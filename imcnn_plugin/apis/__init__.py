@@ -13,6 +13,7 @@ from .identity_predictions import predict_identity
 from .inferencer import FaceAttributeInferencer
 from .label_photos import label_photos
 from .layer_maps import layer_maps
+from .lnets_anet import LNetsANet
 from .mtcnn_detector import MTCNNDetector
 from .onnx_network import OnnxNetwork
 from .photo_groups import group_by_person
@@ -28,16 +29,18 @@ from .predict_split import (
     predict_samples,
     prepare_batch,
 )
+from .response_windows import Response, WindowRule, fit_fixed, fit_rule, place_fixed, response_maps, window_overlap
 from .verify_pairs import verify_pairs
 from .video import infer_videos
 from .video_files import is_video, read_frames
 
 __all__ = [
-    'Album', 'AttributePredictor', 'DetectorBase', 'Face', 'FaceAttributeInferencer', 'FaceDetector',
-    'MTCNNDetector', 'OnnxNetwork', 'SIZE', 'TEMPLATE', 'align_face', 'choose_record', 'detector_files',
-    'face_quality', 'fit_album', 'group_by_person', 'infer_photos', 'infer_videos', 'input_size', 'is_single',
-    'is_video', 'label_photos', 'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained',
-    'optimize_for_inference', 'pipeline_after_loading', 'predict_for_fitting', 'predict_identity',
-    'predict_logits', 'predict_records', 'predict_samples', 'prepare_batch', 'read_frames', 'read_photo',
-    'read_reduced', 'read_rgb', 'verify_pairs'
+    'Album', 'AttributePredictor', 'DetectorBase', 'Face', 'FaceAttributeInferencer', 'FaceDetector', 'LNetsANet',
+    'MTCNNDetector', 'OnnxNetwork', 'Response', 'SIZE', 'TEMPLATE', 'WindowRule', 'align_face', 'choose_record',
+    'detector_files', 'face_quality', 'fit_album', 'fit_fixed', 'fit_rule', 'group_by_person', 'infer_photos',
+    'infer_videos', 'input_size', 'is_single', 'is_video', 'label_photos', 'layer_maps', 'list_photos',
+    'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference', 'pipeline_after_loading',
+    'place_fixed', 'predict_for_fitting', 'predict_identity', 'predict_logits', 'predict_records',
+    'predict_samples', 'prepare_batch', 'read_frames', 'read_photo', 'read_reduced', 'read_rgb', 'response_maps',
+    'verify_pairs', 'window_overlap'
 ]  # fmt: skip

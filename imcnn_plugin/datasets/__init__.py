@@ -34,14 +34,15 @@ from .packed_faces import PackedDataset, PackedFaces, PackedLFWA, packed_collate
 from .packing import write_pack
 from .resumable_sampler import ResumableSampler
 from .split_identity import check_resumable, check_unseen, identify_split, merge_splits, read_split
+from .windows import CropToWindow, read_windows, write_windows
 
 __all__ = [
-    'Annotations', 'AttributeCSV', 'AttributeList', 'CelebAIdentity', 'DATA_PREFIX', 'FaceDataset', 'FaceRecords',
-    'HTML_PAGE', 'IMAGES_PER_PROCESS', 'IMAGES_PER_TASK', 'Issue', 'IssueKind', 'LFWA', 'LabelledPhoto',
-    'LoadFaceFromFile', 'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedDataset', 'PackedFaces',
-    'PackedLFWA', 'ResumableSampler', 'UnreadableImage', 'check_resumable', 'check_unseen', 'find_corruption',
-    'find_image_folder', 'find_images', 'identify_foreign_file', 'identify_split', 'list_files', 'match_rows',
-    'merge_splits', 'missing_image_issues', 'open_pack', 'packed_collate', 'quote', 'read_annotations',
-    'read_attribute_list', 'read_identity_list', 'read_image', 'read_partition_list', 'read_split', 'scan_png',
-    'verify_pack', 'write_coco', 'write_pack'
+    'Annotations', 'AttributeCSV', 'AttributeList', 'CelebAIdentity', 'CropToWindow', 'DATA_PREFIX', 'FaceDataset',
+    'FaceRecords', 'HTML_PAGE', 'IMAGES_PER_PROCESS', 'IMAGES_PER_TASK', 'Issue', 'IssueKind', 'LFWA',
+    'LabelledPhoto', 'LoadFaceFromFile', 'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedDataset',
+    'PackedFaces', 'PackedLFWA', 'ResumableSampler', 'UnreadableImage', 'check_resumable', 'check_unseen',
+    'find_corruption', 'find_image_folder', 'find_images', 'identify_foreign_file', 'identify_split', 'list_files',
+    'match_rows', 'merge_splits', 'missing_image_issues', 'open_pack', 'packed_collate', 'quote',
+    'read_annotations', 'read_attribute_list', 'read_identity_list', 'read_image', 'read_partition_list',
+    'read_split', 'read_windows', 'scan_png', 'verify_pack', 'write_coco', 'write_pack', 'write_windows'
 ]  # fmt: skip

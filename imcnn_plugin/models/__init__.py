@@ -11,6 +11,7 @@ from .identity_head import IdentityHead
 from .imcnn import IMCNN
 from .imcnn_dense import DenseBlock, IMCNNDense
 from .joint_head import JointHead
+from .lnet import LNet
 from .locally_connected import LocallyConnected2d
 from .losses import JointLoss, identity_loss, multi_label_loss, valid_count
 from .maxout_dense_neck import MaxoutDenseNeck
@@ -19,7 +20,7 @@ from .mix_known import mix_known
 
 __all__ = [
     'ANet', 'AuxMultiLabelHead', 'DenseBlock', 'FacePreprocessor', 'GroupedLinear', 'GroupedMultiLabelHead',
-    'IMCNN', 'IMCNNDense', 'IdentityHead', 'JointHead', 'JointLoss', 'LocallyConnected2d', 'MCNN',
+    'IMCNN', 'IMCNNDense', 'IdentityHead', 'JointHead', 'JointLoss', 'LNet', 'LocallyConnected2d', 'MCNN',
     'MaxoutDenseNeck', 'batch_field', 'batch_identity', 'batch_labels', 'flatten_features', 'identity_loss',
     'mix_known', 'multi_hot', 'multi_label_loss', 'to_device', 'valid_count'
 ]  # fmt: skip

@@ -20,7 +20,7 @@ class ANet(BaseBackbone):
         in_size: Side of the square face in pixels.
         patch_size: Side of a patch, a multiple of 8.
         patches: Number of patches in each direction; their grid covers the face from edge to edge.
-        channels: Filters of the three shared convolutions, each followed by 2x2 max pooling.
+        channels: Filters of the shared convolutions: first 5x5 with stride 2, then 3x3 before 2x2 max pooling.
         local_channels: Filters of the locally connected layers, 3x3 without padding.
         feat_dims: Size of the feature vector.
         init_cfg: Defaults to the Xavier filler of the other networks here.
@@ -34,7 +34,7 @@ class ANet(BaseBackbone):
         in_size: int = 64,
         patch_size: int = 56,
         patches: int = 3,
-        channels: Sequence[int] = (16, 48, 64),
+        channels: Sequence[int] = (32, 48, 64),
         local_channels: Sequence[int] = (64, 64),
         feat_dims: int = 256,
         init_cfg: Optional[Union[dict, list]] = dict(type='Caffe2Xavier', layer=['Conv2d', 'Linear']),
@@ -57,20 +57,14 @@ class ANet(BaseBackbone):
         self.corners = [(top, left) for top in starts for left in starts]
         layers, dims = [], 3
         for number in channels:
-            layers += [
-                nn.Conv2d(dims, number, 3, padding=1, bias=False),
-                nn.BatchNorm2d(number),
-                nn.ReLU(inplace=True),
-                nn.MaxPool2d(2),
-            ]
+            if layers:
+                layers += [nn.Conv2d(dims, number, 3, padding=1, bias=False), *_normalize(number), nn.MaxPool2d(2)]
+            else:
+                layers += [nn.Conv2d(dims, number, 5, stride=2, padding=2, bias=False), *_normalize(number)]
             dims = number
         side = patch_size // 2 ** len(channels)
         for number in local_channels:
-            layers += [
-                LocallyConnected2d(dims, number, (side, side), 3),
-                nn.BatchNorm2d(number),
-                nn.ReLU(inplace=True),
-            ]
+            layers += [LocallyConnected2d(dims, number, (side, side), 3), *_normalize(number)]
             dims, side = number, side - 2
         self.layers = nn.Sequential(*layers)
         self.fc = nn.Sequential(nn.Linear(dims * side**2, feat_dims), nn.ReLU(inplace=True))
@@ -86,3 +80,7 @@ class ANet(BaseBackbone):
             chosen = torch.randint(len(patches), (len(x),), device=x.device)
             return (self._features(patches[chosen, torch.arange(len(x), device=x.device)]),)
         return (self._features(patches.flatten(0, 1)).unflatten(0, patches.shape[:2]).mean(0),)
+
+
+def _normalize(channels: int) -> Tuple[nn.Module, nn.Module]:
+    return nn.BatchNorm2d(channels), nn.ReLU(inplace=True)

@@ -1,0 +1,24 @@
+# CelebA's photos as they were taken, in the folder img_celeba, with the labels of the whole photo.
+_base_ = './celeba.py'
+
+data_root = '{{$CELEBA_ROOT:data/celeba}}'
+# The longer side has 96 pixels, and grey fills the rest of a square.
+pipeline = [
+    dict(type='LoadFaceFromFile'),
+    dict(type='Resize', scale=(96, 96), keep_ratio=True, interpolation='area'),
+    dict(type='Pad', size=(96, 96), pad_val=dict(img=127)),
+    dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
+]
+# In training at another scale and place, so that the place tells nothing.
+train_pipeline = [
+    dict(type='LoadFaceFromFile'),
+    dict(type='Resize', scale=(144, 144), keep_ratio=True, interpolation='area'),
+    dict(type='RandomResize', scale=(96, 96), ratio_range=(0.7, 1.3), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=96, pad_if_needed=True, pad_val=127),
+    dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
+]
+photos = dict(data_root=data_root, data_prefix='img_celeba')
+train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline, **photos))
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=pipeline, **photos))
+test_dataloader = dict(num_workers=1, dataset=dict(pipeline=pipeline, **photos))
+del photos

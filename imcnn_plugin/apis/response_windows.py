@@ -1,0 +1,154 @@
+"""Windows from response maps, as LNets+ANet localizes faces (Liu et al. 2015, arXiv 1411.7766)."""
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import List, Sequence, Tuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmpretrain.models import ImageClassifier
+from torch.utils.data import DataLoader
+
+from ..models import LNet
+from ..progress import track
+from .detector_base import _overlap
+
+# What is tried for a WindowRule: thresholds, sizes in spreads, height by width, shifts, weights of the prior.
+_THRESHOLDS = (0.0, 0.3, 0.6)
+_SIZES = (1.2, 1.5, 1.8, 2.1, 2.5, 3.0)
+_ASPECTS = (1.2, 1.35, 1.5)
+_SHIFTS = (-0.4, -0.2, 0.0, 0.2, 0.4)
+_PRIORS = (0.0, 0.25, 0.5, 0.75)
+# Number of random steps from window to window, and their standard deviation in sides of the photo.
+_STEPS, _STEP = 2000, 0.03
+# Spread of a response that is a single place of the map.
+_ONE_PLACE = 0.3
+
+
+@dataclass(frozen=True)
+class Response:
+    """The response map of one image, and where that image is in its photo."""
+
+    name: str  # the photo's file
+    map: np.ndarray  # (h, w), see response_maps
+    window: np.ndarray  # (4, ) left, top, right, bottom of the image in pixels of the photo
+
+
+@dataclass(frozen=True)
+class WindowRule:
+    """How a window follows from a response map.
+
+    The map is scaled to 0..1, and what is below the threshold is left out. The rest has a center and a spread, the
+    geometric mean of its standard deviations in x and y. The window is a multiple of the spread wide, and is averaged
+    with a fixed window.
+    """
+
+    threshold: float  # 0 to 1
+    size: float  # half the width, in spreads
+    aspect: float  # height by width
+    shift: float  # how far the window's center is below that of the response, in halves of its height
+    prior: float  # weight of the fixed window, 0 to 1
+    fixed: Tuple[float, float, float, float]  # its center, width and height in those of the photo or larger window
+
+    def __call__(self, responses: Sequence[Response]) -> np.ndarray:
+        """Windows ``(N, 4)``: left, top, right, bottom in pixels of the photos."""
+        outer = np.array([response.window for response in responses], float).reshape(-1, 4)
+        return self._place(np.array([_center_and_spread(r.map, self.threshold) for r in responses]), outer)
+
+    def _place(self, found: np.ndarray, outer: np.ndarray) -> np.ndarray:
+        """Windows ``(N, 4)`` for centers and spreads ``(N, 3)`` within images ``(N, 4)``."""
+        sides = outer[:, 2:] - outer[:, :2]
+        center = outer[:, :2] + found[:, :2] * sides
+        width = self.size * found[:, 2:] * np.sqrt(sides.prod(1, keepdims=True))
+        half = np.hstack([width, self.aspect * width])
+        center[:, 1] += self.shift * half[:, 1]
+        windows = np.hstack([center - half, center + half])
+        return (1 - self.prior) * windows + self.prior * place_fixed(self.fixed, outer)
+
+
+def place_fixed(fixed: Sequence[float], outer: np.ndarray) -> np.ndarray:
+    """Windows ``(N, 4)`` in images ``(N, 4)``: center, width and height are fixed parts of the image's sides."""
+    sides = outer[:, 2:] - outer[:, :2]
+    center, half = outer[:, :2] + np.array(fixed[:2]) * sides, np.array(fixed[2:]) * sides / 2
+    return np.hstack([center - half, center + half])
+
+
+def window_overlap(windows: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union ``(N, )`` of windows and boxes ``(N, 4)``, pair by pair."""
+    return _overlap(windows, boxes[:, None])[:, 0]
+
+
+def _quality(windows: np.ndarray, boxes: np.ndarray) -> float:
+    """The share of windows with an overlap of 0.5 and more; equal ones are told apart by the mean overlap."""
+    overlap = window_overlap(windows, boxes)
+    return (overlap >= 0.5).mean() + 0.01 * overlap.mean()
+
+
+def fit_fixed(outer: np.ndarray, boxes: np.ndarray, seed: int = 0) -> Tuple[float, float, float, float]:
+    """The fixed window, see :func:`place_fixed`, that overlaps most boxes ``(N, 4)`` by 0.5: a random search."""
+    rng = np.random.default_rng(seed)
+    sides = outer[:, 2:] - outer[:, :2]
+    relative = (boxes.reshape(-1, 2, 2) - outer[:, None, :2]) / sides[:, None]
+    best = np.median(np.hstack([relative.mean(1), relative[:, 1] - relative[:, 0]]), 0)
+    quality = _quality(place_fixed(best, outer), boxes)
+    for _ in range(_STEPS):
+        tried = best + rng.normal(0, _STEP, 4)
+        if (found := _quality(place_fixed(tried, outer), boxes)) >= quality:
+            best, quality = tried, found
+    return tuple(best.tolist())
+
+
+def fit_rule(responses: Sequence[Response], boxes: np.ndarray) -> WindowRule:
+    """The rule whose windows overlap most boxes ``(N, 4)`` of N images by 0.5, out of 1,080."""
+    outer = np.array([response.window for response in responses], float)
+    fixed = fit_fixed(outer, boxes)
+    found = {t: np.array([_center_and_spread(response.map, t) for response in responses]) for t in _THRESHOLDS}
+    rules = [WindowRule(*values, fixed) for values in product(_THRESHOLDS, _SIZES, _ASPECTS, _SHIFTS, _PRIORS)]
+    return max(rules, key=lambda rule: _quality(rule._place(found[rule.threshold], outer), boxes))
+
+
+def _center_and_spread(response: np.ndarray, threshold: float) -> Tuple[float, float, float]:
+    """Of what is above the threshold: x and y in sides of the map, and the spread in roots of its area."""
+    low, high = response.min(), response.max()
+    weight = np.clip((response - low) / max(high - low, 1e-9) - threshold, 0, None)
+    total = weight.sum()
+    if total == 0:
+        # A map of one value says nothing.
+        weight, total = np.ones_like(response), response.size
+    center, spread = [], []
+    for axis, size in ((1, response.shape[1]), (0, response.shape[0])):
+        along = weight.sum(1 - axis) / total
+        places = np.arange(size) + 0.5
+        mean = along @ places
+        center.append(mean / size)
+        spread.append(np.sqrt(along @ (places - mean) ** 2 + _ONE_PLACE**2))
+    return *center, np.sqrt(spread[0] * spread[1] / response.size)
+
+
+@torch.inference_mode()
+def response_maps(model: ImageClassifier, loader: DataLoader, title: str) -> List[Response]:
+    """The response maps of a trained :class:`~imcnn_plugin.models.LNet` for the images of a loader.
+
+    A place's response is by how much it speaks for an attribute more than the mean place, averaged over attributes:
+    the positive part of the network's map weighted by the head's one layer. Places beyond the image are cut off.
+
+    The pipeline scales an image, keeps its proportions, and fills the rest of a square at the right or the bottom. The
+    samples have ``ori_shape`` and, of :class:`~imcnn_plugin.datasets.CropToWindow`, ``window``.
+    """
+    responses = []
+    # Of each attribute, in whatever order, for the channels of the map.
+    weight = model.head.banks[0].fc.weight[..., None, None]
+    for batch in track(loader, title):
+        prepared = model.data_preprocessor(batch)
+        evidence = F.conv2d(model.backbone(prepared['inputs'])[-1], weight).float().cpu().numpy()
+        side = prepared['inputs'].shape[-1]
+        for places, sample in zip(evidence, prepared['data_samples']):
+            height, width = sample.ori_shape
+            covered = [max(1, round(s * side / max(height, width) / LNet.STRIDE)) for s in (height, width)]
+            places = places[:, : covered[0], : covered[1]]
+            response = (places - places.mean((1, 2), keepdims=True)).clip(0).mean(0)
+            window = np.array(sample.get('window', (0, 0, width, height)))
+            responses.append(Response(Path(sample.img_path).name, response, window))
+    return responses

@@ -1,0 +1,52 @@
+"""Trains LNets+ANet on photos, stage by stage, and compares it with a face detector and with IMCNN."""
+
+import argparse
+
+from mmengine.config import DictAction
+
+from imcnn_plugin.apis import LNetsANet
+from imcnn_plugin.cli import run_tool
+from imcnn_plugin.tables import aligned_lines
+
+NAMES = dict(
+    center='fixed window',
+    lnet_o='LNet-o',
+    lnet_s='LNet-s',
+    majority='majority-class baseline',
+    imcnn_aligned='detector, alignment, IMCNN',
+    anet_wild='LNets+ANet',
+    anet='ANet on aligned faces',
+)
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--photos', required=True, help="CelebA's folder with photos in img_celeba")
+    parser.add_argument('--faces', required=True, help='pack of the aligned faces, see tools/data/pack.py')
+    parser.add_argument(
+        '--imcnn', metavar='CHECKPOINT', help='of imcnn_celeba_mini_fast.py: LNets start from it; default from scratch'
+    )
+    parser.add_argument(
+        '--work-dir', default='work_dirs/lnets_anet', help='gets a folder for each stage; default %(default)s'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of all configs'
+    )
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    summary = LNetsANet(args.photos, args.faces, args.work_dir, args.imcnn, args.cfg_options).run()
+    overlaps = [
+        (NAMES[name], f'{share:.2f} %', f'{summary["mean_overlap"][name]:.3f}')
+        for name, share in summary['localized'].items()
+    ]
+    accuracies = [(NAMES[name], f'{value:.2f} %') for name, value in summary['accuracy'].items()]
+    title = f'faces of {summary["photos_with_a_face"]} test photos'
+    print('\n'.join(aligned_lines([(title, 'IoU >= 0.5', 'mean IoU'), *overlaps], rules=(1,))), end='\n\n')
+    print('\n'.join(aligned_lines([('attributes', 'mean accuracy'), *accuracies], rules=(1,))))
+
+
+if __name__ == '__main__':
+    run_tool(main)
