@@ -28,7 +28,7 @@ def _fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.column_stack([turn, target_mean - turn @ source_mean])
 
 
-def align_face(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def align_face(image: np.ndarray, landmarks: np.ndarray, size: Tuple[int, int] = SIZE) -> np.ndarray:
     """Crops and aligns a face like CelebA's aligned pictures, uint8 ``(218, 178, 3)``.
 
     Outside of the photo its border is repeated, as in CelebA.
@@ -36,11 +36,16 @@ def align_face(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     Args:
         image: uint8 ``(H, W, 3)``.
         landmarks: ``(5, 2)``, x and y in pixels, in the order of :data:`TEMPLATE`.
+        size: Width and height of a picture that shows the same part of the photo in more or fewer pixels.
 
     Raises:
         DataError: The landmarks are all the same point, or not numbers.
     """
-    return _warp(image, _fit_template(landmarks), SIZE)
+    matrix = _fit_template(landmarks)
+    # Its rows give x and y, which are resized as points are in _rescale_points.
+    ratio = np.divide(size, SIZE)
+    matrix = np.column_stack([matrix[:, :2] * ratio[:, None], matrix[:, 2] * ratio + (ratio - 1) / 2])
+    return _warp(image, matrix, size)
 
 
 def _fit_template(landmarks: np.ndarray) -> np.ndarray:

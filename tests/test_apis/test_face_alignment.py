@@ -53,6 +53,15 @@ def test_brings_back_a_face_that_was_moved(faces, angle, scale):
     assert np.abs(found[inner].astype(int) - image[inner]).mean() < 3
 
 
+@pytest.mark.parametrize('size', [(356, 436), (170, 208), (112, 112), (89, 109)])
+def test_other_sizes_show_the_same_part(faces, size):
+    image = read_photo(faces / 'img_align_celeba' / '000003.jpg')
+    kind = cv2.INTER_AREA if size < (178, 218) else cv2.INTER_LINEAR
+    found, expected = align_face(image, TEMPLATE, size), cv2.resize(image, size, interpolation=kind)
+    assert found.shape == expected.shape
+    assert np.abs(found[1:-1, 1:-1].astype(int) - expected[1:-1, 1:-1]).mean() < 2
+
+
 def test_shrinking_averages():
     # A checkerboard of single pixels, of which a warp alone would take some and leave out others.
     rows, columns = np.indices((1200, 1000))

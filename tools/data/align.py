@@ -1,0 +1,50 @@
+"""Finds the face in each photo of a folder and aligns it like CelebA's faces, under the same names in another folder.
+
+  python tools/data/align.py LFWA --out data/lfwa_aligned
+
+Lists of labels beside the photos are copied, so that the other folder is a dataset, too. Of a photo in which no face
+is found the middle is cut out; FOLDER/not_aligned.txt lists these. After an interruption the same command resumes.
+
+The exit status is 1 if a photo could not be read.
+"""
+
+import argparse
+import sys
+
+from imcnn_plugin.apis import align_folder
+from imcnn_plugin.cli import between, run_tool
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('source', metavar='SOURCE', help='folder of the dataset, or of any photos')
+    parser.add_argument('--out', required=True, metavar='FOLDER', help='the new folder')
+    parser.add_argument(
+        '--size',
+        nargs=2,
+        type=between(1, 65535),
+        metavar=('WIDTH', 'HEIGHT'),
+        help="of the pictures (default 178 218, CelebA's; for LFWA 170 208, the middle that its configs cut out)",
+    )
+    parser.add_argument(
+        '--jobs', type=between(1, 1024), help='number of processes (default: all cores, or 1 for few photos)'
+    )
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    counts = align_folder(args.source, args.out, args.size and tuple(args.size), args.jobs)
+    before = f' ({counts["before"]} of them before)' if counts['before'] else ''
+    aligned = counts['photos'] - counts['without'] - counts['failed']
+    print(
+        f'{counts["photos"]} photos{before}, {aligned} faces aligned, {counts["without"]} photos without a face, of '
+        f'which the middle was cut out, {counts["failed"]} failed; {counts["seconds"]:.1f} s; written to {args.out}'
+    )
+    if counts['without'] or counts['failed']:
+        print(f'{args.out}/not_aligned.txt lists those without a face and those that failed.')
+    sys.exit(int(counts['failed'] > 0))
+
+
+if __name__ == '__main__':
+    run_tool(main, interrupted='stopped: the same command resumes')
