@@ -18,6 +18,7 @@ def parse_args():
     parser.add_argument(
         '--criterion', choices=CRITERIA, default='accuracy', help='what thresholds optimize (default %(default)s)'
     )
+    parser.add_argument('--config', help="config of another dataset, whose data is used instead of the checkpoint's")
     parser.add_argument(
         '--data-root',
         help="folder of the dataset; default its environment variable, such as CELEBA_ROOT, then the checkpoint's own",
@@ -30,7 +31,7 @@ def parse_args():
 
 def main():
     args = parse_args()
-    checkpoint, table = calibrate(args.checkpoint, args.criterion, args.data_root, args.cfg_options)
+    checkpoint, table = calibrate(args.checkpoint, args.criterion, args.data_root, args.cfg_options, args.config)
     save_checkpoint(checkpoint, args.out)
     print(f'\n{table}\nWritten to {args.out}')
 

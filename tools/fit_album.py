@@ -2,6 +2,8 @@
 
 import argparse
 
+from mmengine.config import DictAction
+
 from imcnn_plugin.apis import fit_album
 from imcnn_plugin.cli import run_tool
 from imcnn_plugin.files import writable
@@ -11,13 +13,17 @@ def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='checkpoint file; its config names the dataset')
     parser.add_argument('--out', type=writable, default='album.json', help='the album (default %(default)s)')
+    parser.add_argument('--config', help="config of another dataset, whose data is used instead of the checkpoint's")
     parser.add_argument('--data-root', help="folder of the dataset, instead of the config's")
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
+    )
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
-    album, gains = fit_album(args.checkpoint, args.data_root)
+    album, gains = fit_album(args.checkpoint, args.data_root, args.config, args.cfg_options)
     album.save(args.out)
     transient = [name for name, stable in zip(album.classes, album.identity_stable) if not stable]
     print(

@@ -18,7 +18,12 @@ from .predict_split import open_fitting_loaders, open_trained, predict_for_fitti
 _MIN_IMAGES = (2, 3, 5, 10)
 
 
-def fit_album(checkpoint: Union[str, Path], data_root: Optional[str] = None) -> Tuple[Album, List[dict]]:
+def fit_album(
+    checkpoint: Union[str, Path],
+    data_root: Optional[str] = None,
+    config: Optional[str] = None,
+    cfg_options: Optional[dict] = None,
+) -> Tuple[Album, List[dict]]:
     """Fits an album to a checkpoint.
 
     The training labels decide which attributes are identity-stable, the pooling is fitted to the logits of the
@@ -27,6 +32,8 @@ def fit_album(checkpoint: Union[str, Path], data_root: Optional[str] = None) -> 
     Args:
         checkpoint: A checkpoint, whose config names the data.
         data_root: The dataset's folder; without it as for :func:`~imcnn_plugin.engine.localize_data`.
+        config: A config file whose data is used instead of the checkpoint's.
+        cfg_options: Values of the config by dotted keys.
 
     Returns:
         The album, and for each minimum number of images that an identity has, a dict of ``min_images``,
@@ -38,7 +45,7 @@ def fit_album(checkpoint: Union[str, Path], data_root: Optional[str] = None) -> 
             identity-stable.
         ConfigError: There is no training split, or validation and test split share images.
     """
-    trained, cfg = open_trained(checkpoint, data_root)
+    trained, cfg = open_trained(checkpoint, data_root, config, cfg_options)
     records = DATASETS.build(evaluation_loader(cfg, 'train_dataloader')['dataset']).data_list
     identity = np.array([record['identity'] for record in records])
     agreement, prevalence = agreement_beyond_chance(np.stack([record['gt_score'] for record in records]), identity)

@@ -18,14 +18,16 @@ def calibrate(
     criterion: str = 'accuracy',
     data_root: Optional[str] = None,
     cfg_options: Optional[dict] = None,
+    config: Optional[str] = None,
 ) -> Tuple[dict, str]:
     """Calibrates a checkpoint; an earlier calibration is replaced.
 
     Args:
-        path: The checkpoint file; config and weights are taken from it.
+        path: The checkpoint file.
         criterion: What the thresholds optimize: 'accuracy', 'balanced_accuracy' or 'f1'.
         data_root: The dataset's folder, see :func:`~imcnn_plugin.engine.localize_data`.
         cfg_options: Values of the config by dotted keys.
+        config: A config file whose data is used instead of the checkpoint's.
 
     Returns:
         The content of the checkpoint with ``thresholds`` and ``temperature`` in its weights and ``calibration`` in its
@@ -36,7 +38,7 @@ def calibrate(
         DataError: Checkpoint or data cannot be read, or no label of the validation split is known.
     """
     checkpoint = read_checkpoint(path)
-    trained, cfg = open_trained(checkpoint, data_root, cfg_options=cfg_options)
+    trained, cfg = open_trained(checkpoint, data_root, config, cfg_options)
     val, test = open_fitting_loaders(cfg)
     logits, targets, identity = predict_for_fitting(trained, val)
     head = trained.head

@@ -111,6 +111,15 @@ def test_nothing_is_fitted_on_the_test_split(best, tmp_path):
         fit_album(tmp_path / 'a.pth')
 
 
+def test_data_of_another_config(best, tmp_path):
+    cfg = load_model(best).cfg
+    cfg.val_dataloader.dataset.split = 'test'
+    cfg.dump(tmp_path / 'other.py')
+    options = {'test_dataloader.dataset.split': 'val'}
+    _, gains = fit_album(best, config=str(tmp_path / 'other.py'), cfg_options=options)
+    assert gains[0]['images'] == 8
+
+
 def test_data_may_lie_elsewhere(best, tmp_path):
     with pytest.raises(DataError, match=str(tmp_path)):
         fit_album(best, data_root=str(tmp_path))

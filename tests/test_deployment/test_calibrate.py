@@ -50,6 +50,20 @@ def test_nothing_else_of_the_checkpoint_changes(best, calibrated):
         assert same != key.endswith(('.thresholds', '.temperature')), key
 
 
+def test_data_of_another_config(best, faces):
+    demo = Path(__file__).parents[2] / 'configs' / 'imcnn_demo.py'
+    options = {
+        'val_dataloader.dataset.split': 'train',
+        'val_dataloader.num_workers': 0,
+        'test_dataloader.num_workers': 0,
+    }
+    content, _ = calibrate(best, data_root=str(faces), config=str(demo), cfg_options=options)
+    said = content['meta']['calibration']
+    assert (said['split'], said['num_images']) == ('train', 56)
+    # The checkpoint keeps its own.
+    assert content['meta']['cfg'] == torch.load(best)['meta']['cfg']
+
+
 def test_predictions_and_reports_use_them(best, calibrated, trained):
     plain, changed = load_model(best), load_model(calibrated[0])
     head = changed.head
