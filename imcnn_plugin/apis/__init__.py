@@ -32,6 +32,7 @@ from .predict_split import (
 )
 from .response_windows import Response, WindowRule, fit_fixed, fit_rule, place_fixed, response_maps, window_overlap
 from .verify_pairs import verify_pairs
+from .verify_pairs import pairs_of_half, verify_pairs
 from .video import infer_videos
 from .video_files import is_video, read_frames
 
@@ -41,7 +42,7 @@ __all__ = [
     'choose_record', 'detector_files', 'face_quality', 'fit_album', 'fit_fixed', 'fit_rule', 'group_by_person',
     'infer_photos', 'infer_videos', 'input_size', 'is_single', 'is_video', 'label_photos', 'layer_maps',
     'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference',
-    'pipeline_after_loading', 'place_fixed', 'predict_for_fitting', 'predict_identity', 'predict_logits',
-    'predict_records', 'predict_samples', 'prepare_batch', 'read_frames', 'read_photo', 'read_reduced', 'read_rgb',
-    'response_maps', 'verify_pairs', 'window_overlap'
+    'pairs_of_half', 'pipeline_after_loading', 'place_fixed', 'predict_for_fitting', 'predict_identity',
+    'predict_logits', 'predict_records', 'predict_samples', 'prepare_batch', 'read_frames', 'read_photo',
+    'read_reduced', 'read_rgb', 'response_maps', 'verify_pairs', 'window_overlap'
 ]  # fmt: skip

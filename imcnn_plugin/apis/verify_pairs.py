@@ -1,7 +1,7 @@
 """How well the features of a trained network tell whether two pictures show one person."""
 
 from pathlib import Path
-from typing import Dict, Tuple, Union
+from typing import Dict, Optional, Tuple, Union
 
 import numpy as np
 import torch
@@ -11,8 +11,9 @@ from mmpretrain.registry import TRANSFORMS
 from torch import nn
 
 from ..checkpoints.load_model import load_model
+from ..datasets import LFWA, check_unseen, identify_split, read_split
 from ..engine.evaluation_data import evaluation_pipeline
-from ..errors import translate_errors
+from ..errors import ConfigError, translate_errors
 from ..evaluation import FacePairs, Verification, verify_faces
 from ..progress import track
 
@@ -24,6 +25,7 @@ def verify_pairs(
     pairs: FacePairs,
     cut: Tuple[int, int] = (170, 208),
     batch_size: int = 128,
+    half: Optional[int] = None,
 ) -> Dict[str, Verification]:
     """Verifies pairs of faces by the cosine of the angle between their features.
 
@@ -34,6 +36,7 @@ def verify_pairs(
         cut: Width and height of the middle of a picture that is cut out, by default of LFW's 250 x 250 pixels what
             shows as much around the face as CelebA's pictures.
         batch_size: Images per forward pass.
+        half: That of :func:`pairs_of_half`, if the pairs are of it.
 
     Returns:
         By features: ``F``, the merged feature with its positions; ``F averaged`` over them; and ``embedding``, that of
@@ -41,9 +44,18 @@ def verify_pairs(
 
     Raises:
         DataError: The checkpoint or an image cannot be read.
+        ConfigError: The model was trained on people of LFWA, and the pairs are not of its other half.
     """
     names = sorted({name for pair in pairs.names for name in pair})
     trained = load_model(checkpoint, get_device(), identity=True)
+    split = read_split(trained.meta)
+    if half is not None:
+        check_unseen(split, identify_split(_open_half(folder, half)))
+    elif any(name.endswith('LFWA') for name in split.get('members', ())):
+        raise ConfigError(
+            f'{checkpoint} was trained on people of LFWA, who are in the pairs: take only those of its other half by '
+            f'half={split.get("fold", 0)} (--half)'
+        )
     load, *steps = evaluation_pipeline(trained.cfg, trained.meta)
     # A model of LFWA has a cut of its own.
     steps = [step for step in steps if step['type'] != 'CenterCrop']
@@ -61,6 +73,23 @@ def verify_pairs(
         first, second = np.concatenate(values)[rows.T]
         results[name] = verify_faces((first * second).sum(1), pairs.same, pairs.fold)
     return results
+
+
+def pairs_of_half(pairs: FacePairs, folder: Union[str, Path], half: int) -> FacePairs:
+    """The pairs of people in LFWA's test half, 0, or in its training half, 1, which are tested if they are exchanged.
+
+    ``folder`` is the image folder in that of LFWA.
+
+    Raises:
+        DataError: LFWA's files cannot be read, or no pairs are left.
+    """
+    records = _open_half(folder, half).data_list
+    return pairs.among({'/'.join(Path(record['img_path']).parts[-2:]) for record in records}, f'half {half} of LFWA')
+
+
+def _open_half(folder: Union[str, Path], half: int) -> LFWA:
+    folder = Path(folder).resolve()
+    return LFWA(str(folder.parent), 'test', fold=half, data_prefix=folder.name)
 
 
 def _features(model: nn.Module, images: torch.Tensor) -> Dict[str, torch.Tensor]:

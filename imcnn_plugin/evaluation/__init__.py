@@ -17,6 +17,7 @@ from .identity_agreement import STABLE_AGREEMENT, agreement_beyond_chance, sum_b
 from .identity_pooling import fit_pooling, pool
 from .paired_bootstrap import SubgroupGap, compare_subgroups, metric_difference, paired_interval
 from .per_attribute_accuracy import PerAttributeAccuracy
+from .verification_table import verification_rows, verification_table
 from .worst_errors import find_worst_errors
 
 __all__ = [
@@ -25,6 +26,6 @@ __all__ = [
     'agreement_beyond_chance', 'calibration_errors', 'compare_subgroups', 'describe_split',
     'find_worst_errors', 'fit_pooling', 'fit_temperature', 'fit_thresholds', 'mean_or_none',
     'metric_difference', 'nan_mean', 'paired_interval', 'perfect_calibration_error', 'pool',
-    'read_face_pairs', 'reliability', 'score_attributes', 'sigmoid', 'sum_by_identity', 'verify_faces',
-    'within_identity_agreement'
+    'read_face_pairs', 'reliability', 'score_attributes', 'sigmoid', 'sum_by_identity', 'verification_rows',
+    'verification_table', 'verify_faces', 'within_identity_agreement'
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Tuple, Union
+from typing import List, Set, Tuple, Union
 
 import numpy as np
 
@@ -31,14 +31,20 @@ class FacePairs:
             DataError: There is none of one person, or none of two.
         """
         names = {name for pair in self.names for name in pair}
-        there = {name for name in names if Path(folder, name).is_file()}
-        kept = np.array([there.issuperset(pair) for pair in self.names])
+        return self.among({name for name in names if Path(folder, name).is_file()}, str(folder))
+
+    def among(self, names: Set[str], source: str) -> 'FacePairs':
+        """The pairs of which both images have one of these names, which are of the source, in folds that have pairs.
+
+        Raises:
+            DataError: There is none of one person, or none of two.
+        """
+        kept = np.array([names.issuperset(pair) for pair in self.names])
         if not self.same[kept].any() or self.same[kept].all():
-            missing = min(names - there)
-            raise DataError(
-                f'{folder}: {missing} is not there, and so are {len(names - there) - 1} more of the images'
-            )
-        return FacePairs([self.names[row] for row in np.flatnonzero(kept)], self.same[kept], self.fold[kept])
+            missing = {name for pair in self.names for name in pair} - names
+            raise DataError(f'{source}: {min(missing)} is not there, and so are {len(missing) - 1} more of the images')
+        fold = np.unique(self.fold[kept], return_inverse=True)[1]
+        return FacePairs([self.names[row] for row in np.flatnonzero(kept)], self.same[kept], fold)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,11 @@ class Verification:
     @property
     def standard_error(self) -> float:
         """Its standard error, as LFW reports it; nan for one fold."""
-        return float(self.accuracy.std(ddof=1) / len(self.accuracy) ** 0.5) if len(self.accuracy) > 1 else float('nan')
+        return _standard_error(self.accuracy)
+
+
+def _standard_error(accuracy: np.ndarray) -> float:
+    return float(accuracy.std(ddof=1) / len(accuracy) ** 0.5) if len(accuracy) > 1 else float('nan')
 
 
 def read_face_pairs(path: Union[str, Path]) -> FacePairs:

@@ -1,11 +1,12 @@
 """Tests on LFW's pairs whether the features of networks tell people apart: how much the identity loss has taught."""
 
 import argparse
-from pathlib import Path
+import json
 
-from imcnn_plugin.apis import verify_pairs
+from imcnn_plugin.apis import pairs_of_half, verify_pairs
 from imcnn_plugin.cli import between, run_tool, split_named
-from imcnn_plugin.evaluation import read_face_pairs
+from imcnn_plugin.evaluation import read_face_pairs, verification_rows, verification_table
+from imcnn_plugin.files import writable, write_text
 from imcnn_plugin.tables import aligned_lines
 from imcnn_plugin.visualization import plot_roc_curves, save_figure, writable_figure
 
@@ -18,6 +19,13 @@ def parse_args():
     parser.add_argument('--pairs', required=True, metavar='FILE', help="LFW's pairs.txt")
     parser.add_argument('--images', required=True, metavar='DIR', help='folder with a folder of pictures per person')
     parser.add_argument(
+        '--half',
+        type=int,
+        choices=(0, 1),
+        help="only people of LFWA's test half, 0, or of the other, 1, for networks that were trained with this fold; "
+        'its files are beside DIR',
+    )
+    parser.add_argument(
         '--cut',
         nargs=2,
         type=between(1),
@@ -26,27 +34,36 @@ def parse_args():
         help='the middle of each picture that is cut out (default 170 208, of 250 x 250 pixels)',
     )
     parser.add_argument('--out', type=writable_figure, metavar='FILE', help='figure of the ROC curves')
+    parser.add_argument(
+        '--json', type=writable, metavar='FILE', help='also write the accuracy of each fold and the areas'
+    )
     return parser.parse_intermixed_args()
 
 
 def main():
     args = parse_args()
     listed = read_face_pairs(args.pairs)
-    pairs = listed.inside(args.images)
-    rows, curves = [['network', 'features', 'accuracy', 'area under ROC']], {}
-    for name, checkpoint in split_named(args.networks, FORM):
-        for features, result in verify_pairs(checkpoint, Path(args.images), pairs, tuple(args.cut)).items():
-            accuracy = f'{result.mean:.2f} +- {result.standard_error:.2f} %'
-            rows.append([name, features, accuracy, f'{result.auc:.3f}'])
-            curves[f'{name}, {features}'] = result
-    print('\n'.join(aligned_lines(rows, rules=[1])))
+    pairs = there = listed.inside(args.images)
+    if args.half is not None:
+        pairs = pairs_of_half(there, args.images, args.half)
+    results = {
+        name: verify_pairs(checkpoint, args.images, pairs, tuple(args.cut), half=args.half)
+        for name, checkpoint in split_named(args.networks, FORM)
+    }
+    rows = verification_rows(results)
+    print('\n'.join(aligned_lines(verification_table(rows), rules=[1])))
     print(
         f'{len(pairs.names)} pairs in {pairs.fold.max() + 1} folds, each with the threshold that is best on the '
-        'others; +- is the standard error over folds; chance is 50 %.'
+        'others; +- is the standard error over folds; AUC is the area under the ROC curve. Chance is 50 % and 0.5.'
     )
-    if left_out := len(listed.names) - len(pairs.names):
+    if left_out := len(listed.names) - len(there.names):
         print(f'Left out: {left_out} pairs of which an image is not in {args.images}.')
+    if args.json:
+        about = dict(pairs=len(pairs.names), folds=int(pairs.fold.max()) + 1, results=rows)
+        write_text(args.json, json.dumps(about, indent=1) + '\n')
+        print(f'Written to {args.json}')
     if args.out:
+        curves = {f'{name}, {kind}': result for name, found in results.items() for kind, result in found.items()}
         save_figure(plot_roc_curves(curves), args.out)
         print(f'Written to {args.out}')
 

@@ -1,0 +1,37 @@
+from typing import Dict, List
+
+import numpy as np
+
+from .face_verification import Verification, _standard_error
+
+
+def verification_rows(results: Dict[str, Dict[str, Verification]]) -> List[dict]:
+    """Results by network and by features, for JSON: dicts of ``network``, ``features``, ``accuracy`` and ``auc``.
+
+    ``accuracy`` is that of each fold in percent.
+    """
+    return [
+        dict(network=network, features=features, accuracy=result.accuracy.round(4).tolist(), auc=round(result.auc, 4))
+        for network, found in results.items()
+        for features, result in found.items()
+    ]
+
+
+def verification_table(rows: List[dict]) -> List[List[str]]:
+    """A table of :func:`verification_rows` with a line for each network, headings first.
+
+    Accuracies are means over folds with their standard errors.
+    """
+    kinds = list(dict.fromkeys(row['features'] for row in rows))
+    table = [['network', *(heading for kind in kinds for heading in (f'{kind} (%)', 'AUC'))]]
+    for network in dict.fromkeys(row['network'] for row in rows):
+        found = {row['features']: row for row in rows if row['network'] == network}
+        cells = [network]
+        for kind in kinds:
+            if row := found.get(kind):
+                accuracy = np.array(row['accuracy'])
+                cells += [f'{accuracy.mean():.2f} +- {_standard_error(accuracy):.2f}', f'{row["auc"]:.3f}']
+            else:
+                cells += ['-', '-']
+        table.append(cells)
+    return table
