@@ -31,7 +31,6 @@ from .predict_split import (
     prepare_batch,
 )
 from .response_windows import Response, WindowRule, fit_fixed, fit_rule, place_fixed, response_maps, window_overlap
-from .verify_pairs import verify_pairs
 from .verify_pairs import pairs_of_half, verify_pairs
 from .video import infer_videos
 from .video_files import is_video, read_frames
