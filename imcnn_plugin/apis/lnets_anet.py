@@ -41,7 +41,7 @@ class LNetsANet:
         options: Values by dotted keys for the configs of all stages.
 
     Raises:
-        ConfigError: ``work_dir`` was started with other arguments, or another process uses it.
+        ConfigError: ``work_dir`` was started with other arguments.
     """
 
     def __init__(
@@ -54,13 +54,6 @@ class LNetsANet:
     ):
         self.photos, self.faces, self.imcnn = (path and str(path) for path in (photos, faces, imcnn))
         self.work_dir, self.options = Path(work_dir), dict(options or {})
-        self.work_dir.mkdir(parents=True, exist_ok=True)
-        # Locked until this object goes.
-        self._lock = open(self.work_dir / 'lock', 'w')
-        try:
-            lock(self._lock)
-        except BlockingIOError as error:
-            raise ConfigError(f'{work_dir} is in use by another process: wait for it, or give another one') from error
         self._check_settings()
         identities = f'epoch_{self._load("anet_id").train_cfg.max_epochs}.pth'
         self.stages = (
@@ -90,14 +83,20 @@ class LNetsANet:
         """Runs the stages that are missing, and returns the summary.
 
         Raises:
+            ConfigError: Another process uses the work directory.
             DataError: A file cannot be read or written.
             TrainingError: A loss is not finite.
         """
-        for number, (result, title, run_stage) in enumerate(self.stages, 1):
-            complete = (self.work_dir / result).is_file()
-            print(f'[{number}/{len(self.stages)}] {title}{": complete" if complete else ""}', flush=True)
-            if not complete:
-                run_stage()
+        with open(self.work_dir / 'lock', 'w') as file:
+            try:
+                lock(file)
+            except BlockingIOError as error:
+                raise ConfigError(f'{self.work_dir} is in use by another process: wait, or give another') from error
+            for number, (result, title, run_stage) in enumerate(self.stages, 1):
+                complete = (self.work_dir / result).is_file()
+                print(f'[{number}/{len(self.stages)}] {title}{": complete" if complete else ""}', flush=True)
+                if not complete:
+                    run_stage()
         return json.loads((self.work_dir / _SUMMARY).read_text())
 
     def _load(self, stage: str, windows: Optional[str] = None) -> Config:
