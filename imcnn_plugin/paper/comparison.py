@@ -1,94 +1,186 @@
 """The paper's Table 3 beside measured accuracies."""
 
+import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..attributes import ATTRIBUTES
+from ..errors import DataError
 from ..evaluation import nan_mean
+from .expectations import list_expectations
 from .measured_results import MeasuredResults
-from .published import DATASETS, PublishedTable, find_errors
+from .published import DATASETS, PublishedTable, find_errors, find_misprints
 
 ERRORS_TITLE = "Errors in the paper's table as printed"
+EXPECTATIONS_TITLE = 'Which printed figures to expect, and which not'
+PRINTED, MEASURED, DIFFERENCE = 'printed', 'measured', 'difference'
+# The rows of a table; those of the last two are over the attributes.
+ROWS = (*ATTRIBUTES, 'average as printed', 'mean')
 
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, which may have several lines, 40 cells, and the cells of the last two rows."""
+    """A column of a table, of which the cells are those of ``ROWS``.
 
-    heading: str
+    Args:
+        dataset: Name of the dataset.
+        source: ``PRINTED``, ``MEASURED`` or ``DIFFERENCE``.
+        name: Name of the system or model, which may have several lines.
+        cells: The 42 cells.
+        values: Their numbers ``(42, )``, NaN for none.
+        is_model: False for the majority-class baseline.
+    """
+
+    dataset: str
+    source: str
+    name: str
     cells: List[str]
-    average: str
-    mean: str
+    values: np.ndarray
+    is_model: bool = True
+
+    @property
+    def heading(self) -> str:
+        """Dataset, source and name, in lines."""
+        return f'{self.dataset}\n{self.source}\n{self.name}'
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns from left to right, without that of ``ROWS``."""
+
+    caption: str
+    columns: List[Column]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table as columns from left to right, and lists of remarks by title."""
+    """Tables, lists of remarks by title, and the rows of the measured runs."""
 
-    columns: List[Column]
+    tables: List[Table]
     remarks: Dict[str, List[str]]
+    rows: List[dict]
 
 
 def compare(
     table: PublishedTable, results: Sequence[MeasuredResults] = (), dataset: Optional[str] = None
 ) -> Comparison:
-    """Published columns, then one per measured model, then the majority-class baseline of the evaluated images.
+    """Of each dataset the published columns, then one per measured model, then the majority-class baseline.
+
+    A second table has measured minus printed accuracies of the models that are named after a printed system.
 
     Args:
         table: The published table.
         results: Measured results.
-        dataset: Key of :data:`~imcnn_plugin.paper.DATASETS`. Defaults to CelebA with results, to both without.
+        dataset: Key of :data:`~imcnn_plugin.paper.DATASETS`, of the only dataset to show. Defaults to all.
+
+    Raises:
+        DataError: No result is of the dataset.
     """
-    datasets = [dataset] if dataset else list(DATASETS)[:1] if results else list(DATASETS)
-    columns = [Column('attribute (%)', list(ATTRIBUTES), 'average as printed', 'mean')]
-    for key, values in table.values.items():
-        if key[0] in datasets:
-            cells = [table.show(key, value) for value in values]
-            heading = f'{DATASETS[key[0]]}\n{key[1]}'
-            columns.append(Column(heading, cells, table.show(key, table.averages[key]), f'{values.mean():.2f}'))
-    for model in results:
-        seeds = len(model.accuracy)
-        columns.append(_measured_column(model.name + (f'\n{seeds} seeds' if seeds > 1 else ''), model.accuracy))
-    columns += _baseline_columns(results)
-    remarks = dict(Measured=[_describe(model) for model in results], **{ERRORS_TITLE: find_errors(table, datasets)})
-    return Comparison(columns, {title: lines for title, lines in remarks.items() if lines})
+    datasets = [dataset] if dataset else list(DATASETS)
+    shown = [model for model in results if model.dataset in datasets]
+    if results and not shown:
+        raise DataError(f'no file is of a test on {DATASETS[dataset]}: show the dataset of the files, or both')
+    columns: List[Column] = []
+    differences: List[Column] = []
+    for key in datasets:
+        models = [model for model in shown if model.dataset == key]
+        columns += [_printed_column(table, (key, system)) for system in table.systems(key)]
+        columns += [_measured_column(model) for model in models]
+        columns += _baseline_columns(models)
+        differences += _difference_columns(table, models)
+    tables = [Table('Accuracy in percent', columns)]
+    if differences:
+        caption = 'Measured minus printed accuracy in percentage points; * the printed value is an error'
+        tables.append(Table(caption, differences))
+    remarks = {
+        'Measured': [_describe(table, model) for model in shown],
+        EXPECTATIONS_TITLE: list_expectations(table, shown, datasets),
+        ERRORS_TITLE: find_errors(table, datasets),
+    }
+    rows = [row for model in shown for row in model.rows]
+    return Comparison(tables, {title: lines for title, lines in remarks.items() if lines}, rows)
 
 
-def _measured_column(heading: str, values: np.ndarray) -> Column:
-    """A column of percentages ``(seeds, 40)``."""
-    return Column(heading, [_mean_and_std(seeds) for seeds in values.T], '', _mean_and_std(nan_mean(values)))
+def _printed_column(table: PublishedTable, key: Tuple[str, str]) -> Column:
+    values, average = table.values[key], table.averages[key]
+    cells = [table.show(key, value) for value in (*values, average)]
+    values = np.array([*values, average, values.mean()])
+    return Column(DATASETS[key[0]], PRINTED, key[1], [*cells, f'{values[-1]:.2f}'], values)
 
 
-def _mean_and_std(seeds: np.ndarray) -> str:
+def _measured_column(model: MeasuredResults) -> Column:
+    runs = len(model.accuracy)
+    # Folds, or halves that are exchanged, are more than seeds.
+    kind = 'seeds' if len(set(model.evaluated_on)) == 1 else 'runs'
+    name = model.name + (f'\n{runs} {kind}' if runs > 1 else '')
+    return _column_of_runs(model.dataset, name, model.accuracy)
+
+
+def _column_of_runs(dataset: str, name: str, values: np.ndarray, is_model: bool = True) -> Column:
+    """A column of percentages ``(runs, 40)``."""
+    means = nan_mean(values)
+    cells = [*map(_mean_and_std, values.T), '', _mean_and_std(means)]
+    values = np.array([*nan_mean(values, 0), np.nan, nan_mean(means)])
+    return Column(DATASETS[dataset], MEASURED, name, cells, values, is_model)
+
+
+def _mean_and_std(runs: np.ndarray) -> str:
     """Mean of the defined values, with the sample standard deviation if there are several; '-' for none."""
-    seeds = seeds[~np.isnan(seeds)]
-    if not len(seeds):
+    runs = runs[~np.isnan(runs)]
+    if not len(runs):
         return '-'
-    return f'{seeds.mean():.2f}' + (f' ± {seeds.std(ddof=1):.2f}' if len(seeds) > 1 else '')
+    return f'{runs.mean():.2f}' + (f' ± {runs.std(ddof=1):.2f}' if len(runs) > 1 else '')
 
 
 def _baseline_columns(results: Sequence[MeasuredResults]) -> List[Column]:
     """One column if all models were evaluated on the same images, otherwise one per test split, with their names."""
     splits: Dict[bytes, Tuple[np.ndarray, List[str]]] = {}
     for model in results:
-        baseline = model.majority_baseline
-        # Seeds share their test images, unless they are folds.
-        if all(np.array_equal(seed, baseline[0], equal_nan=True) for seed in baseline):
-            baseline = baseline[:1]
-        splits.setdefault(baseline.tobytes(), (baseline, []))[1].append(model.name)
+        # Seeds share their test images, unless they are folds. Rows that were kept are rounded.
+        runs = {run.round(4).tobytes(): run for run in model.majority_baseline}
+        key = b''.join(sorted(runs))
+        splits.setdefault(key, (np.array([*runs.values()]), []))[1].append(model.name)
     return [
-        _measured_column('majority' if len(splits) == 1 else f'majority\n{", ".join(names)}', baseline)
+        _column_of_runs(
+            results[0].dataset, 'majority' if len(splits) == 1 else f'majority\n{", ".join(names)}', baseline, False
+        )
         for baseline, names in splits.values()
     ]
 
 
-def _describe(model: MeasuredResults) -> str:
-    """What a model was evaluated on, and the attributes on which it is below the majority-class baseline."""
+def _difference_columns(table: PublishedTable, models: Sequence[MeasuredResults]) -> Iterator[Column]:
+    """Measured minus printed accuracies of models that are named after a system, such as 'IMCNN, zero-shot'."""
+    for model in models:
+        names = {system.lower(): system for system in table.systems(model.dataset)}
+        system = names.get(re.split('[,(]', model.name)[0].strip().lower())
+        if system:
+            key = model.dataset, system
+            measured = nan_mean(model.accuracy, 0)
+            mean = nan_mean(nan_mean(model.accuracy))
+            values = np.array(
+                [*(measured - table.values[key]), mean - table.averages[key], mean - table.values[key].mean()]
+            )
+            stars = ['*' if misprint else '' for misprint in find_misprints(table, key)] + ['', '']
+            cells = ['-' if np.isnan(value) else f'{value:+.2f}{star}' for value, star in zip(values, stars)]
+            yield Column(DATASETS[model.dataset], DIFFERENCE, model.name, cells, values)
+
+
+def _describe(table: PublishedTable, model: MeasuredResults) -> str:
+    """What a model was evaluated on, where it is below the majority-class baseline, and what is printed like it."""
+    accuracy = nan_mean(model.accuracy, 0)
     # The same share may differ in the last bit if it was computed differently.
-    below = nan_mean(model.accuracy, 0) < nan_mean(model.majority_baseline, 0) - 1e-9
+    below = accuracy < nan_mean(model.majority_baseline, 0) - 1e-9
     names = [name for name, worse in zip(ATTRIBUTES, below) if worse]
     listed = f' ({", ".join(names)})' if names else ''
     split = '; '.join(dict.fromkeys(model.evaluated_on))
-    return f'{model.name}: {split}; below the majority-class baseline on {len(names)} of 40{listed}'
+    text = f'{DATASETS[model.dataset]}, {model.name}: {split}'
+    text += f'; below the majority-class baseline on {len(names)} of 40{listed}'
+    known = ~np.isnan(accuracy)
+    systems = table.systems(model.dataset)
+    correlations = [
+        np.corrcoef(accuracy[known], table.values[model.dataset, system][known])[0, 1] for system in systems
+    ]
+    best = int(np.argmax(correlations))
+    return f'{text}; by attribute most like the printed {systems[best]} (correlation {correlations[best]:.2f})'

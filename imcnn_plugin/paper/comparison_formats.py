@@ -1,89 +1,69 @@
-"""A comparison with the paper as plain text, Markdown and LaTeX."""
+"""A comparison with the paper as plain text, Markdown, LaTeX, and JSON rows of what was measured."""
 
+import json
 import textwrap
-from typing import List
+from typing import List, Sequence
 
 from ..tables import aligned_lines, markdown_lines
-from .comparison import Column, Comparison
+from .comparison import ROWS, Column, Comparison
+from .comparison_latex import _format_latex
 
 # In characters. Five published and seven measured columns with standard deviations fit.
 MAX_WIDTH, MAX_HEADING = 200, 13
-_LATEX_ESCAPES = {
-    '\\': r'\textbackslash{}',
-    '~': r'\textasciitilde{}',
-    '^': r'\textasciicircum{}',
-    '<': '$<$',
-    '>': '$>$',
-    '±': r'$\pm$',
-    # After a line break or an item it would start an option.
-    '[': '{[}',
-    **{character: f'\\{character}' for character in '_%&#${}'},
-}
+_CORNER = 'attribute'
 
 
 def _format_text(comparison: Comparison) -> str:
-    """A table with aligned columns and wrapped headings, then the remarks."""
-    headings = [
-        [part for line in column.heading.split('\n') for part in textwrap.wrap(line, MAX_HEADING)]
-        for column in comparison.columns
-    ]
-    height = max(map(len, headings))
-    # Headings are bottom-aligned.
-    columns = [
-        [''] * (height - len(heading)) + heading + _cells(column)
-        for column, heading in zip(comparison.columns, headings)
-    ]
-    lines = aligned_lines(list(zip(*columns)), rules=(height, -2))
+    """Tables with aligned columns and wrapped headings, then the remarks. Of a wide table each dataset is apart."""
+    lines: List[str] = []
+    for table in comparison.tables:
+        parts = [_text_table(table.columns)]
+        if len(parts[0][-1]) > MAX_WIDTH:
+            datasets = dict.fromkeys(column.dataset for column in table.columns)
+            parts = [_text_table([column for column in table.columns if column.dataset == name]) for name in datasets]
+        lines += [f'{table.caption}:', '']
+        for part in parts:
+            lines += [*part, '']
     for title, remarks in comparison.remarks.items():
-        lines += ['', f'{title}:']
+        lines += [f'{title}:']
         lines += [
             textwrap.fill(line, MAX_WIDTH, initial_indent='- ', subsequent_indent='  ', break_on_hyphens=False)
             for line in remarks
         ]
-    return '\n'.join(lines) + '\n'
+        lines += ['']
+    return '\n'.join(lines[:-1]) + '\n'
 
 
-def _cells(column: Column) -> List[str]:
-    """The 42 cells under a heading."""
-    return [*column.cells, column.average, column.mean]
+def _text_table(columns: Sequence[Column]) -> List[str]:
+    headings = [
+        [_CORNER],
+        *(
+            [part for line in column.heading.split('\n') for part in textwrap.wrap(line, MAX_HEADING)]
+            for column in columns
+        ),
+    ]
+    height = max(map(len, headings))
+    cells = [list(ROWS), *(column.cells for column in columns)]
+    # Headings are bottom-aligned.
+    rows = zip(*([''] * (height - len(heading)) + heading + body for heading, body in zip(headings, cells)))
+    return aligned_lines(list(rows), rules=(height, -2))
 
 
 def _format_markdown(comparison: Comparison) -> str:
-    rows = zip(*([column.heading, *_cells(column)] for column in comparison.columns))
-    lines = markdown_lines(list(rows))
+    lines: List[str] = []
+    for table in comparison.tables:
+        rows = zip([_CORNER, *ROWS], *([column.heading, *column.cells] for column in table.columns))
+        lines += [f'{table.caption}:'.replace('*', r'\*'), '', *markdown_lines(list(rows)), '']
     for title, remarks in comparison.remarks.items():
-        lines += ['', f'{title}:', '', *(f'- {line}' for line in remarks)]
-    return '\n'.join(lines) + '\n'
+        lines += [f'{title}:', '', *(f'- {line}' for line in remarks), '']
+    return '\n'.join(lines[:-1]) + '\n'
 
 
-def _format_latex(comparison: Comparison) -> str:
-    """A ``tabular`` for the package booktabs, then lists."""
-
-    def row(cells):
-        return ' & '.join(cells) + r' \\'
-
-    def escape(text):
-        return text.translate(str.maketrans(_LATEX_ESCAPES))
-
-    headings = [escape(column.heading).replace('\n', r' \\ ') for column in comparison.columns]
-    body = [row(map(escape, cells)) for cells in zip(*map(_cells, comparison.columns))]
-    lines = [
-        r'% Needs \usepackage{booktabs}.',
-        rf'\begin{{tabular}}{{l{"r" * (len(comparison.columns) - 1)}}}',
-        r'\toprule',
-        row(rf'\shortstack[r]{{{heading}}}' for heading in headings),
-        r'\midrule',
-        *body[:-2],
-        r'\midrule',
-        *body[-2:],
-        r'\bottomrule',
-        r'\end{tabular}',
-    ]
-    for title, remarks in comparison.remarks.items():
-        lines += ['', rf'\noindent {escape(title)}:', r'\begin{itemize}']
-        lines += [*(rf'\item {escape(line)}' for line in remarks), r'\end{itemize}']
-    return '\n'.join(lines) + '\n'
+def _format_json(comparison: Comparison) -> str:
+    """The rows of the measured runs, one a line, which :func:`read_measured_results` takes back."""
+    rows = ',\n'.join(json.dumps(row) for row in comparison.rows)
+    return f'{{"measured": [\n{rows}\n]}}\n'
 
 
 # Functions from a Comparison to text, by the name of the format.
-FORMATS = dict(text=_format_text, markdown=_format_markdown, latex=_format_latex)
+FORMATS = dict(text=_format_text, markdown=_format_markdown, latex=_format_latex, json=_format_json)

@@ -1,62 +1,101 @@
+"""Measured accuracies, from reports of tests or from the rows that are kept of them."""
+
+import json
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from ..attributes import ATTRIBUTES
 from ..errors import DataError
-from ..evaluation import AttributeReport
+from ..evaluation import AttributeReport, describe_split
+from .published import DATASETS
+
+# What a row keeps of a report for each attribute, in percent.
+MEASURES = ('accuracy', 'majority_baseline', 'label_agreement')
+# Those that CelebA does not have.
+LFWA_PROTOCOLS = ('halves', 'whole', 'lfwa')
+_REQUIRED = dict(name=str, dataset=str, num_images=int, num_identities=int, **dict.fromkeys(MEASURES, dict))
+_OPTIONAL = dict(protocol=str, split=str, fold=int, seed=int)
 
 
 @dataclass(frozen=True)
 class MeasuredResults:
-    """Results of a model with one or more seeds, in percent, NaN where undefined.
+    """Results of a model on one dataset in one or more runs, in percent, NaN where undefined.
 
     Args:
         name: Name of the model.
-        accuracy: ``(seeds, 40)``, in the order of ``ATTRIBUTES``.
-        majority_baseline: Majority-class baseline of the evaluated images, ``(seeds, 40)``.
-        evaluated_on: For each seed, what it was evaluated on, in words.
+        dataset: Key of :data:`~imcnn_plugin.paper.DATASETS`.
+        accuracy: ``(runs, 40)``, in the order of ``ATTRIBUTES``.
+        majority_baseline: Majority-class baseline of the evaluated images, ``(runs, 40)``.
+        label_agreement: How often the labels of two images of an identity agree, ``(runs, 40)``.
+        evaluated_on: For each run, what it was evaluated on, in words.
+        rows: The row of each run, dicts for a JSON file.
     """
 
     name: str
+    dataset: str
     accuracy: np.ndarray
     majority_baseline: np.ndarray
+    label_agreement: np.ndarray
     evaluated_on: Tuple[str, ...]
+    rows: Tuple[dict, ...]
 
 
 def read_measured_results(arguments: Sequence[str]) -> List[MeasuredResults]:
-    """Results from ``NAME=FILE`` or ``FILE``, named after its folder. Files with the same name are seeds of one model.
+    """Results from ``NAME=FILE``, from ``FILE``, named after its folder, or from a file of rows, which have names.
+
+    ``FILE`` may be a pattern, such as ``work_dirs/sweep/*/per_attribute.json``.
+    Results with the same name on the same dataset are runs of one model.
 
     Raises:
-        DataError: A file is no report of CelebA's 40 attributes, or is given twice.
+        DataError: A file is no report of CelebA's 40 attributes, a row is damaged, or a run is given twice.
     """
-    reports: Dict[str, List[AttributeReport]] = {}
-    seen = set()
+    runs: Dict[Tuple[str, str], List[dict]] = {}
     for argument in arguments:
-        name, separator, path = argument.partition('=')
-        # The path of a file may contain an equals sign, too.
-        if not separator or Path(argument).is_file():
-            name, path = Path(argument).resolve().parent.name, argument
-        if not name or not path:
-            raise DataError(f'{argument}: expected NAME=FILE')
-        if Path(path).resolve() in seen:
-            raise DataError(f'{path} is given twice: give the file of each seed once')
-        seen.add(Path(path).resolve())
-        reports.setdefault(name, []).append(_load_celeba_report(path))
+        for row in _read_argument(argument):
+            others = runs.setdefault((row['name'], row['dataset']), [])
+            # Rows are rounded when they are written.
+            if _rounded(row) in map(_rounded, others):
+                raise DataError(f'{argument}: this run of {row["name"]} is given twice: give each run once')
+            others.append(row)
     return [
         MeasuredResults(
             name,
-            np.stack([report.column('accuracy', ATTRIBUTES) for report in seeds]),
-            np.stack([report.column('majority_baseline', ATTRIBUTES) for report in seeds]),
-            tuple(report.describe() for report in seeds),
+            dataset,
+            *(np.array([[row[key][label] for label in ATTRIBUTES] for row in rows], float) for key in MEASURES),
+            tuple(map(_describe_split, rows)),
+            tuple(map(_rounded, rows)),
         )
-        for name, seeds in reports.items()
+        for (name, dataset), rows in runs.items()
     ]
 
 
-def _load_celeba_report(path: str) -> AttributeReport:
+def tested_dataset(protocol: Optional[str], config: Optional[Mapping[str, Any]]) -> str:
+    """Key of :data:`~imcnn_plugin.paper.DATASETS` of a test's data: LFWA if protocol or config say so, else CelebA."""
+    kind = (((config or {}).get('test_dataloader') or {}).get('dataset') or {}).get('type')
+    return 'lfwa' if protocol in LFWA_PROTOCOLS or str(kind).endswith('LFWA') else 'celeba'
+
+
+def _read_argument(argument: str) -> List[dict]:
+    name, separator, path = argument.partition('=')
+    # The path of a file may contain an equals sign, too.
+    if not separator or Path(argument).is_file():
+        name, path = None, argument
+    if name == '' or not path:
+        raise DataError(f'{argument}: expected NAME=FILE')
+    found = []
+    for file in sorted(glob(path)) or [path]:
+        rows = _read_rows(file)
+        if rows and name:
+            raise DataError(f'{argument}: the rows of {file} have names: leave {name}= out')
+        found += [_row_of_report(name or Path(file).resolve().parent.name, file)] if rows is None else rows
+    return found
+
+
+def _row_of_report(name: str, path: str) -> dict:
     report = AttributeReport.load(path)
     missing = [name for name in ATTRIBUTES if name not in report.attributes]
     unknown = [name for name in report.attributes if name not in ATTRIBUTES]
@@ -65,4 +104,54 @@ def _load_celeba_report(path: str) -> AttributeReport:
             f"{path}: 'attributes' are not CelebA's 40: {len(missing)} are missing {missing[:3]}, "
             f'{len(unknown)} are unknown {unknown[:3]}'
         )
-    return report
+    return dict(
+        name=name,
+        dataset=tested_dataset(report.protocol, report.config),
+        **{key: getattr(report, key) for key in _OPTIONAL if getattr(report, key) is not None},
+        num_images=report.num_images,
+        num_identities=report.num_identities,
+        **{key: {label: report.attributes[label][key] for label in ATTRIBUTES} for key in MEASURES},
+    )
+
+
+def _read_rows(path: Union[str, Path]) -> Optional[List[dict]]:
+    """The rows of a file of them; None if it is another file, or none.
+
+    Raises:
+        DataError: A row is damaged.
+    """
+    try:
+        content = json.loads(Path(path).read_bytes())
+        rows = content['measured']
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(rows, list):
+        raise DataError(f"{path}: 'measured' is {str(rows)[:60]!r}, expected a list of rows")
+    for number, row in enumerate(rows, 1):
+        _check_row(f'{path}, row {number}', row)
+    return rows
+
+
+def _check_row(where: str, row: Any) -> None:
+    for key, kind in (*_REQUIRED.items(), *_OPTIONAL.items()):
+        value = row.get(key) if isinstance(row, dict) else None
+        if type(value) is not kind and not (key in _OPTIONAL and value is None):
+            raise DataError(f"{where}: '{key}' is {str(value)[:60]!r}, expected {kind.__name__}")
+    if row['dataset'] not in DATASETS:
+        raise DataError(f"{where}: 'dataset' is {row['dataset']!r}, expected one of {list(DATASETS)}")
+    for key in MEASURES:
+        for label in ATTRIBUTES:
+            value = row[key].get(label, 'missing')
+            if value is not None and not (type(value) in (int, float) and 0 <= value <= 100):
+                raise DataError(f'{where}: {key} of {label} is {value!r}, expected a percentage or null')
+
+
+def _rounded(row: dict) -> dict:
+    """A row with four decimals, as it is kept."""
+    shares = {key: {label: value and round(value, 4) for label, value in row[key].items()} for key in MEASURES}
+    return {**row, **shares}
+
+
+def _describe_split(row: dict) -> str:
+    size = f'{row["num_images"]:,} images of {row["num_identities"]:,} identities'
+    return ': '.join(filter(None, [describe_split(row), size]))

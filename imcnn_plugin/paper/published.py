@@ -68,6 +68,14 @@ def find_errors(table: PublishedTable, datasets: Sequence[str] = tuple(DATASETS)
     return [line for dataset in datasets for finder in finders for line in finder(table, dataset)]
 
 
+def find_misprints(table: PublishedTable, key: Tuple[str, str]) -> np.ndarray:
+    """Which values of a column are errors of print, booleans ``(40, )``: those of repeated rows, and copied ones."""
+    dataset, system = key
+    repeated = [i for pair in _repeated_rows(table, dataset) for i in pair]
+    copied = [i for other, i, _ in _copied_values(table, dataset) if other == system]
+    return np.isin(np.arange(len(ATTRIBUTES)), [*repeated, *copied])
+
+
 def _find_wrong_averages(table: PublishedTable, dataset: str) -> List[str]:
     """Printed averages that differ from the mean of their column by more than rounding."""
     lines = []
@@ -84,34 +92,48 @@ def _find_wrong_averages(table: PublishedTable, dataset: str) -> List[str]:
 
 
 def _find_repeated_rows(table: PublishedTable, dataset: str) -> List[str]:
-    """Pairs of attributes for which every system has the same values."""
     rows, systems = table.rows(dataset), table.systems(dataset)
     return [
         f'{DATASETS[dataset]}: {ATTRIBUTES[i]} and {ATTRIBUTES[j]} have identical rows, '
         + ', '.join(table.show((dataset, system), value) for system, value in zip(systems, rows[i]))
-        for i, j in combinations(range(len(rows)), 2)
-        if (rows[i] == rows[j]).all()
+        for i, j in _repeated_rows(table, dataset)
     ]
 
 
+def _repeated_rows(table: PublishedTable, dataset: str) -> List[Tuple[int, int]]:
+    """Pairs of attributes for which every system has the same values."""
+    rows = table.rows(dataset)
+    return [(i, j) for i, j in combinations(range(len(rows)), 2) if (rows[i] == rows[j]).all()]
+
+
 def _find_copied_values(table: PublishedTable, dataset: str) -> List[str]:
-    """Outliers that a system also has for another attribute.
+    lines = []
+    for system, i, twins in _copied_values(table, dataset):
+        key = dataset, system
+        others = [table.values[dataset, other][i] for other in table.systems(dataset) if other != system]
+        lines.append(
+            f'{DATASETS[dataset]}, {system}: {ATTRIBUTES[i]} has the value of '
+            f'{" and ".join(ATTRIBUTES[j] for j in twins)}, {table.show(key, table.values[key][i])}, but the median '
+            f'of the other systems is {np.median(others):.2f}'
+        )
+    return lines
+
+
+def _copied_values(table: PublishedTable, dataset: str) -> List[Tuple[str, int, List[int]]]:
+    """Outliers that a system also has for other attributes: the system, the attribute, and the others.
 
     Outliers are more than ``OUTLIER`` points from the median of the other systems. Columns of whole numbers are
     skipped, since their values often coincide.
     """
-    lines = []
+    found = []
     rows = table.rows(dataset)
     for column, system in enumerate(table.systems(dataset)):
-        key, values = (dataset, system), rows[:, column]
+        values = rows[:, column]
         medians = np.median(np.delete(rows, column, 1), 1)
-        for i in np.flatnonzero(np.abs(values - medians) > OUTLIER) if table.decimals[key] else ():
-            if twins := [ATTRIBUTES[j] for j in np.flatnonzero(values == values[i]) if j != i]:
-                lines.append(
-                    f'{DATASETS[dataset]}, {system}: {ATTRIBUTES[i]} has the value of {" and ".join(twins)}, '
-                    f'{table.show(key, values[i])}, but the median of the other systems is {medians[i]:.2f}'
-                )
-    return lines
+        for i in np.flatnonzero(np.abs(values - medians) > OUTLIER) if table.decimals[dataset, system] else ():
+            if twins := [j for j in np.flatnonzero(values == values[i]) if j != i]:
+                found.append((system, i, twins))
+    return found
 
 
 def _find_reversed_orders(table: PublishedTable, dataset: str) -> List[str]:

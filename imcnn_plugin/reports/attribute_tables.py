@@ -7,7 +7,7 @@ import numpy as np
 
 from ..attributes import ATTRIBUTES
 from ..evaluation import AttributeReport, calibration_errors, describe_split, mean_or_none, paired_interval
-from ..paper import DATASETS, WINNER, read_published
+from ..paper import DATASETS, WINNER, read_published, tested_dataset
 from .split_predictions import SplitPredictions
 from .work_dir import WorkDir, _attribute_groups, _planned_epochs
 
@@ -58,8 +58,7 @@ def _published_accuracies(
     """The paper's IMCNN by attribute, its average, and the dataset's name; nothing for other attributes."""
     if set(report.attributes) != set(ATTRIBUTES):
         return {}, None, None
-    dataset = ((run.config or {}).get('test_dataloader') or {}).get('dataset', {})
-    subset = 'lfwa' if dataset.get('type') in ('LFWA', 'PackedLFWA') else 'celeba'
+    subset = tested_dataset(report.protocol, run.config)
     table, key = read_published(), (subset, WINNER)
     return dict(zip(ATTRIBUTES, table.values[key].tolist())), table.averages[key], DATASETS[subset]
 

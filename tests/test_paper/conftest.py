@@ -11,11 +11,11 @@ from imcnn_plugin.evaluation import PERCENTAGES
 def write_report():
     """A function that writes a ``per_attribute.json`` with percentages ``(40, )``, in which NaN becomes null."""
 
-    def write(path, accuracy, baseline, **others):
+    def write(path, accuracy, baseline, label_agreement=None, **others):
         attributes = {}
         for name, *values in zip(ATTRIBUTES, accuracy, baseline):
             values = [None if np.isnan(value) else float(value) for value in values]
-            columns = dict.fromkeys(PERCENTAGES, 50.0)
+            columns = dict(dict.fromkeys(PERCENTAGES, 50.0), label_agreement=label_agreement)
             attributes[name] = dict(columns, num_labelled=100, accuracy=values[0], majority_baseline=values[1])
         report = dict(protocol='official', split='test', num_images=100, num_identities=30, attributes=attributes)
         report |= dict(mean_accuracy=50.0, means=dict.fromkeys(PERCENTAGES, 50.0), groups={})

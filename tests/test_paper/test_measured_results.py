@@ -1,9 +1,10 @@
 import json
 
+import numpy as np
 import pytest
 
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.paper import read_measured_results
+from imcnn_plugin.paper import FORMATS, compare, read_measured_results, read_published
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,89 @@ def test_reports_of_other_attributes_are_rejected(numbers, tmp_path, write_repor
     path.write_text(json.dumps(report))
     with pytest.raises(DataError, match=r"40 are missing \['5_o_Clock_Shadow', .*, 1 are unknown \['Hat'\]"):
         read_measured_results([str(path)])
+
+
+@pytest.mark.parametrize(
+    'others, dataset',
+    [
+        (dict(), 'celeba'),
+        (dict(protocol='kfold', fold=1), 'celeba'),
+        (dict(config=dict(test_dataloader=dict(dataset=dict(type='PackedFaces')))), 'celeba'),
+        (dict(config=dict(test_dataloader=None)), 'celeba'),
+        (dict(protocol='lfwa'), 'lfwa'),
+        (dict(protocol='halves', fold=1), 'lfwa'),
+        (dict(protocol='whole', split='all'), 'lfwa'),
+        (dict(protocol='kfold', config=dict(test_dataloader=dict(dataset=dict(type='LFWA')))), 'lfwa'),
+        (dict(protocol='kfold', config=dict(test_dataloader=dict(dataset=dict(type='PackedLFWA')))), 'lfwa'),
+    ],
+)
+def test_a_report_knows_its_dataset(numbers, tmp_path, write_report, others, dataset):
+    path = write_report(tmp_path / 'x.json', numbers[0][0], numbers[1], **others)
+    [result] = read_measured_results([f'ours={path}'])
+    assert result.dataset == dataset
+
+
+def test_a_pattern_names_several_files(seeds, tmp_path):
+    [result] = read_measured_results([f'ours={tmp_path}/seed*/per_attribute.json'])
+    assert len(result.accuracy) == 3
+    results = read_measured_results([f'{tmp_path}/seed*/per_attribute.json'])
+    assert [result.name for result in results] == ['seed0', 'seed1', 'seed2']
+    with pytest.raises(DataError, match='none.* cannot be read'):
+        read_measured_results([f'ours={tmp_path}/none*/per_attribute.json'])
+
+
+@pytest.fixture
+def rows(numbers, tmp_path, write_report):
+    """A file of the rows of two runs, in which a value is undefined."""
+    accuracy = numbers[0].copy()
+    accuracy[0, 3] = np.nan
+    paths = [write_report(tmp_path / f'{i}.json', accuracy[i], numbers[1], protocol='halves') for i in range(2)]
+    results = read_measured_results([f'ours={path}' for path in paths])
+    path = tmp_path / 'rows.json'
+    path.write_text(FORMATS['json'](compare(read_published(), results)))
+    return path
+
+
+def test_rows_are_read_as_they_were_measured(rows, numbers, tmp_path):
+    [result] = read_measured_results([str(rows)])
+    assert (result.name, result.dataset, result.accuracy.shape) == ('ours', 'lfwa', (2, 40))
+    np.testing.assert_allclose(result.accuracy[1], numbers[0][1], atol=5e-5)
+    assert np.flatnonzero(np.isnan(result.accuracy[0])).tolist() == [3] and np.isnan(result.label_agreement).all()
+    assert result.evaluated_on == ('protocol halves, split test: 100 images of 30 identities',) * 2
+
+
+def test_a_run_is_added_to_rows_but_not_twice(rows, numbers, tmp_path, write_report):
+    third = write_report(tmp_path / '2.json', numbers[0][2], numbers[1], protocol='halves')
+    [result] = read_measured_results([str(rows), f'ours={third}'])
+    assert len(result.accuracy) == 3
+    with pytest.raises(DataError, match=r'1.json: this run of ours is given twice'):
+        read_measured_results([str(rows), f'ours={tmp_path}/1.json'])
+    with pytest.raises(DataError, match='leave theirs= out'):
+        read_measured_results([f'theirs={rows}'])
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda row: row.pop('num_images'), "row 2: 'num_images' is 'None', expected int"),
+        (lambda row: row.update(seed='0'), "row 2: 'seed' is '0', expected int"),
+        (lambda row: row.update(dataset='mnist'), "row 2: 'dataset' is 'mnist', expected one of"),
+        (lambda row: row['accuracy'].pop('Young'), "row 2: accuracy of Young is 'missing'"),
+        (lambda row: row['majority_baseline'].update(Male=101), 'row 2: majority_baseline of Male is 101, expected a'),
+        (lambda row: row['accuracy'].update(Male=True), 'row 2: accuracy of Male is True, expected a percentage'),
+    ],
+)
+def test_damaged_rows_are_rejected(rows, change, message):
+    content = json.loads(rows.read_text())
+    change(content['measured'][1])
+    rows.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=f'rows.json, {message}') as error:
+        read_measured_results([str(rows)])
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('measured', [None, {}, [1]])
+def test_what_is_no_list_of_rows_is_rejected(tmp_path, measured):
+    (tmp_path / 'x.json').write_text(json.dumps(dict(measured=measured)))
+    with pytest.raises(DataError, match="x.json(: 'measured' is .*, expected a list|, row 1: 'name' is 'None')"):
+        read_measured_results([str(tmp_path / 'x.json')])

@@ -13,6 +13,7 @@ from imcnn_plugin.paper.published import (
     _find_unbeaten,
     _find_wrong_averages,
     find_errors,
+    find_misprints,
     read_published,
 )
 
@@ -122,6 +123,16 @@ def test_finds_a_value_copied_elsewhere(table):
     assert line == (
         'CelebA, MCNN: Male has the value of Pointy_Nose, 77.47, but the median of the other systems is 98.09'
     )
+
+
+def test_misprints_are_repeated_rows_and_copied_values(table):
+    def found(key, table=table):
+        return [ATTRIBUTES[i] for i in np.flatnonzero(find_misprints(table, key))]
+
+    assert found(('lfwa', 'IMCNN')) == ['Double_Chin', 'Receding_Hairline', 'Rosy_Cheeks']
+    assert found(('lfwa', 'MCNN')) == found(('lfwa', 'LNets+ANet')) == ['Receding_Hairline', 'Rosy_Cheeks']
+    assert found(('celeba', 'IMCNN')) == []
+    assert found(('celeba', 'MCNN'), changed(table, {('celeba', 'MCNN', 'Male'): 77.47})) == ['Male']
 
 
 def test_columns_of_whole_numbers_are_skipped(table):

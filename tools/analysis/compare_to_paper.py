@@ -1,10 +1,14 @@
-"""Prints the paper's Table 3 and what is wrong in it, with measured accuracies beside it where files are given."""
+"""Prints both halves of the paper's Table 3, with measured accuracies beside them, and what is wrong in it."""
 
 import argparse
+from pathlib import Path
 
 from imcnn_plugin.cli import run_tool
-from imcnn_plugin.files import write_text
+from imcnn_plugin.files import read_text, write_text
 from imcnn_plugin.paper import DATASETS, FORMATS, compare, read_measured_results, read_published
+
+# What a page has above this line is kept when the table is written again.
+MARK = '<!-- Made by tools/analysis/compare_to_paper.py from here on. -->\n'
 
 
 def main():
@@ -13,16 +17,29 @@ def main():
         'files',
         nargs='*',
         metavar='NAME=FILE',
-        help="per_attribute.json of a test; without NAME= its folder's name is taken; files of one name are seeds",
+        help="per_attribute.json of a test, or a pattern of several, in quotes; without NAME= its folder's name is "
+        'taken. Files of one name on one dataset are seeds. A model that is named after a system of the table, such '
+        "as 'IMCNN' or 'IMCNN, zero-shot', also gets a column of differences. Or the rows that --format json wrote",
     )
-    parser.add_argument('--set', choices=DATASETS, help="the paper's columns (default celeba; without files both)")
-    parser.add_argument('--format', choices=FORMATS, default='text', help='default text')
-    parser.add_argument('--out', metavar='FILE', help='write there, not to the console')
+    parser.add_argument('--set', choices=DATASETS, help='show only this dataset (default: both)')
+    parser.add_argument(
+        '--format',
+        choices=FORMATS,
+        default='text',
+        help='default text; latex needs booktabs, graphicx and rotating; json: the rows of what was measured',
+    )
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help=f'write there, not to the console; what it has above a line {MARK.strip()} is kept',
+    )
     # Files may stand on both sides of an option.
     args = parser.parse_intermixed_args()
     text = FORMATS[args.format](compare(read_published(), read_measured_results(args.files), args.set))
     if args.out:
-        write_text(args.out, text)
+        page = read_text(args.out) if Path(args.out).is_file() else ''
+        above, mark, _ = page.partition(MARK)
+        write_text(args.out, f'{above}{mark}\n{text}' if mark else text)
         text = f'written to {args.out}\n'
     print(text, end='')
 
