@@ -15,6 +15,7 @@ import pytest
 from benchlib.variant_cost import cost_table
 
 from imcnn_plugin.experiments import SweepTable, group_rows, read_rows
+from imcnn_plugin.paper import FORMATS, compare, read_measured_results, read_published
 from imcnn_plugin.tables import markdown_lines
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -117,6 +118,15 @@ def test_links_lead_somewhere(page):
 def test_tables_of_results_are_those_of_their_rows(rows):
     table = SweepTable(group_rows(read_rows(rows))).markdown()
     assert rows.with_suffix('.md').read_text() == table, 'make it again with tools/sweep.py --table-only --markdown'
+
+
+def test_table_of_the_paper_is_that_of_its_rows():
+    results = read_measured_results([str(REPOSITORY / 'docs' / 'results' / 'paper_table.json')])
+    made = FORMATS['markdown'](compare(read_published(), results))
+    text, _, table = (REPOSITORY / 'docs' / 'paper_table.md').read_text().partition(' from here on. -->\n\n')
+    assert table == made, 'make it again with tools/analysis/compare_to_paper.py, see the page'
+    # What the training split's majority classes score is in no table.
+    assert {figure for figure in re.findall(r'\b\d\d\.\d\d\b', text) if figure not in table} <= {'80.50'}
 
 
 def test_cost_of_the_results_page_is_that_of_its_file():

@@ -1,7 +1,6 @@
 """What is built from the sources, without a network, and what an index of the configs says of them."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from modelindex.load_model_index import load as load_index
 from packaging.requirements import Requirement
+
+from imcnn_plugin.paper import read_measured_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text())['project']
@@ -217,12 +218,8 @@ def test_sizes_in_the_index_are_those_of_the_networks(models):
 
 
 def test_results_in_the_index_are_those_of_the_documentation(models):
-    lines = (REPOSITORY / 'docs' / 'paper_table.md').read_text().splitlines()
-    table = [line for line in lines if line.startswith('| ')]
-    cells = [re.split(r' *\| *', line.strip('| ')) for line in table]
-    [head] = [row for row in cells if row[0].startswith('attribute')]
-    [mean] = [row for row in cells if row[0] == 'mean']
-    measured = dict(zip(head, mean))
+    rows = read_measured_results([str(REPOSITORY / 'docs' / 'results' / 'paper_table.json')])
+    measured = {result.name: f'{result.accuracy.mean():.2f}' for result in rows if result.dataset == 'celeba'}
     columns = dict(imcnn='IMCNN', attr_net='ATTR Net', mcnn='MCNN', mcnn_aux='MCNN-AUX', id_net='ID Net',
                    imcnn_dense='IMCNN-Dense', resnet18='ResNet-18')  # fmt: skip
     found = {name: model.results[0].metrics['Mean Accuracy'] for name, model in models.items() if model.results}

@@ -135,19 +135,21 @@ def _mean_and_std(runs: np.ndarray) -> str:
 
 
 def _baseline_columns(results: Sequence[MeasuredResults]) -> List[Column]:
-    """One column if all models were evaluated on the same images, otherwise one per test split, with their names."""
-    splits: Dict[bytes, Tuple[np.ndarray, List[str]]] = {}
+    """One column if all models were evaluated on the same images, otherwise one per test split, with its size."""
+    splits: Dict[bytes, Dict[bytes, Tuple[np.ndarray, int]]] = {}
     for model in results:
         # Seeds share their test images, unless they are folds. Rows that were kept are rounded.
-        runs = {run.round(4).tobytes(): run for run in model.majority_baseline}
-        key = b''.join(sorted(runs))
-        splits.setdefault(key, (np.array([*runs.values()]), []))[1].append(model.name)
-    return [
-        _column_of_runs(
-            results[0].dataset, 'majority' if len(splits) == 1 else f'majority\n{", ".join(names)}', baseline, False
-        )
-        for baseline, names in splits.values()
-    ]
+        runs = {
+            run.round(4).tobytes(): (run, row['num_images']) for run, row in zip(model.majority_baseline, model.rows)
+        }
+        splits.setdefault(b''.join(sorted(runs)), runs)
+    columns = []
+    for runs in splits.values():
+        baselines, sizes = zip(*runs.values())
+        images = f'of {" and ".join(f"{size:,}" for size in sizes)} images'
+        name = 'majority' + (f'\n{images}' if len(splits) > 1 else '')
+        columns.append(_column_of_runs(results[0].dataset, name, np.array(baselines), False))
+    return columns
 
 
 def _difference_columns(table: PublishedTable, models: Sequence[MeasuredResults]) -> Iterator[Column]:

@@ -74,7 +74,7 @@ def test_each_half_of_the_table_has_the_measurements_of_its_dataset(numbers, tmp
     files = [
         write_report(tmp_path / 'a.json', accuracy[0], baseline),
         write_report(tmp_path / 'b.json', accuracy[1], baseline + 1, protocol='halves', fold=0),
-        write_report(tmp_path / 'c.json', accuracy[2], baseline + 2, protocol='whole', split='all'),
+        write_report(tmp_path / 'c.json', accuracy[2], baseline + 2, protocol='whole', num_images=1234),
     ]
     results = read_measured_results([f'IMCNN={files[1]}', f'IMCNN={files[0]}', f'IMCNN, zero-shot={files[2]}'])
     comparison = compare(read_published(), results)
@@ -87,8 +87,8 @@ def test_each_half_of_the_table_has_the_measurements_of_its_dataset(numbers, tmp
     assert found == {
         'LFWA measured IMCNN': f'{accuracy[1, 0]:.2f}',
         'LFWA measured IMCNN, zero-shot': f'{accuracy[2, 0]:.2f}',
-        'LFWA measured majority IMCNN': f'{baseline[0] + 1:.2f}',
-        'LFWA measured majority IMCNN, zero-shot': f'{baseline[0] + 2:.2f}',
+        'LFWA measured majority of 100 images': f'{baseline[0] + 1:.2f}',
+        'LFWA measured majority of 1,234 images': f'{baseline[0] + 2:.2f}',
     }
     assert 'protocol halves, split test, fold 0: 100 images' in comparison.remarks['Measured'][0]
     lfwa = compare(read_published(), results, 'lfwa')
@@ -155,7 +155,7 @@ def test_each_test_split_has_its_majority_baseline(seeds, numbers, tmp_path, wri
     comparison = compare(read_published(), read_measured_results(arguments))
     names = [column.name for column in columns(comparison, MEASURED)]
     assert names == [
-        'seed0', 'seed1', 'folds\n2 runs', 'four\n4 runs', 'majority\nseed0, seed1', 'majority\nfolds, four'
+        'seed0', 'seed1', 'folds\n2 runs', 'four\n4 runs', 'majority\nof 100 images', 'majority\nof 100 and 100 images'
     ]  # fmt: skip
     assert columns(comparison, MEASURED)[-1].cells[0] == f'{baseline[0] + 0.5:.2f} ± {np.sqrt(0.5):.2f}'
     assert (
