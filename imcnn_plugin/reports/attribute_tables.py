@@ -11,32 +11,72 @@ from ..paper import DATASETS, WINNER, read_published, tested_dataset
 from .split_predictions import SplitPredictions
 from .work_dir import WorkDir, _attribute_groups, _planned_epochs
 
+# How many attributes the summary names at each end, and the calibration error, in points, from which it warns.
+NAMED, MISCALIBRATED = 5, 10
 
-def _attribute_table(run: WorkDir, report: AttributeReport, predictions: Optional[SplitPredictions]) -> Dict[str, Any]:
-    """Rows of attributes and of groups, the means, and which columns to show."""
+
+def _attribute_table(
+    run: WorkDir,
+    report: AttributeReport,
+    predictions: Optional[SplitPredictions],
+    other: Optional[AttributeReport] = None,
+) -> Dict[str, Any]:
+    """Rows of attributes and of groups, the means, and which columns to show; ``other`` is of a second run."""
     published, average, subset = _published_accuracies(run, report)
     ece = np.full(len(report.attributes), np.nan)
     if predictions:
         ece = calibration_errors(predictions.probabilities, predictions.targets)[0]
     rows = [
-        dict(values, name=name, gain=_gain(values), published=published.get(name), ece=error)
+        dict(
+            values,
+            name=name,
+            gain=_gain(values),
+            published=published.get(name),
+            ece=error,
+            **_beside(values, other.attributes[name] if other else None),
+        )
         for (name, values), error in zip(report.attributes.items(), ece)
     ]
     groups = predictions.groups if predictions else _attribute_groups(run.config)
     labels = {group['name']: group['labels'] for group in groups}
     return dict(
         rows=rows,
-        means=dict(report.means, gain=_gain(report.means), published=average, ece=mean_or_none(ece)),
+        means=dict(
+            report.means,
+            gain=_gain(report.means),
+            published=average,
+            ece=mean_or_none(ece),
+            **_beside(report.means, other.means if other else None),
+        ),
         groups=[
             _group_row(name, accuracy, [row for row in rows if row['name'] in labels.get(name, ())])
             for name, accuracy in report.groups.items()
         ],
         below=[row['name'] for row in rows if row['gain'] is not None and row['gain'] < -1e-9],
+        summary=_summary(rows),
         interval=_accuracy_interval(report),
         images=report.count_images(),
         split=describe_split(vars(report)),
         subset=subset,
         thresholds=len({row['threshold'] for row in rows}) > 1,
+    )
+
+
+def _beside(values: dict, other: Optional[dict]) -> Dict[str, Optional[float]]:
+    """The accuracy of a second run, and how much higher that of this one is."""
+    pair = values['accuracy'], other and other['accuracy']
+    return dict(other=pair[1], difference=None if None in pair else pair[0] - pair[1])
+
+
+def _summary(rows: List[dict]) -> Dict[str, List[Tuple[str, float]]]:
+    """The attributes with the largest and the smallest gains, and those whose probabilities are far off."""
+    gains = sorted(((row['name'], row['gain']) for row in rows if row['gain'] is not None), key=lambda pair: -pair[1])
+    errors = [(row['name'], float(row['ece'])) for row in rows if row['ece'] >= MISCALIBRATED]
+    named = min(NAMED, len(gains) // 2)
+    return dict(
+        best=gains[:named],
+        worst=gains[::-1][:named],
+        miscalibrated=sorted(errors, key=lambda pair: -pair[1])[:NAMED],
     )
 
 

@@ -31,6 +31,7 @@ def write_report(
     data_root: Optional[str] = None,
     checkpoint: Optional[str] = None,
     pictures: bool = False,
+    compare: Union[str, Path, None] = None,
 ) -> Tuple[Path, List[str]]:
     """Writes the report of a work directory.
 
@@ -40,17 +41,20 @@ def write_report(
         data_root: The dataset directory; by default the one used in training, if it exists.
         checkpoint: A file to use instead of the best checkpoint of the directory, such as a calibrated one.
         pictures: Show the images of the worst errors.
+        compare: The work directory of a second run, whose accuracies stand beside.
 
     Returns:
         The page's path, and one line for everything that is missing in it.
 
     Raises:
-        DataError: The directory holds nothing of a run, a file in it is damaged, or the page cannot be written.
+        DataError: A directory holds nothing of a run, a file in it is damaged, the second run has no results or other
+            attributes, or the page cannot be written.
         IMCNNError: The test split cannot be predicted, but ``data_root`` or ``checkpoint`` is given. Without them, the
             page has a line instead.
     """
     run = read_work_dir(work_dir, checkpoint)
     path = writable(Path(out or run.path / 'report.html'))
+    second = _read_second(run, compare) if compare else None
     predictions = None
     try:
         if run.checkpoint is None:
@@ -60,9 +64,30 @@ def write_report(
         if data_root or checkpoint:
             raise
         run.notes.append(f'The test split was not predicted: {error}.')
-    notes = [*run.notes, *_find_mismatches(run, predictions)]
-    write_text(path, _render_page(run, predictions, notes, pictures))
+    notes = [*run.notes, *_find_mismatches(run, predictions), *_find_differences(run, second)]
+    write_text(path, _render_page(run, predictions, notes, pictures, second))
     return path, notes
+
+
+def _read_second(run: WorkDir, compare: Union[str, Path]) -> WorkDir:
+    """The run that another one is compared with."""
+    second = read_work_dir(compare)
+    if second.report is None:
+        raise DataError(f'{second.path} has no per_attribute.json to compare with: test that run first')
+    if run.report and set(second.report.attributes) != set(run.report.attributes):
+        raise DataError(
+            f'{second.path} was evaluated on other attributes than {run.path}: compare runs of one dataset'
+        )
+    return second
+
+
+def _find_differences(run: WorkDir, second: Optional[WorkDir]) -> Iterator[str]:
+    """A line if two runs were evaluated on different images."""
+    if second and run.report and second.report.checksums != run.report.checksums:
+        yield (
+            f'{second.name} was evaluated on other images ({second.report.describe()}): differences to it are not of '
+            'the models alone.'
+        )
 
 
 def _find_mismatches(run: WorkDir, predictions: Optional[SplitPredictions]) -> Iterator[str]:
@@ -82,7 +107,11 @@ def _find_mismatches(run: WorkDir, predictions: Optional[SplitPredictions]) -> I
 
 
 def _render_page(
-    run: WorkDir, predictions: Optional[SplitPredictions], notes: List[str], pictures: bool = False
+    run: WorkDir,
+    predictions: Optional[SplitPredictions],
+    notes: List[str],
+    pictures: bool = False,
+    second: Optional[WorkDir] = None,
 ) -> str:
     """The page's HTML."""
     report = predictions.report if predictions else run.report
@@ -92,7 +121,8 @@ def _render_page(
         facts=list(_run_facts(run, report)),
         config_text=run.config_text,
         figures=[(svg_uri(figure), caption) for figure, caption in plot_training_curves(run.log)] if run.log else [],
-        table=_attribute_table(run, report, predictions) if report else None,
+        table=_attribute_table(run, report, predictions, second and second.report) if report else None,
+        second=second and second.path.resolve().name,
         predicted=predictions is not None,
         pictures=pictures,
     )

@@ -114,6 +114,45 @@ def test_the_table_shows_the_metrics_of_the_predictions(predictions, tmp_path):
     assert 'one thing is missing' in page.text
 
 
+def test_the_first_screen_says_what_counts(predictions, tmp_path):
+    page = Page(_render_page(make_run(tmp_path), predictions, []))
+    rows = [(name, float(row[page.table('attributes')['Attribute'].index('Gain')]))
+            for name, row in page.table('attributes').items() if name in ATTRIBUTES]  # fmt: skip
+    rows.sort(key=lambda row: row[1])
+    text = ' '.join(page.text.split())
+    [least] = re.findall(r'Least: (.*?)\.(?: Look|$)', text)
+    assert least == ', '.join(f'{name} ({gain:+.1f})' for name, gain in rows[:5])
+    below = [name for name in ATTRIBUTES if dict(rows)[name] < 0]
+    assert below and f'Look at the {len(below)} below the baseline: {", ".join(below)}.' in text
+    means = predictions.report.means
+    gain = means['accuracy'] - means['majority_baseline']
+    assert f'predicts {means["accuracy"]:.1f} % of the labels as they are, {gain:.1f} points more than always' in text
+
+
+def test_a_second_run_stands_beside(predictions, tmp_path):
+    second = predict(ATTRIBUTES, NINE_GROUPS, seed=1).report
+    for name, report in (('one', predictions.report), ('two', second)):
+        (tmp_path / name).mkdir()
+        report.save(tmp_path / name)
+    path, notes = write_report(tmp_path / 'one', compare=tmp_path / 'two')
+    page = Page(path.read_text())
+    headings, *rows = page.tables['attributes'][0]
+    for row in rows:
+        if row[0] in ATTRIBUTES:
+            one, two = (report.attributes[row[0]]['accuracy'] for report in (predictions.report, second))
+            assert row[headings.index('two')] == f'{two:.2f}'
+            assert float(row[headings.index('Difference')]) == pytest.approx(one - two, abs=0.011)
+    assert re.search(r'points (more|less)\s+than two', page.text)
+    (tmp_path / 'none').mkdir()
+    (tmp_path / 'none' / 'a.py').write_text('train_cfg = dict(max_epochs=1)')
+    with pytest.raises(DataError, match='none has no per_attribute.json to compare with'):
+        write_report(tmp_path / 'one', compare=tmp_path / 'none')
+    (tmp_path / 'other').mkdir()
+    predict(['a', 'b']).report.save(tmp_path / 'other')
+    with pytest.raises(DataError, match='other was evaluated on other attributes'):
+        write_report(tmp_path / 'one', compare=tmp_path / 'other')
+
+
 def test_the_other_tables_show_the_same_predictions(predictions, tmp_path):
     page = Page(_render_page(make_run(tmp_path), predictions, []))
     male = predictions.targets[:, ATTRIBUTES.index('Male')]
@@ -256,6 +295,52 @@ def test_a_browser_shows_it(browser, written, width):
     texts = "[...document.querySelectorAll('p, td, th, small, figcaption')]"
     assert min(page.evaluate(f'{texts}.map(text => parseFloat(getComputedStyle(text).fontSize))')) >= 11
     page.close()
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_texts_are_legible(browser, written, scheme):
+    page = browser.new_page(viewport=dict(width=1280, height=900), color_scheme=scheme)
+    page.goto(written[0])
+    # The contrast of WCAG, with the nearest background that is not transparent.
+    contrasts = page.evaluate(
+        """() => {
+            const numbers = color => color.match(/[\\d.]+/g).map(Number);
+            const luminance = color => {
+                const parts = numbers(color).slice(0, 3).map(v => v / 255);
+                const linear = parts.map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+            };
+            const behind = node => {
+                for (; node; node = node.parentElement) {
+                    const color = getComputedStyle(node).backgroundColor;
+                    if (numbers(color).length === 3) return color;
+                }
+                return 'rgb(255, 255, 255)';
+            };
+            const kinds = 'h1, h2, h3, p, a, li, td, th, small, strong, figcaption, button';
+            const texts = [...document.querySelectorAll(kinds)];
+            return texts.filter(text => text.checkVisibility()).map(text => {
+                const pair = [luminance(getComputedStyle(text).color), luminance(behind(text))].sort((a, b) => b - a);
+                return (pair[0] + 0.05) / (pair[1] + 0.05);
+            });
+        }"""
+    )
+    assert len(contrasts) > 500 and min(contrasts) >= 4.5
+    background = page.evaluate('getComputedStyle(document.body).backgroundColor')
+    assert (background == 'rgb(255, 255, 255)') == (scheme == 'light')
+    page.close()
+
+
+def test_what_is_wider_than_the_page_says_so(browser, written):
+    for width, wide in ((400, True), (1600, False)):
+        page = browser.new_page(viewport=dict(width=width, height=900))
+        page.goto(written[0])
+        box = page.locator('#groups ~ .scroll').first
+        assert ('wide' in box.get_attribute('class').split()) == wide
+        page.evaluate("document.querySelector('#groups').scrollIntoView()")
+        # The names of the sections stay in sight.
+        assert page.locator('nav').bounding_box()['y'] < 1
+        page.close()
 
 
 def test_headings_sort(browser, written):

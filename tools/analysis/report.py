@@ -14,9 +14,10 @@ def main():
     parser.add_argument(
         '--pictures', action='store_true', help='show the images of the worst errors: do not publish them'
     )
+    parser.add_argument('--compare', metavar='WORK_DIR', help='a second run, whose accuracies stand beside')
     parser.add_argument('--out', metavar='FILE', help='page to write; default report.html in the work directory')
     args = parser.parse_args()
-    path, notes = write_report(args.work_dir, args.out, args.data_root, args.checkpoint, args.pictures)
+    path, notes = write_report(args.work_dir, args.out, args.data_root, args.checkpoint, args.pictures, args.compare)
     print('\n'.join([*notes, f'Written to {path}']))
 
 
