@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from benchlib.variant_cost import cost_table
 
+from imcnn_plugin.evaluation import verification_table
 from imcnn_plugin.experiments import SweepTable, group_rows, read_rows
 from imcnn_plugin.paper import FORMATS, compare, read_measured_results, read_published
 from imcnn_plugin.tables import markdown_lines
@@ -133,6 +134,16 @@ def test_cost_of_the_results_page_is_that_of_its_file():
     page = (REPOSITORY / 'docs' / 'results.md').read_text()
     rows = json.loads((REPOSITORY / 'docs' / 'results' / 'cost.json').read_text())['variants']
     assert '\n'.join(markdown_lines(cost_table(rows))) in page
+
+
+@pytest.mark.parametrize(
+    'path', (REPOSITORY / 'docs' / 'results').glob('verification_*.json'), ids=lambda path: path.stem
+)
+def test_verification_of_the_figures_page_is_that_of_its_files(path):
+    found = json.loads(path.read_text())
+    page = (REPOSITORY / 'docs' / 'figures.md').read_text()
+    assert '\n'.join(markdown_lines(verification_table(found['results']))) in page
+    assert f'{found["pairs"]:,} ' in page and {len(row['accuracy']) for row in found['results']} == {10}
 
 
 def test_figures_of_the_results_page_are_those_of_its_tables():
