@@ -1,3 +1,3 @@
-from .cli import main
+from imcnn_cli import main
 
 main()

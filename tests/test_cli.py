@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -6,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from imcnn_plugin import cli
+import imcnn_cli as cli
 from imcnn_plugin.errors import ConfigError, DataError
+from imcnn_plugin.evaluation import CRITERIA
+from imcnn_plugin.paper import DATASETS, FORMATS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -76,7 +79,7 @@ def test_a_signal_ends_a_tool_in_order_also_in_the_background_of_a_script(number
     script = tmp_path / 'tool.py'
     script.write_text(f"""
 import os, time
-from imcnn_plugin.cli import run_tool
+from imcnn_cli import run_tool
 from imcnn_plugin.files import replacing
 
 def main():
@@ -152,3 +155,36 @@ def test_a_terminal_without_the_characters_of_a_name(tmp_path):
             env={**os.environ, 'PYTHONIOENCODING': encoding},
         )
         assert process.returncode == 0 and process.stdout.startswith(b'written to '), process.stderr
+
+
+SCRIPTS = [path for folder in ('', 'data', 'analysis') for path in (REPOSITORY / 'tools' / folder).glob('*.py')]
+
+
+@pytest.mark.parametrize(
+    'script', [path for path in SCRIPTS if path.stem != 'kill_and_resume'], ids=lambda path: path.stem
+)
+def test_help_imports_neither_torch_nor_the_package(script):
+    code = f"""
+import runpy, sys
+sys.argv = [{str(script)!r}, '--help']
+try:
+    runpy.run_path(sys.argv[0], run_name='__main__')
+except SystemExit as end:
+    assert not end.code
+assert not {{'torch', 'imcnn_plugin'}} & {{*sys.modules}}, 'help takes seconds'
+"""
+    process = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert process.returncode == 0 and process.stdout.startswith('usage: '), process.stderr
+    for line in process.stdout.splitlines():
+        assert len(line) < 200
+
+
+def test_choices_are_those_of_the_package():
+    for script, option, names in (
+        ('calibrate', '--criterion', CRITERIA),
+        ('analysis/compare_to_paper', '--set', DATASETS),
+        ('analysis/compare_to_paper', '--format', FORMATS),
+    ):
+        text = (REPOSITORY / 'tools' / f'{script}.py').read_text()
+        [found] = re.findall(rf"'{option}',\s+choices=\((.*?)\)", text)
+        assert re.findall(r"'(\w+)'", found) == [*names]

@@ -36,7 +36,6 @@ ROOMS = (
     'apis',
     'deployment',
     'reports',
-    'cli',
 )
 MODULES = sorted(path for path in PACKAGE.rglob('*.py') if path.parent != PACKAGE or not path.stem.startswith('__'))
 

@@ -4,11 +4,7 @@ import argparse
 
 from mmengine.config import DictAction
 
-from imcnn_plugin.checkpoints import save_checkpoint
-from imcnn_plugin.cli import run_tool
-from imcnn_plugin.deployment import calibrate
-from imcnn_plugin.evaluation import CRITERIA
-from imcnn_plugin.files import writable
+from imcnn_cli import run_tool, writable
 
 
 def parse_args():
@@ -16,7 +12,10 @@ def parse_args():
     parser.add_argument('checkpoint', help='checkpoint file; it contains the config')
     parser.add_argument('--out', required=True, type=writable, metavar='FILE', help='the calibrated checkpoint')
     parser.add_argument(
-        '--criterion', choices=CRITERIA, default='accuracy', help='what thresholds optimize (default %(default)s)'
+        '--criterion',
+        choices=('accuracy', 'balanced_accuracy', 'f1'),
+        default='accuracy',
+        help='what thresholds optimize (default %(default)s)',
     )
     parser.add_argument('--config', help="config of another dataset, whose data is used instead of the checkpoint's")
     parser.add_argument(
@@ -29,12 +28,14 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.checkpoints import save_checkpoint
+    from imcnn_plugin.deployment import calibrate
+
     checkpoint, table = calibrate(args.checkpoint, args.criterion, args.data_root, args.cfg_options, args.config)
     save_checkpoint(checkpoint, args.out)
     print(f'\n{table}\nWritten to {args.out}')
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

@@ -6,9 +6,7 @@ It has no authentication: by default it listens on this machine only.
 import argparse
 from pathlib import Path
 
-from imcnn_plugin.cli import add_inferencer_arguments, between, make_inferencer, run_tool
-from imcnn_plugin.deployment import WebPage
-from imcnn_plugin.errors import ConfigError
+from imcnn_cli import add_inferencer_arguments, between, make_inferencer, run_tool
 
 
 def parse_args():
@@ -24,8 +22,10 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.deployment import WebPage
+    from imcnn_plugin.errors import ConfigError
+
     try:
         # A missing package is reported before a model is loaded.
         import gradio  # noqa: F401
@@ -37,4 +37,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

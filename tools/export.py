@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from imcnn_plugin.cli import between, run_tool
-from imcnn_plugin.deployment import export_detector, export_onnx
+from imcnn_cli import between, run_tool
 
 
 def parse_args():
@@ -21,8 +20,9 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.deployment import export_detector, export_onnx
+
     # First, as it fails at once if its package is missing.
     paths = export_detector(Path(args.out).parent) if args.detector else []
     found = export_onnx(args.checkpoint, args.out, args.data_root, args.images)
@@ -36,4 +36,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

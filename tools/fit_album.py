@@ -4,9 +4,7 @@ import argparse
 
 from mmengine.config import DictAction
 
-from imcnn_plugin.apis import fit_album
-from imcnn_plugin.cli import run_tool
-from imcnn_plugin.files import writable
+from imcnn_cli import run_tool, writable
 
 
 def parse_args():
@@ -21,8 +19,9 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.apis import fit_album
+
     album, gains = fit_album(args.checkpoint, args.data_root, args.config, args.cfg_options)
     album.save(args.out)
     transient = [name for name, stable in zip(album.classes, album.identity_stable) if not stable]
@@ -40,4 +39,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

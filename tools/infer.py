@@ -8,10 +8,7 @@ import os
 import sys
 from collections import Counter
 
-from imcnn_plugin.apis import Album, infer_photos, infer_videos, is_video, list_photos
-from imcnn_plugin.cli import add_inferencer_arguments, between, make_inferencer, run_tool
-from imcnn_plugin.files import read_paths
-from imcnn_plugin.parallel import default_jobs
+from imcnn_cli import add_inferencer_arguments, between, make_inferencer, run_tool
 
 
 def parse_args():
@@ -49,6 +46,9 @@ def parse_args():
     args = parser.parse_args()
     if not args.photos and not args.input:
         parser.error('no photos')
+    from imcnn_plugin.apis import is_video
+    from imcnn_plugin.files import read_paths
+
     args.photos += read_paths(args.input) if args.input else []
     videos = [is_video(path) and not os.path.isdir(path) for path in args.photos]
     args.videos = any(videos)
@@ -62,6 +62,8 @@ def parse_args():
 
 
 def predict_videos(args):
+    from imcnn_plugin.apis import Album, infer_videos
+
     counts = infer_videos(
         make_inferencer(args),
         args.photos,
@@ -82,6 +84,9 @@ def predict_videos(args):
 
 
 def predict_photos(args):
+    from imcnn_plugin.apis import Album, infer_photos, list_photos
+    from imcnn_plugin.parallel import default_jobs
+
     left_out, drawn = Counter(), os.path.realpath(os.path.join(args.out, 'drawn'))
     photos = []
     for photo in list_photos(args.photos, left_out):
@@ -123,12 +128,11 @@ def predict_photos(args):
     return counts['failed']
 
 
-def main():
-    args = parse_args()
+def main(args):
     if failed := predict_videos(args) if args.videos else predict_photos(args):
         print('The column error of the tables says what failed.')
     sys.exit(1 if failed else 0)
 
 
 if __name__ == '__main__':
-    run_tool(main, error_status=2, interrupted='stopped: the same command goes on from here')
+    run_tool(main, parse_args, error_status=2, interrupted='stopped: the same command goes on from here')

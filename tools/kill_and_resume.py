@@ -22,8 +22,8 @@ from typing import Dict, List, Optional, Set
 import torch
 from mmengine.config import Config
 
+from imcnn_cli import between, run_tool
 from imcnn_plugin.checkpoints import find_latest
-from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.engine import build_runner, load_config
 from imcnn_plugin.progress import track
 from imcnn_plugin.synthetic import write_faces

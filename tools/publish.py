@@ -2,8 +2,7 @@
 
 import argparse
 
-from imcnn_plugin.cli import run_tool
-from imcnn_plugin.deployment import publish
+from imcnn_cli import run_tool
 
 
 def parse_args():
@@ -18,8 +17,9 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.deployment import publish
+
     published = publish(args.checkpoint, args.out)
     before, after = (size / 1e6 for size in (published.bytes_before, published.bytes_after))
     print(
@@ -31,4 +31,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

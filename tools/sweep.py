@@ -4,18 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from imcnn_plugin.cli import between, run_tool
-from imcnn_plugin.experiments import (
-    Sweep,
-    SweepTable,
-    choose_baseline,
-    group_rows,
-    lambda_variants,
-    parse_variant,
-    read_rows,
-)
-from imcnn_plugin.files import writable, write_text
-from imcnn_plugin.visualization import plot_variant_differences, save_figure, writable_figure
+from imcnn_cli import between, run_tool, writable, writable_figure
 
 
 def parse_args():
@@ -67,8 +56,19 @@ def parse_args():
     return args
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.experiments import (
+        Sweep,
+        SweepTable,
+        choose_baseline,
+        group_rows,
+        lambda_variants,
+        parse_variant,
+        read_rows,
+    )
+    from imcnn_plugin.files import write_text
+    from imcnn_plugin.visualization import plot_variant_differences, save_figure
+
     options = [*args.cfg_options, *(['optim_wrapper.type=BF16OptimWrapper'] if args.amp else [])]
     failed = {}
     variants = [parse_variant(text, options, bool(args.folds)) for text in args.variants]
@@ -92,4 +92,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main, interrupted='stopped: the same command resumes')
+    run_tool(main, parse_args, interrupted='stopped: the same command resumes')

@@ -3,14 +3,7 @@
 import argparse
 import sys
 
-import torch
-from mmengine.dist import is_main_process
-
-from imcnn_plugin.checkpoints import checkpoint_file, drop_identity_head
-from imcnn_plugin.cli import add_runner_arguments, between, run_tool
-from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed
-from imcnn_plugin.errors import ConfigError, translate_errors
-from imcnn_plugin.evaluation import AttributeReport
+from imcnn_cli import add_runner_arguments, between, run_tool
 
 
 def parse_args():
@@ -29,8 +22,15 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    import torch
+    from mmengine.dist import is_main_process
+
+    from imcnn_plugin.checkpoints import checkpoint_file, drop_identity_head
+    from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed
+    from imcnn_plugin.errors import ConfigError, translate_errors
+    from imcnn_plugin.evaluation import AttributeReport
+
     config = args.config or args.checkpoint
     cfg = load_config(config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
     if not cfg.get('test_dataloader') or cfg.get('test_cfg') is None:
@@ -57,4 +57,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

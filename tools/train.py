@@ -2,12 +2,7 @@
 
 import argparse
 
-from mmengine.dist import is_main_process
-
-from imcnn_plugin.checkpoints import find_latest
-from imcnn_plugin.cli import add_runner_arguments, describe_results, run_tool
-from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed, train_and_test
-from imcnn_plugin.errors import ConfigError
+from imcnn_cli import add_runner_arguments, describe_results, run_tool
 
 EVALUATION = ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_dataloader', 'test_cfg', 'test_evaluator')
 
@@ -33,8 +28,13 @@ def parse_args():
     return args
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from mmengine.dist import is_main_process
+
+    from imcnn_plugin.checkpoints import find_latest
+    from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed, train_and_test
+    from imcnn_plugin.errors import ConfigError
+
     cfg = load_config(args.config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
     if args.resume == 'auto' or (cfg.get('resume') and not cfg.get('load_from') and not args.resume):
         # With nothing to resume, a run starts from the weights that its config may name.
@@ -64,4 +64,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

@@ -4,9 +4,7 @@ import argparse
 
 from mmengine.config import DictAction
 
-from imcnn_plugin.apis import LNetsANet
-from imcnn_plugin.cli import run_tool
-from imcnn_plugin.tables import aligned_lines
+from imcnn_cli import run_tool
 
 NAMES = dict(
     center='fixed window',
@@ -35,8 +33,10 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.apis import LNetsANet
+    from imcnn_plugin.tables import aligned_lines
+
     summary = LNetsANet(args.photos, args.faces, args.work_dir, args.imcnn, args.cfg_options).run()
     overlaps = [
         (NAMES[name], f'{share:.2f} %', f'{summary["mean_overlap"][name]:.3f}')
@@ -49,4 +49,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

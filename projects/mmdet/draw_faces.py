@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from imcnn_cli import between, run_tool
 from imcnn_plugin.apis import list_photos, read_photo
-from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.files import replacing
 from imcnn_plugin.visualization import draw_faces
 

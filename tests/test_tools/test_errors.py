@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from imcnn_plugin import cli
+import imcnn_cli as cli
 
 CONFIG = 'configs/imcnn_demo.py'
 

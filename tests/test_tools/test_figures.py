@@ -10,9 +10,9 @@ import torch
 from mmpretrain.registry import MODELS
 from PIL import Image
 
+from imcnn_cli import split_named
 from imcnn_plugin.apis import choose_record, open_trained, predict_identity, predict_samples
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.cli import split_named
 from imcnn_plugin.datasets.packing import write_pack
 from imcnn_plugin.engine import build_split, load_config
 from imcnn_plugin.errors import ConfigError, DataError

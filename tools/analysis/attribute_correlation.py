@@ -2,12 +2,10 @@
 
 import argparse
 
-from imcnn_plugin.cli import between, run_tool
-from imcnn_plugin.engine import build_split, load_config
-from imcnn_plugin.visualization import choose_images, plot_attribute_correlation, save_figure, writable_figure
+from imcnn_cli import between, run_tool, writable_figure
 
 
-def main():
+def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file, for its dataset')
     parser.add_argument('--data-root', help="dataset directory, instead of the config's")
@@ -18,7 +16,13 @@ def main():
     parser.add_argument(
         '--out', required=True, type=writable_figure, metavar='FILE', help='figure to write, such as correlation.png'
     )
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main(args):
+    from imcnn_plugin.engine import build_split, load_config
+    from imcnn_plugin.visualization import choose_images, plot_attribute_correlation, save_figure
+
     records = build_split(load_config(args.config, args.data_root), args.split).data_list
     same, different = choose_images(records.identity, args.images, args.identity, args.seed)
     identity = records.identity[same[0]]
@@ -30,4 +34,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

@@ -3,15 +3,13 @@
 import argparse
 from pathlib import Path
 
-from imcnn_plugin.cli import run_tool
-from imcnn_plugin.files import read_text, write_text
-from imcnn_plugin.paper import DATASETS, FORMATS, compare, read_measured_results, read_published
+from imcnn_cli import run_tool
 
 # What a page has above this line is kept when the table is written again.
 MARK = '<!-- Made by tools/analysis/compare_to_paper.py from here on. -->\n'
 
 
-def main():
+def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         'files',
@@ -21,10 +19,10 @@ def main():
         'taken. Files of one name on one dataset are seeds. A model that is named after a system of the table, such '
         "as 'IMCNN' or 'IMCNN, zero-shot', also gets a column of differences. Or the rows that --format json wrote",
     )
-    parser.add_argument('--set', choices=DATASETS, help='show only this dataset (default: both)')
+    parser.add_argument('--set', choices=('celeba', 'lfwa'), help='show only this dataset (default: both)')
     parser.add_argument(
         '--format',
-        choices=FORMATS,
+        choices=('text', 'markdown', 'latex', 'json'),
         default='text',
         help='default text; latex needs booktabs, graphicx and rotating; json: the rows of what was measured',
     )
@@ -34,7 +32,13 @@ def main():
         help=f'write there, not to the console; what it has above a line {MARK.strip()} is kept',
     )
     # Files may stand on both sides of an option.
-    args = parser.parse_intermixed_args()
+    return parser.parse_intermixed_args()
+
+
+def main(args):
+    from imcnn_plugin.files import read_text, write_text
+    from imcnn_plugin.paper import FORMATS, compare, read_measured_results, read_published
+
     text = FORMATS[args.format](compare(read_published(), read_measured_results(args.files), args.set))
     if args.out:
         page = read_text(args.out) if Path(args.out).is_file() else ''
@@ -45,4 +49,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

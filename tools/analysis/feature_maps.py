@@ -2,11 +2,7 @@
 
 import argparse
 
-import numpy as np
-
-from imcnn_plugin.apis import choose_record, layer_maps, open_trained, prepare_batch
-from imcnn_plugin.cli import between, run_tool, split_named
-from imcnn_plugin.visualization import plot_feature_maps, save_figure, writable_figure
+from imcnn_cli import between, run_tool, split_named, writable_figure
 
 FORM = 'NAME=CHECKPOINT'
 
@@ -32,8 +28,12 @@ def parse_args():
     return parser.parse_intermixed_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    import numpy as np
+
+    from imcnn_plugin.apis import choose_record, layer_maps, open_trained, prepare_batch
+    from imcnn_plugin.visualization import plot_feature_maps, save_figure
+
     config = args.checkpoints.pop(0) if args.checkpoints[0].endswith('.py') else None
     networks, maps, record = split_named(args.checkpoints, FORM), [], None
     for _, checkpoint in networks:
@@ -49,4 +49,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

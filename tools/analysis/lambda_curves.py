@@ -2,14 +2,12 @@
 
 import argparse
 
-from imcnn_plugin.cli import run_tool, split_named
-from imcnn_plugin.engine.training_log import read_epoch_log
-from imcnn_plugin.visualization import plot_lambda_curves, save_figure, writable_figure
+from imcnn_cli import run_tool, split_named, writable_figure
 
 FORM = 'NAME=WORK_DIR'
 
 
-def main():
+def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         'runs', nargs='+', metavar=FORM, help='work directories, such as 0.1=work_dirs/a for lambda 0.1'
@@ -17,11 +15,17 @@ def main():
     parser.add_argument(
         '--out', required=True, type=writable_figure, metavar='FILE', help='figure to write, such as lambda.png'
     )
-    args = parser.parse_intermixed_args()
+    return parser.parse_intermixed_args()
+
+
+def main(args):
+    from imcnn_plugin.engine.training_log import read_epoch_log
+    from imcnn_plugin.visualization import plot_lambda_curves, save_figure
+
     runs = [(name, read_epoch_log(work_dir)) for name, work_dir in split_named(args.runs, FORM)]
     save_figure(plot_lambda_curves(runs), args.out)
     print(f'Written to {args.out}: {len(runs)} runs')
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

@@ -2,9 +2,7 @@
 
 import argparse
 
-from imcnn_plugin.apis import open_trained, predict_identity
-from imcnn_plugin.cli import between, run_tool, split_named
-from imcnn_plugin.visualization import plot_identity_predictions, save_figure, writable_figure
+from imcnn_cli import between, run_tool, split_named, writable_figure
 
 FORM = 'NAME=CHECKPOINT'
 AUTO = 'auto (default): the one on which the first network is least consistent'
@@ -33,8 +31,10 @@ def parse_args():
     return parser.parse_intermixed_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.apis import open_trained, predict_identity
+    from imcnn_plugin.visualization import plot_identity_predictions, save_figure
+
     names, networks = [], []
     for name, files in split_named(args.networks, FORM):
         config, comma, checkpoint = files.rpartition('.py,')
@@ -50,4 +50,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

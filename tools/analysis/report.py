@@ -2,11 +2,10 @@
 
 import argparse
 
-from imcnn_plugin.cli import run_tool
-from imcnn_plugin.reports import write_report
+from imcnn_cli import run_tool
 
 
-def main():
+def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('work_dir', help='work directory of a run')
     parser.add_argument('--data-root', help='dataset directory; by default the one used in training, if it exists')
@@ -16,10 +15,15 @@ def main():
     )
     parser.add_argument('--compare', metavar='WORK_DIR', help='a second run, whose accuracies stand beside')
     parser.add_argument('--out', metavar='FILE', help='page to write; default report.html in the work directory')
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main(args):
+    from imcnn_plugin.reports import write_report
+
     path, notes = write_report(args.work_dir, args.out, args.data_root, args.checkpoint, args.pictures, args.compare)
     print('\n'.join([*notes, f'Written to {path}']))
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

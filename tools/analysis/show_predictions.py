@@ -2,9 +2,7 @@
 
 import argparse
 
-from imcnn_plugin.apis import open_trained, predict_samples
-from imcnn_plugin.cli import between, run_tool
-from imcnn_plugin.visualization import plot_prediction_sheet, save_figure, writable_figure
+from imcnn_cli import between, run_tool, writable_figure
 
 
 def parse_args():
@@ -21,8 +19,10 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.apis import open_trained, predict_samples
+    from imcnn_plugin.visualization import plot_prediction_sheet, save_figure
+
     trained, cfg = open_trained(args.checkpoint, args.data_root, args.config)
     images, scores, thresholds, targets, classes = predict_samples(trained, cfg, args.num)
     save_figure(plot_prediction_sheet(images, scores, thresholds, targets, classes), args.out, dpi=110)
@@ -30,4 +30,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

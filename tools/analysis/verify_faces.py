@@ -3,12 +3,7 @@
 import argparse
 import json
 
-from imcnn_plugin.apis import pairs_of_half, verify_pairs
-from imcnn_plugin.cli import between, run_tool, split_named
-from imcnn_plugin.evaluation import read_face_pairs, verification_rows, verification_table
-from imcnn_plugin.files import writable, write_text
-from imcnn_plugin.tables import aligned_lines
-from imcnn_plugin.visualization import plot_roc_curves, save_figure, writable_figure
+from imcnn_cli import between, run_tool, split_named, writable, writable_figure
 
 FORM = 'NAME=CHECKPOINT'
 
@@ -40,8 +35,13 @@ def parse_args():
     return parser.parse_intermixed_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.apis import pairs_of_half, verify_pairs
+    from imcnn_plugin.evaluation import read_face_pairs, verification_rows, verification_table
+    from imcnn_plugin.files import write_text
+    from imcnn_plugin.tables import aligned_lines
+    from imcnn_plugin.visualization import plot_roc_curves, save_figure
+
     listed = read_face_pairs(args.pairs)
     pairs = there = listed.inside(args.images)
     if args.half is not None:
@@ -69,4 +69,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

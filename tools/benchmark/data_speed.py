@@ -12,7 +12,7 @@ from benchlib.reading import cpu_seconds, make_readers, reading_rows, reading_ta
 from benchlib.report import alternate, make_parser, print_table, run
 from benchlib.roofline import measure_bandwidth
 
-from imcnn_plugin.cli import between, run_tool
+from imcnn_cli import between, run_tool
 from imcnn_plugin.datasets.packing import write_pack
 
 

@@ -29,7 +29,7 @@ from benchlib.training import COMPILED, GRAPHS, OPTIONS
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
-from imcnn_plugin.cli import between, run_tool
+from imcnn_cli import between, run_tool
 from imcnn_plugin.datasets import PackedFaces
 from imcnn_plugin.datasets.packing import write_pack
 from imcnn_plugin.files import writable, write_text

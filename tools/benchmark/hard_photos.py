@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from imcnn_cli import between, run_tool
 from imcnn_plugin.apis import FaceDetector, MTCNNDetector, list_photos, read_photo
-from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.tables import aligned_lines
 
 # Of a face's box, in distances of the eyes.

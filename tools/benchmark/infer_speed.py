@@ -15,7 +15,7 @@ from benchlib.network import Network, count_weights
 from benchlib.report import alternate, make_parser, print_table, run, the_device
 from benchlib.roofline import STEP_BYTES, better_of, count_flops, inference_bound, measure_roofline, show_roofline
 
-from imcnn_plugin.cli import between, run_tool
+from imcnn_cli import between, run_tool
 from imcnn_plugin.datasets.packing import write_pack
 
 # In bfloat16 a label may flip whose probability is 0.5 to two digits.

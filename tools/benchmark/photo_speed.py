@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 from benchlib.report import cells, format_seconds, make_parser, print_table, run, speedup, summarize
 
+from imcnn_cli import between, run_tool
 from imcnn_plugin.apis import list_photos, read_photo
-from imcnn_plugin.cli import between, run_tool
 from imcnn_plugin.synthetic import write_photos
 
 REPOSITORY = Path(__file__).resolve().parents[2]

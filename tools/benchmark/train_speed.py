@@ -19,7 +19,7 @@ from benchlib.roofline import STEP_BYTES, better_of, count_flops, measure_roofli
 from benchlib.scaling import Point, make_points, measure_in_new_process, measure_point, scaling_row, scaling_table
 from benchlib.training import Data, make_variants, training_rows, training_table
 
-from imcnn_plugin.cli import between, run_tool
+from imcnn_cli import between, run_tool
 from imcnn_plugin.datasets.packing import write_pack
 
 

@@ -6,7 +6,7 @@ Variants run in turn, on a GPU if available; ratios to the first config are medi
 from benchlib.report import alternate, make_parser, print_table, run
 from benchlib.variant_cost import build_variant, cost_rows, cost_table
 
-from imcnn_plugin.cli import between, run_tool
+from imcnn_cli import between, run_tool
 from imcnn_plugin.experiments import load_variant, parse_variant
 
 

@@ -11,8 +11,7 @@ The exit status is 1 if a photo could not be read.
 import argparse
 import sys
 
-from imcnn_plugin.apis import align_folder
-from imcnn_plugin.cli import between, run_tool
+from imcnn_cli import between, run_tool
 
 
 def parse_args():
@@ -32,8 +31,9 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.apis import align_folder
+
     counts = align_folder(args.source, args.out, args.size and tuple(args.size), args.jobs)
     before = f' ({counts["before"]} of them before)' if counts['before'] else ''
     aligned = counts['photos'] - counts['without'] - counts['failed']
@@ -47,4 +47,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main, interrupted='stopped: the same command resumes')
+    run_tool(main, parse_args, interrupted='stopped: the same command resumes')

@@ -9,9 +9,7 @@ Exits with 1 if there are errors, with which training would stop or be wrong, an
 import argparse
 import sys
 
-from imcnn_plugin.cli import between, run_tool
-from imcnn_plugin.datachecks import check_celeba, json_report, text_report
-from imcnn_plugin.files import writable, write_text
+from imcnn_cli import between, run_tool, writable
 
 
 def parse_args():
@@ -31,8 +29,10 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.datachecks import check_celeba, json_report, text_report
+    from imcnn_plugin.files import write_text
+
     result = check_celeba(args.root, args.data_prefix, args.lists_only, args.workers)
     print(text_report(result, args.lines))
     if args.out:
@@ -41,4 +41,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

@@ -11,11 +11,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from imcnn_plugin.apis import FaceDetector, label_photos
-from imcnn_plugin.cli import run_tool
-from imcnn_plugin.datasets import AttributeCSV, write_coco
-from imcnn_plugin.files import writable
-from imcnn_plugin.progress import track
+from imcnn_cli import run_tool
 
 
 def parse_args():
@@ -31,8 +27,12 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.apis import FaceDetector, label_photos
+    from imcnn_plugin.datasets import AttributeCSV, write_coco
+    from imcnn_plugin.files import writable
+    from imcnn_plugin.progress import track
+
     detector, counts = FaceDetector(), Counter()
     for split in args.splits:
         path = writable(Path(args.root, f'{split}.json'))
@@ -54,4 +54,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, parse_args)

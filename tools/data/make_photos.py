@@ -2,8 +2,7 @@
 
 import argparse
 
-from imcnn_plugin.cli import between, run_tool
-from imcnn_plugin.synthetic import write_photos
+from imcnn_cli import between, run_tool
 
 
 def parse_args():
@@ -17,10 +16,11 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.synthetic import write_photos
+
     write_photos(args.out, args.photos, args.seed, args.jobs)
 
 
 if __name__ == '__main__':
-    run_tool(main, interrupted='stopped: nothing was written')
+    run_tool(main, parse_args, interrupted='stopped: nothing was written')

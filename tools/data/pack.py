@@ -8,8 +8,7 @@ After an interruption, the same command resumes.
 
 import argparse
 
-from imcnn_plugin.cli import between, run_tool
-from imcnn_plugin.datasets import verify_pack, write_pack
+from imcnn_cli import between, run_tool
 
 
 def parse_args():
@@ -32,8 +31,9 @@ def parse_args():
     return args
 
 
-def main():
-    args = parse_args()
+def main(args):
+    from imcnn_plugin.datasets import verify_pack, write_pack
+
     if args.verify:
         pack = verify_pack(args.verify, args.root, args.jobs, args.data_prefix)
     else:
@@ -48,4 +48,4 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main, interrupted='stopped: the same command resumes')
+    run_tool(main, parse_args, interrupted='stopped: the same command resumes')

@@ -13,7 +13,7 @@ from typing import Callable, Dict, List, Optional, Sequence
 import numpy as np
 import torch
 
-from imcnn_plugin.cli import between
+from imcnn_cli import between
 from imcnn_plugin.files import writable, write_text
 from imcnn_plugin.tables import aligned_lines
 

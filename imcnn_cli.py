@@ -1,4 +1,7 @@
-"""The command ``imcnn``, which runs the scripts in ``tools/``, and what these scripts share."""
+"""The command ``imcnn``, which runs the scripts in ``tools/``, and what these scripts share.
+
+Nothing here imports torch before a script has parsed its arguments: ``--help`` and typing errors take no seconds.
+"""
 
 import argparse
 import ast
@@ -8,22 +11,11 @@ import runpy
 import signal
 import sys
 from pathlib import Path
-from typing import Callable, List, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
-from mmengine.config import DictAction
-
-from .checkpoints import BEST, register_safe_loaders
-from .errors import ConfigError, IMCNNError, describe_os_error
-from .signals import install_handlers, interrupt, restore_handlers
-
-__all__ = [
-    'add_inferencer_arguments', 'add_runner_arguments', 'between', 'describe_results', 'main', 'make_inferencer',
-    'run_tool', 'split_named'
-]  # fmt: skip
-
-_PACKAGE = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 # In a wheel, and in a checkout.
-_TOOL_FOLDERS = (_PACKAGE / '.mim' / 'tools', _PACKAGE.parent / 'tools')
+_TOOL_FOLDERS = (_FOLDER / 'imcnn_plugin' / '.mim' / 'tools', _FOLDER / 'tools')
 # What argparse calls the script that the command runs; runpy would show its path.
 _program = None
 
@@ -39,7 +31,10 @@ def main() -> None:
         lines = [f'  {command:<{width}}  {_summary(script)}' for command, script in sorted(commands.items())]
         text = '\n'.join(['usage: imcnn COMMAND ... (--help after a command explains it)', '', *lines])
         if name in ('-h', '--help'):
-            run_tool(lambda: print(text))
+            try:
+                print(text, flush=True)
+            except BrokenPipeError:
+                _discard_output()
             return
         near = difflib.get_close_matches(name, commands, 1)
         sys.exit(f"{text}\n\nerror: there is no command '{sys.argv[1]}'" + (f": try '{near[0]}'" if near else ''))
@@ -54,47 +49,69 @@ def _summary(script: Path) -> str:
     return ast.get_docstring(ast.parse(script.read_text(encoding='utf-8'))).split('\n')[0]
 
 
-def run_tool(main: Callable[[], None], error_status: int = 1, interrupted: str = 'stopped') -> None:
+def run_tool(
+    main: Callable[..., None],
+    parse_args: Optional[Callable[[], argparse.Namespace]] = None,
+    error_status: int = 1,
+    interrupted: str = 'stopped',
+) -> None:
     """Runs the main function of a script; an error of this package or of the system, Ctrl-C or SIGTERM is one line.
 
-    The exit status is ``error_status`` then, but 143 after SIGTERM; ``interrupted`` is the line after both signals.
+    ``main`` gets what ``parse_args`` returns, if there is one. The exit status is ``error_status`` after an error, but
+    143 after SIGTERM; ``interrupted`` is the line after both signals.
     """
     sys.argv[0] = _program or sys.argv[0]
-    register_safe_loaders()
     for stream in (sys.stdout, sys.stderr):
         # A terminal may lack characters of a file name or a table.
         stream.reconfigure(errors='backslashreplace')
-    # A shell starts what runs in the background of a script with SIGINT ignored.
-    before = install_handlers(interrupt, signal.SIGINT, signal.SIGTERM)
+    before = {}
     try:
         try:
-            main()
+            arguments = [parse_args()] if parse_args else []
+            from imcnn_plugin.checkpoints import register_safe_loaders
+            from imcnn_plugin.signals import install_handlers, interrupt
+
+            register_safe_loaders()
+            # A shell starts what runs in the background of a script with SIGINT ignored.
+            before = install_handlers(interrupt, signal.SIGINT, signal.SIGTERM)
+            main(*arguments)
         finally:
             # A reader that has gone is found here, and not when Python ends.
             sys.stdout.flush()
         return
-    except IMCNNError as error:
-        message = f'error: {error}'
     except KeyboardInterrupt as error:
         message = f'\n{interrupted}'
         if signal.SIGTERM in error.args:
             error_status = 128 + signal.SIGTERM
     except BrokenPipeError:
-        # Whoever reads the output has seen enough, as "head" does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return
-    except OSError as error:
-        message = f'error: {describe_os_error(error)}'
+    except Exception as error:
+        from imcnn_plugin.errors import IMCNNError, describe_os_error
+
+        if not isinstance(error, (IMCNNError, OSError)):
+            raise
+        message = f'error: {error if isinstance(error, IMCNNError) else describe_os_error(error)}'
     finally:
-        restore_handlers(before)
+        if before:
+            from imcnn_plugin.signals import restore_handlers
+
+            restore_handlers(before)
     if error_status == 1:
         sys.exit(message)
     print(message, file=sys.stderr)
     sys.exit(error_status)
 
 
+def _discard_output() -> None:
+    """Whoever reads the output has seen enough, as "head" does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def describe_results(work_dir: str) -> str:
     """What a finished run has left, and what can be done with it, in a few lines."""
+    from imcnn_plugin.checkpoints import BEST
+
     folder = Path(work_dir)
     files = {
         BEST: 'the checkpoint that was best on the validation split',
@@ -128,12 +145,28 @@ def between(least: float, most: float = 2**31 - 1, kind: type = int) -> Callable
     return parse
 
 
+def writable(text: str) -> str:
+    """A ``type`` for argparse: a file that can be written, see :func:`imcnn_plugin.files.writable`."""
+    from imcnn_plugin.files import writable
+
+    return writable(text)
+
+
+def writable_figure(text: str) -> str:
+    """A ``type`` for argparse: a figure, see :func:`imcnn_plugin.visualization.writable_figure`."""
+    from imcnn_plugin.visualization import writable_figure
+
+    return writable_figure(text)
+
+
 def split_named(arguments: Sequence[str], form: str) -> List[Tuple[str, str]]:
     """Splits arguments such as ``NAME=CHECKPOINT`` at the first '='; ``form`` is that pattern, for the message.
 
     Raises:
         ConfigError: An argument has another form.
     """
+    from imcnn_plugin.errors import ConfigError
+
     pairs = [argument.partition('=')[::2] for argument in arguments]
     for argument, pair in zip(arguments, pairs):
         if not all(pair):
@@ -143,6 +176,8 @@ def split_named(arguments: Sequence[str], form: str) -> List[Tuple[str, str]]:
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that training and testing share."""
+    from mmengine.config import DictAction
+
     parser.add_argument('--data-root', help="folder of the dataset, instead of the config's")
     parser.add_argument('--work-dir', help='where logs, checkpoints and tables go; default work_dirs/<config>')
     parser.add_argument('--amp', action='store_true', help='run in half precision, on a GPU or a CPU')
@@ -194,7 +229,7 @@ def add_inferencer_arguments(parser: argparse.ArgumentParser) -> None:
 
 def make_inferencer(args: argparse.Namespace, jobs: int = 1):
     """The :class:`~imcnn_plugin.apis.FaceAttributeInferencer` of :func:`add_inferencer_arguments`."""
-    from .apis.inferencer import FaceAttributeInferencer
+    from imcnn_plugin.apis import FaceAttributeInferencer
 
     return FaceAttributeInferencer(
         args.checkpoint,
