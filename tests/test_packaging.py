@@ -23,8 +23,8 @@ from imcnn_plugin.paper import read_measured_results
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text())['project']
-SOURCES = ('imcnn_plugin', 'configs', 'tools', 'tests', 'model-index.yml', 'pyproject.toml', 'setup.py', 'MANIFEST.in',
-           'README.md', 'LICENSE')  # fmt: skip
+SOURCES = ('imcnn_plugin', 'imcnn_cli.py', 'configs', 'tools', 'tests', 'model-index.yml', 'pyproject.toml',
+           'setup.py', 'MANIFEST.in', 'README.md', 'LICENSE')  # fmt: skip
 MIM = 'imcnn_plugin/.mim/'
 
 
@@ -88,6 +88,7 @@ def test_wheel_holds_the_package_and_what_mim_looks_for_and_nothing_else(source,
     expected = {f'imcnn_plugin/{name}': content for name, content in files(source / 'imcnn_plugin').items()}
     for folder in ('configs', 'tools'):
         expected |= {f'{MIM}{folder}/{name}': content for name, content in files(source / folder).items()}
+    expected['imcnn_cli.py'] = (source / 'imcnn_cli.py').read_bytes()
     expected[f'{MIM}model-index.yml'] = (source / 'model-index.yml').read_bytes()
     found = {name: content for name, content in contents(wheel).items() if '.dist-info/' not in name}
     assert sorted(found) == sorted(expected)

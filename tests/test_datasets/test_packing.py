@@ -246,7 +246,7 @@ def test_command_line(faces, tmp_path, monkeypatch, capsys):
         run('--verify', tmp_path / 'pack')
     with pytest.raises(SystemExit):
         run('--out', tmp_path / 'other')
-    assert 'CELEBA_ROOT is missing' in capsys.readouterr().err
+    assert 'DATA_ROOT is missing' in capsys.readouterr().err
 
 
 def test_an_interruption_from_the_keyboard_says_how_to_resume(root, tmp_path):
