@@ -17,6 +17,6 @@ train_cfg = dict(max_epochs=5)
 val_dataloader = val_evaluator = val_cfg = None
 # The test fits linear SVMs for the attributes on the features.
 test_evaluator = dict(groups=NINE_GROUPS)
-test_cfg = dict(type='FeatureSVMLoop')
+test_cfg = dict(type='FeatureSVMLoop', fp16=True)
 del NINE_GROUPS
 default_hooks = dict(checkpoint=dict(save_best=None), speed=dict(channels_last=True))

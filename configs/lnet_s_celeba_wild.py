@@ -3,7 +3,7 @@ _base_ = './lnet_o_celeba_wild.py'
 
 # Left by tools/train_lnets_anet.py. LNet-o's window is that of a face.
 head_and_shoulders = dict(
-    type='CropToWindow', windows='work_dirs/lnets_anet/lnet_o/windows.csv', enlarge=(2.2, 2.0), shift=0.1
+    type='CropToWindow', windows='work_dirs/lnets_anet/lnet_o/windows.csv', enlarge=(2.0, 1.8), shift=0.1
 )
 pack = dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity', 'window'))
 pipeline = [
@@ -23,4 +23,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=pipeline))
+# It starts from LNet-o.
+optim_wrapper = dict(optimizer=dict(lr=0.01))
+train_cfg = dict(max_epochs=3)
 del pack, head_and_shoulders

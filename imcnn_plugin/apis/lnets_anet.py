@@ -118,13 +118,13 @@ class LNetsANet:
         train_and_test(build_runner(cfg, strict=cfg.resume))
 
     def _train_lnet(self, stage: str, windows: Optional[str] = None) -> None:
-        cfg = self._load(stage, windows)
-        self._train(cfg, self.imcnn)
+        # LNet-s starts from LNet-o.
+        self._train(self._load(stage, windows), find_latest(self.work_dir / windows) if windows else self.imcnn)
         boxes = read_windows(self.work_dir / _BOXES)
         responses = {split: self._responses(stage, windows, split) for split in _SPLITS}
-        known = [response for response in responses['val'] if response.name in boxes]
+        known = [response for response in responses['train'] if response.name in boxes]
         if not known:
-            raise DataError(f'{self.photos}: the face detector finds no face in the photos of the validation split')
+            raise DataError(f'{self.photos}: the face detector finds no face in the photos of the training split')
         rule = fit_rule(known, np.array([boxes[response.name] for response in known]))
         write_text(self.work_dir / stage / 'rule.json', json.dumps(vars(rule), indent=2) + '\n')
         everything = [response for split in _SPLITS for response in responses[split]]

@@ -15,16 +15,14 @@ from ..models import LNet
 from ..progress import track
 from .detector_base import _overlap
 
-# What is tried for a WindowRule: thresholds, sizes in spreads, height by width, shifts, weights of the prior.
-_THRESHOLDS = (0.0, 0.3, 0.6)
-_SIZES = (1.2, 1.5, 1.8, 2.1, 2.5, 3.0)
+# What is tried for a WindowRule.
+_PRIORS = (0.2, 0.25, 0.3, 0.4)
+_THRESHOLDS = (0.1, 0.15, 0.2, 0.3)
+_WIDTHS = (0.45, 0.55, 0.7, 0.85, 1.0, 1.2)
 _ASPECTS = (1.2, 1.35, 1.5)
-_SHIFTS = (-0.4, -0.2, 0.0, 0.2, 0.4)
-_PRIORS = (0.0, 0.25, 0.5, 0.75)
+_SHIFTS = (-0.4, -0.3, -0.2, -0.1, 0.0)
 # Number of random steps from window to window, and their standard deviation in sides of the photo.
 _STEPS, _STEP = 2000, 0.03
-# Spread of a response that is a single place of the map.
-_ONE_PLACE = 0.3
 
 
 @dataclass(frozen=True)
@@ -40,32 +38,30 @@ class Response:
 class WindowRule:
     """How a window follows from a response map.
 
-    The map is scaled to 0..1, and what is below the threshold is left out. The rest has a center and a spread, the
-    geometric mean of its standard deviations in x and y. The window is a multiple of the spread wide, and is averaged
-    with a fixed window.
+    The map is multiplied by a Gaussian, as photos are centered on faces, and scaled to 0..1. What exceeds the
+    threshold has an area and a center, its mean place; these make the window.
     """
 
+    place: Tuple[float, float]  # center of the Gaussian, x and y in sides of the image
+    prior: float  # its standard deviation, in sides of the image
     threshold: float  # 0 to 1
-    size: float  # half the width, in spreads
+    width: float  # of the window, in square roots of the area
     aspect: float  # height by width
     shift: float  # how far the window's center is below that of the response, in halves of its height
-    prior: float  # weight of the fixed window, 0 to 1
-    fixed: Tuple[float, float, float, float]  # its center, width and height in those of the photo or larger window
 
     def __call__(self, responses: Sequence[Response]) -> np.ndarray:
         """Windows ``(N, 4)``: left, top, right, bottom in pixels of the photos."""
         outer = np.array([response.window for response in responses], float).reshape(-1, 4)
-        return self._place(np.array([_center_and_spread(r.map, self.threshold) for r in responses]), outer)
+        found = [_center_and_root(r.map, self.place, self.prior, self.threshold) for r in responses]
+        return self._draw(np.array(found).reshape(-1, 3), outer)
 
-    def _place(self, found: np.ndarray, outer: np.ndarray) -> np.ndarray:
-        """Windows ``(N, 4)`` for centers and spreads ``(N, 3)`` within images ``(N, 4)``."""
+    def _draw(self, found: np.ndarray, outer: np.ndarray) -> np.ndarray:
+        """Windows ``(N, 4)`` for centers and roots of areas ``(N, 3)`` in images ``(N, 4)``."""
         sides = outer[:, 2:] - outer[:, :2]
         center = outer[:, :2] + found[:, :2] * sides
-        width = self.size * found[:, 2:] * np.sqrt(sides.prod(1, keepdims=True))
-        half = np.hstack([width, self.aspect * width])
+        half = self.width / 2 * found[:, 2:] * np.sqrt(sides.prod(1, keepdims=True)) * (1, self.aspect)
         center[:, 1] += self.shift * half[:, 1]
-        windows = np.hstack([center - half, center + half])
-        return (1 - self.prior) * windows + self.prior * place_fixed(self.fixed, outer)
+        return np.hstack([center - half, center + half])
 
 
 def place_fixed(fixed: Sequence[float], outer: np.ndarray) -> np.ndarray:
@@ -101,30 +97,32 @@ def fit_fixed(outer: np.ndarray, boxes: np.ndarray, seed: int = 0) -> Tuple[floa
 
 
 def fit_rule(responses: Sequence[Response], boxes: np.ndarray) -> WindowRule:
-    """The rule whose windows overlap most boxes ``(N, 4)`` of N images by 0.5, out of 1,080."""
+    """The rule whose windows overlap most boxes ``(N, 4)`` of N images by 0.5, out of 1,440."""
     outer = np.array([response.window for response in responses], float)
-    fixed = fit_fixed(outer, boxes)
-    found = {t: np.array([_center_and_spread(response.map, t) for response in responses]) for t in _THRESHOLDS}
-    rules = [WindowRule(*values, fixed) for values in product(_THRESHOLDS, _SIZES, _ASPECTS, _SHIFTS, _PRIORS)]
-    return max(rules, key=lambda rule: _quality(rule._place(found[rule.threshold], outer), boxes))
+    place = fit_fixed(outer, boxes)[:2]
+    best, quality = None, -1.0
+    for prior, threshold in product(_PRIORS, _THRESHOLDS):
+        found = np.array([_center_and_root(response.map, place, prior, threshold) for response in responses])
+        for values in product(_WIDTHS, _ASPECTS, _SHIFTS):
+            rule = WindowRule(place, prior, threshold, *values)
+            if (tried := _quality(rule._draw(found, outer), boxes)) > quality:
+                best, quality = rule, tried
+    return best
 
 
-def _center_and_spread(response: np.ndarray, threshold: float) -> Tuple[float, float, float]:
-    """Of what is above the threshold: x and y in sides of the map, and the spread in roots of its area."""
-    low, high = response.min(), response.max()
-    weight = np.clip((response - low) / max(high - low, 1e-9) - threshold, 0, None)
+def _center_and_root(
+    response: np.ndarray, place: Tuple[float, float], prior: float, threshold: float
+) -> Tuple[float, float, float]:
+    """Of what exceeds the threshold: x and y in sides of the map, and the root of its area in that of the map's."""
+    y, x = ((np.arange(size) + 0.5) / size for size in response.shape)
+    weight = response * np.exp(-((x - place[0]) ** 2 + (y[:, None] - place[1]) ** 2) / (2 * prior**2))
+    low, high = weight.min(), weight.max()
+    weight = np.clip((weight - low) / max(high - low, 1e-9) - threshold, 0, None)
+    if not weight.any():
+        # A map of zeros says nothing.
+        return *place, 1.0
     total = weight.sum()
-    if total == 0:
-        # A map of one value says nothing.
-        weight, total = np.ones_like(response), response.size
-    center, spread = [], []
-    for axis, size in ((1, response.shape[1]), (0, response.shape[0])):
-        along = weight.sum(1 - axis) / total
-        places = np.arange(size) + 0.5
-        mean = along @ places
-        center.append(mean / size)
-        spread.append(np.sqrt(along @ (places - mean) ** 2 + _ONE_PLACE**2))
-    return *center, np.sqrt(spread[0] * spread[1] / response.size)
+    return weight.sum(0) @ x / total, weight.sum(1) @ y / total, np.sqrt((weight > 0).mean())
 
 
 @torch.inference_mode()

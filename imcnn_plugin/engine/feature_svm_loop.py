@@ -29,7 +29,7 @@ class FeatureSVMLoop(TestLoop):
             if split != 'test':
                 options = {key: getattr(loader, key) for key in ('batch_size', 'num_workers', 'collate_fn')}
                 loader = let_workers_follow(DataLoader(build_split(runner.cfg, split), **options))
-            features[split], targets[split], identity = _extract_split(model, loader, split)
+            features[split], targets[split], identity = _extract_split(model, loader, split, self.fp16)
         scores, layers = _fit_attributes(features, targets)
         fields = dict(pred_score=scores, gt_score=targets['test'], identity=identity)
         self.evaluator.process(data_samples=[{key: torch.from_numpy(value) for key, value in fields.items()}])

@@ -11,6 +11,7 @@ from typing import Dict, Sequence, Tuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmengine.runner import autocast
 from mmpretrain.models import ImageClassifier
 from torch.utils.data import DataLoader
 
@@ -25,17 +26,19 @@ _C = 0.1
 
 @torch.inference_mode()
 def _extract_split(
-    model: ImageClassifier, loader: DataLoader, split: str
+    model: ImageClassifier, loader: DataLoader, split: str, fp16: bool = False
 ) -> Tuple[Dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Features by layer ``(N, D)``, labels ``(N, L)`` and the dataset's identities ``(N, )`` of one split.
 
     ``model``: one whose features are a map and whose head is the identity branch, or are a vector, such as ANet's.
+    ``fp16``: whether it runs in half precision, on a CPU bfloat16.
     """
     batches, fields = [], []
     for batch in track(loader, f'Extracting features of the {split} split'):
         prepared = model.data_preprocessor(batch)
-        feats = model.extract_feat(prepared['inputs'])
-        batches.append({layer: x.float().cpu().numpy() for layer, x in _layers(model, feats).items()})
+        with autocast(enabled=fp16):
+            layers = _layers(model, model.extract_feat(prepared['inputs']))
+        batches.append({layer: x.float().cpu().numpy() for layer, x in layers.items()})
         samples = prepared['data_samples']
         labels = batch_labels(samples, len(loader.dataset.metainfo['classes']), 'cpu')
         fields.append((labels.numpy(), batch_identity(samples, len(labels), 'cpu').numpy()))

@@ -33,7 +33,7 @@ class ANet(BaseBackbone):
         self,
         in_size: int = 64,
         patch_size: int = 56,
-        patches: int = 3,
+        patches: int = 2,
         channels: Sequence[int] = (32, 48, 64),
         local_channels: Sequence[int] = (64, 64),
         feat_dims: int = 256,
