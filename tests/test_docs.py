@@ -150,7 +150,7 @@ def test_figures_of_the_results_page_are_those_of_its_tables():
     folder = REPOSITORY / 'docs'
     tables = ' '.join(path.read_text() for path in (folder / 'results').glob('*.md'))
     page = (folder / 'results.md').read_text()
-    # Accuracies, and differences with their intervals; 80.50 % is what the training split's majority classes score.
+    # Accuracies, and differences with their intervals; 80.50 % and, of LFWA, 72.20 % are the majority classes'.
     figures = re.findall(r'[+-]\d\.\d\d \(.*?\)|\b\d\d\.\d\d\b', page)
     assert len(figures) > 60
-    assert {figure for figure in figures if figure not in tables} == {'80.50'}
+    assert {figure for figure in figures if figure not in tables} == {'80.50', '72.20'}
