@@ -11,7 +11,7 @@ class LNet(IMCNN):
 
     It learns from the labels of whole photos which places speak for attributes. A neck that pools over positions and a
     head with one layer leave this map as the only one that knows where; see
-    :func:`~imcnn_plugin.apis.response_windows`. The weights of an IMCNN of the same width fit.
+    :func:`~imcnn_plugin.apis.response_maps`. The weights of an IMCNN of the same width fit.
 
     Args:
         width: Multiplier of the number of channels of every layer.
