@@ -67,6 +67,7 @@ def test_config_builds(path, monkeypatch):
     monkeypatch.setenv('CELEBA_ROOT', 'some/folder')
     monkeypatch.setenv('CELEBA_PACK', 'some/folder')
     monkeypatch.setenv('LFWA_ROOT', 'some/folder')
+    monkeypatch.setenv('LFWA_PACK', 'some/folder')
     cfg = load(path)
     device = 'cpu' if path.stem.startswith(('resnet', 'vit')) else 'meta'
     model = build(cfg, device)

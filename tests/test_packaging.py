@@ -229,6 +229,16 @@ def test_results_in_the_index_are_those_of_the_documentation(models):
     lines = (REPOSITORY / 'docs' / 'results' / 'best.md').read_text().splitlines()
     [best] = [line.split('|') for line in lines if line.startswith('| best |')]
     assert found == expected | dict(imcnn_celeba_mini_best=float(best[4]))
+    # And those of the page that lists them.
+    page = (REPOSITORY / 'docs' / 'model_zoo.md').read_text()
+    for name, accuracy in found.items():
+        [row] = [line for line in page.splitlines() if line.startswith(f'| `{name}.py` |')]
+        assert row.split('|')[-2].strip() == f'{accuracy:.2f}', name
+
+
+def test_every_config_is_in_the_model_zoo():
+    page = (REPOSITORY / 'docs' / 'model_zoo.md').read_text()
+    assert [path.name for path in (REPOSITORY / 'configs').glob('*.py') if f'`{path.name}`' not in page] == []
 
 
 def pins(name):

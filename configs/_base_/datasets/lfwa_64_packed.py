@@ -3,9 +3,18 @@
 _base_ = './celeba_64_packed.py'
 
 data_root = '{{$LFWA_PACK:data/lfwa_72}}'
-
-halves = dict(_delete_=True, type='PackedLFWA', data_root=data_root, protocol='halves', fold='{{$FOLD:0}}')
+load, resize, pack = _base_.pipeline
+# As lfwa.py.
+cut = dict(type='CenterCrop', crop_size=(170, 208))
+halves = dict(
+    _delete_=True,
+    type='PackedLFWA',
+    data_root=data_root,
+    protocol='halves',
+    fold='{{$FOLD:0}}',
+    pipeline=[load, cut, resize, pack],
+)
 train_dataloader = dict(dataset=dict(halves, split='fit'))
 val_dataloader = dict(dataset=dict(halves, split='val'))
 test_dataloader = dict(dataset=dict(halves, split='test'))
-del halves
+del halves, load, cut, resize, pack
