@@ -12,8 +12,8 @@ html_theme = 'furo'
 html_title = f'imcnn_plugin {version}'
 exclude_patterns = ['examples', 'results']
 myst_heading_anchors = 3
-# Links to files that are no pages, such as configs; tests/test_docs.py checks that they are there.
-suppress_warnings = ['myst.xref_missing']
+# Links to files that are no pages, such as configs, which tests/test_docs.py checks; CSV, which has no lexer.
+suppress_warnings = ['myst.xref_missing', 'misc.highlighting_failure']
 autodoc_member_order = 'groupwise'
 autodoc_typehints = 'description'
 autodoc_typehints_description_target = 'documented'
