@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from ..datasets import LFWA_CUT, is_lfwa
 from ..errors import ConfigError, DataError
 from ..files import lock, replacing, writable
 from ..parallel import default_jobs, map_in_processes
@@ -23,8 +24,8 @@ from .photos import list_photos, read_photo
 
 # Where the loaders look for lists of labels, and how these end.
 _LIST_FOLDERS, _LIST_SUFFIXES = ('', 'Anno', 'anno', 'Eval'), ('.txt', '.csv', '.mat')
-# LFWA's labels. Of its pictures of 250 x 250 pixels its configs cut out the middle, which then is all of the picture.
-_LFWA_LIST, _LFWA_SIZE, _LFWA_SIDE = 'lfw_att_40.mat', (170, 208), 250
+# Side of LFWA's pictures, of which its configs cut out the middle; in an aligned one that is all of it.
+_LFWA_SIDE = 250
 # The list of pictures without a face; it also tells that a folder was begun here.
 _NOT_ALIGNED = 'not_aligned.txt'
 _NO_FACE = 'no face found: the middle of the photo'
@@ -72,7 +73,7 @@ def align_folder(
     names = [os.path.relpath(photo, source) for photo in list_photos(source)]
     lists = list(_label_lists(source))
     if size is None:
-        size = _LFWA_SIZE if any(path.name == _LFWA_LIST for path in lists) else SIZE
+        size = LFWA_CUT if is_lfwa(source) else SIZE
     aligner = _Aligner(source, tuple(size), FaceDetector())
     with open(writable(out / _NOT_ALIGNED), 'ab', buffering=0) as file:
         try:
@@ -97,7 +98,7 @@ def align_folder(
 
 @dataclass(frozen=True)
 class _Aligner:
-    """From a photo's name to the content of the aligned picture's file, and what is to be said of it.
+    """From a photo's name to the content of the aligned picture's file, and what to say of it.
 
     It can be pickled for other processes.
     """
@@ -133,7 +134,7 @@ def _choose_face(faces: List[Face], shape: Tuple[int, ...]) -> Face:
 def _cut_middle(photo: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     """The middle of a photo ``(H, W, 3)`` that LFWA's configs cut out, in a picture of this width and height."""
     sides = np.array(photo.shape[1::-1])
-    cut = np.array(size) * (sides / size).min() * _LFWA_SIZE[1] / _LFWA_SIDE
+    cut = np.array(size) * (sides / size).min() * LFWA_CUT[1] / _LFWA_SIDE
     cut = np.maximum(1, cut.round().astype(int))
     left, top = (sides - cut) // 2
     middle = photo[top : top + cut[1], left : left + cut[0]]

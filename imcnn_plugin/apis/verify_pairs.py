@@ -11,7 +11,7 @@ from mmpretrain.registry import TRANSFORMS
 from torch import nn
 
 from ..checkpoints.load_model import load_model
-from ..datasets import LFWA, check_unseen, identify_split, read_split
+from ..datasets import LFWA, LFWA_CUT, check_unseen, identify_split, read_split
 from ..engine.evaluation_data import evaluation_pipeline
 from ..errors import ConfigError, translate_errors
 from ..evaluation import FacePairs, Verification, verify_faces
@@ -23,7 +23,7 @@ def verify_pairs(
     checkpoint: Union[str, Path],
     folder: Union[str, Path],
     pairs: FacePairs,
-    cut: Tuple[int, int] = (170, 208),
+    cut: Tuple[int, int] = LFWA_CUT,
     batch_size: int = 128,
     half: Optional[int] = None,
 ) -> Dict[str, Verification]:

@@ -26,7 +26,7 @@ from .image_file import (
 )
 from .image_folder import DATA_PREFIX, find_image_folder, find_images, list_files, missing_image_issues
 from .issues import Issue, IssueKind, quote
-from .lfwa import LFWA
+from .lfwa import LFWA, LFWA_CUT, is_lfwa
 from .load_face_from_file import NO_PIXELS, LoadFaceFromFile
 from .pack_format import Pack, open_pack
 from .pack_verification import verify_pack
@@ -38,11 +38,11 @@ from .windows import CropToWindow, read_windows, write_windows
 
 __all__ = [
     'Annotations', 'AttributeCSV', 'AttributeList', 'CelebAIdentity', 'CropToWindow', 'DATA_PREFIX', 'FaceDataset',
-    'FaceRecords', 'HTML_PAGE', 'IMAGES_PER_PROCESS', 'IMAGES_PER_TASK', 'Issue', 'IssueKind', 'LFWA',
+    'FaceRecords', 'HTML_PAGE', 'IMAGES_PER_PROCESS', 'IMAGES_PER_TASK', 'Issue', 'IssueKind', 'LFWA', 'LFWA_CUT',
     'LabelledPhoto', 'LoadFaceFromFile', 'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedDataset',
     'PackedFaces', 'PackedLFWA', 'ResumableSampler', 'UnreadableImage', 'check_resumable', 'check_unseen',
-    'find_corruption', 'find_image_folder', 'find_images', 'identify_foreign_file', 'identify_split', 'list_files',
-    'match_rows', 'merge_splits', 'missing_image_issues', 'open_pack', 'packed_collate', 'quote',
-    'read_annotations', 'read_attribute_list', 'read_identity_list', 'read_image', 'read_partition_list',
-    'read_split', 'read_windows', 'scan_png', 'verify_pack', 'write_coco', 'write_pack', 'write_windows'
+    'find_corruption', 'find_image_folder', 'find_images', 'identify_foreign_file', 'identify_split', 'is_lfwa',
+    'list_files', 'match_rows', 'merge_splits', 'missing_image_issues', 'open_pack', 'packed_collate', 'quote',
+    'read_annotations', 'read_attribute_list', 'read_identity_list', 'read_image', 'read_partition_list', 'read_split',
+    'read_windows', 'scan_png', 'verify_pack', 'write_coco', 'write_pack', 'write_windows'
 ]  # fmt: skip

@@ -24,7 +24,7 @@ PEOPLE_FIELDS = ('indices_identity_train', 'indices_identity_test')
 HELD_OUT = 10
 FOLDER = 'lfw'
 # Width and height of the middle of a picture in which a face is framed as CelebA's are.
-CUT = (170, 208)
+LFWA_CUT = (170, 208)
 
 
 @DATASETS.register_module()
@@ -49,6 +49,7 @@ class LFWA(FaceDataset):
         seed: The seed of 'kfold'.
         min_images_per_identity: The identity loss ignores identities with fewer training images.
         data_prefix: The image folder.
+        exchanged: An earlier way to write fold=1 of 'halves'.
         **kwargs: Options of mmpretrain's ``BaseDataset``. ``pipeline`` gets records ``img_path``, ``gt_score`` (L, ),
             ``gt_identity`` and ``identity``. ``classes`` selects and orders L of the 40 attributes.
 
@@ -71,6 +72,7 @@ class LFWA(FaceDataset):
         seed: int = 0,
         min_images_per_identity: int = 1,
         data_prefix: str = FOLDER,
+        exchanged: bool = False,
         **kwargs,
     ):
         # An environment variable in a config is a string.
@@ -78,6 +80,8 @@ class LFWA(FaceDataset):
         self.num_folds = num_folds
         self.seed = seed
         protocol = OLD_PROTOCOLS.get(protocol, protocol)
+        if exchanged and protocol == 'halves':
+            self.fold = 1
         super().__init__(data_root, split, protocol, min_images_per_identity, data_prefix=data_prefix, **kwargs)
 
     def load_data_list(self) -> FaceRecords:
@@ -126,7 +130,7 @@ class LFWA(FaceDataset):
         }
 
 
-def _is_lfwa(root: Union[str, Path]) -> bool:
+def is_lfwa(root: Union[str, Path]) -> bool:
     """Whether a folder holds LFWA's labels."""
     return any(_candidates(root, ATTRIBUTE_FILE))
 

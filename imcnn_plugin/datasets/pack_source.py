@@ -6,7 +6,7 @@ import numpy as np
 
 from .celeba_lists import Annotations, _lists_checksum, read_annotations
 from .image_folder import DATA_PREFIX, find_images
-from .lfwa import CUT, FOLDER, _is_lfwa, _read_lfwa
+from .lfwa import FOLDER, LFWA_CUT, _read_lfwa, is_lfwa
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class _PackSource:
 
 def _read_source(root: Union[str, Path], data_prefix: Optional[str] = None) -> _PackSource:
     """Reads CelebA's or LFWA's files, whichever are in ``root``."""
-    if _is_lfwa(root):
+    if is_lfwa(root):
         annotations, checksum = _read_lfwa(root)
         folder, names, _ = find_images(root, data_prefix or FOLDER, annotations.names)
-        return _PackSource('LFWA', annotations, checksum, folder, names, CUT)
+        return _PackSource('LFWA', annotations, checksum, folder, names, LFWA_CUT)
     annotations = read_annotations(root)
     folder, names, _ = find_images(root, data_prefix or DATA_PREFIX, annotations.names)
     return _PackSource('CelebA', annotations, _lists_checksum(root), folder, names, None)

@@ -45,8 +45,11 @@ def read_split(meta: Mapping[str, Any]) -> dict:
 def _rename(identity: dict) -> dict:
     """The identity of a split with today's name of its protocol."""
     old = identity.get('protocol')
-    # The halves had no fold.
-    return dict(identity, protocol=OLD_PROTOCOLS[old], fold=0) if old in OLD_PROTOCOLS else identity
+    if old not in OLD_PROTOCOLS:
+        return identity
+    # The halves had no fold, and exchanged ones said so.
+    kept = {key: value for key, value in identity.items() if key != 'exchanged'}
+    return dict(kept, protocol=OLD_PROTOCOLS[old], fold=int(identity.get('exchanged', False)))
 
 
 def merge_splits(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict:

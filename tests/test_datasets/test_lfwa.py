@@ -173,6 +173,10 @@ def test_the_earlier_name_of_the_halves(root):
     trained = identify_split(LFWA(str(root), split='train'))
     old = {key: value for key, value in trained.items() if key != 'fold'} | dict(protocol='lfwa')
     assert read_split(dict(trained_on=old)) == trained
+    exchanged = identify_split(LFWA(str(root), protocol='lfwa', split='train', exchanged=True))
+    assert exchanged == identify_split(LFWA(str(root), split='train', fold=1))
+    old = {key: value for key, value in exchanged.items() if key != 'fold'} | dict(protocol='lfwa', exchanged=True)
+    assert read_split(dict(trained_on=old)) == exchanged
     meta = dict(protocol='lfwa', split='train', checksums=dict(annotations=trained['lists']))
     check_unseen(read_split(dict(dataset_meta=meta)), identify_split(test))
 
