@@ -15,7 +15,7 @@ from .calibration import (
 from .face_verification import FacePairs, Verification, read_face_pairs, verify_faces
 from .identity_agreement import STABLE_AGREEMENT, agreement_beyond_chance, sum_by_identity, within_identity_agreement
 from .identity_pooling import fit_pooling, pool
-from .paired_bootstrap import SubgroupGap, compare_subgroups, metric_difference, paired_interval
+from .paired_bootstrap import SubgroupGap, compare_subgroups, metric_difference, paired_interval, paired_intervals
 from .per_attribute_accuracy import PerAttributeAccuracy
 from .verification_table import verification_rows, verification_table
 from .worst_errors import find_worst_errors
@@ -25,7 +25,7 @@ __all__ = [
     'PerAttributeAccuracy', 'REPORT_FILE', 'Reliability', 'STABLE_AGREEMENT', 'SubgroupGap', 'Verification',
     'agreement_beyond_chance', 'calibration_errors', 'compare_subgroups', 'describe_split',
     'find_worst_errors', 'fit_pooling', 'fit_temperature', 'fit_thresholds', 'mean_or_none',
-    'metric_difference', 'nan_mean', 'paired_interval', 'perfect_calibration_error', 'pool',
+    'metric_difference', 'nan_mean', 'paired_interval', 'paired_intervals', 'perfect_calibration_error', 'pool',
     'read_face_pairs', 'reliability', 'score_attributes', 'sigmoid', 'sum_by_identity', 'verification_rows',
     'verification_table', 'verify_faces', 'within_identity_agreement'
 ]  # fmt: skip

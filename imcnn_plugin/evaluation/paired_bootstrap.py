@@ -6,7 +6,7 @@ A comparison of two models is paired: both are evaluated on the same draws.
 """
 
 from dataclasses import dataclass
-from typing import Callable, Iterator, Tuple
+from typing import Callable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -70,12 +70,36 @@ def paired_interval(
     if labelled.ndim not in (1, 2) or not correct.shape[1:] == baseline.shape[1:] == shape:
         raise ValueError(f'expected (S, I, L), (R, I, L), (I, L), found {correct.shape}, {baseline.shape}, {shape}')
 
-    def difference(sums: np.ndarray) -> np.ndarray:
-        return nan_mean(_percentage(sums[..., 0, :], sums[..., 1, :]))[..., None]
-
     # The labels are the same for all seeds, so the mean over seeds can be taken first.
-    counts = np.stack([correct.mean(0) - baseline.mean(0), labelled]).reshape(2, len(labelled), -1)
-    return tuple(x.item() for x in _bootstrap(counts, difference, resamples, seed))
+    gain = (correct.mean(0) - baseline.mean(0)).reshape(1, len(labelled), -1)
+    labelled = labelled.reshape(len(labelled), -1)
+    return paired_intervals(gain, labelled, [np.arange(labelled.shape[1])], resamples, seed)[0][0]
+
+
+def paired_intervals(
+    gains: np.ndarray, labelled: np.ndarray, subsets: Sequence[np.ndarray], resamples: int = 10000, seed: int = 0
+) -> List[List[Tuple[float, float, float]]]:
+    """:func:`paired_interval` of several models, each over several subsets of the attributes, on the same draws.
+
+    Args:
+        gains: ``(V, I, L)``, for V models, I identities and L attributes the number of correctly predicted labels
+            minus that of the baseline, as a mean over seeds.
+        labelled: ``(I, L)``, the number of known labels.
+        subsets: Indices of the attributes of each subset.
+        resamples: Number of draws of I identities.
+        seed: Seed of the draws.
+
+    Returns:
+        For each model and each subset the difference, lower and upper end.
+    """
+
+    def differences(sums: np.ndarray) -> np.ndarray:
+        each = _percentage(sums[..., :-1, :], sums[..., -1:, :])
+        means = np.stack([nan_mean(each[..., chosen]) for chosen in subsets], -1)
+        return means.reshape(*means.shape[:-2], -1)
+
+    found = np.stack(_bootstrap(np.concatenate([gains, labelled[None]]), differences, resamples, seed), -1)
+    return [[tuple(ends) for ends in some] for some in found.reshape(len(gains), len(subsets), 3).tolist()]
 
 
 def metric_difference(

@@ -155,16 +155,15 @@ def _pack(counts: np.ndarray) -> str:
     return base64.b64encode(zlib.compress(counts.astype(f'<u{width}').tobytes(), 9)).decode()
 
 
-def _unpack_counts(packed: Dict[str, object], names: List[str], attributes: Sequence[str]) -> Dict[str, np.ndarray]:
-    """``correct`` and ``labelled`` ``(I, L)`` of the L ``attributes`` out of ``names``; DataError if damaged."""
-    chosen = [names.index(name) for name in attributes]
+def _unpack_counts(packed: Dict[str, object], num_attributes: int) -> Dict[str, np.ndarray]:
+    """``correct`` and ``labelled`` ``(I, L)`` of L attributes; DataError if damaged."""
 
     def unpack(text):
         try:
             content = zlib.decompress(base64.b64decode(text, validate=True))
-            shape = len(names), len(packed['identity'])
+            shape = num_attributes, len(packed['identity'])
             counts = np.frombuffer(content, f'<u{len(content) // math.prod(shape)}')
-            return counts.reshape(shape)[chosen].T.astype(int)
+            return counts.reshape(shape).T.astype(int)
         except (ValueError, zlib.error, TypeError, ZeroDivisionError) as error:
             raise DataError(f"'by_identity' of a row cannot be unpacked ({error})") from error
 

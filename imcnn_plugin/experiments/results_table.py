@@ -4,7 +4,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..evaluation import STABLE_AGREEMENT, describe_split, paired_interval
+from ..evaluation import STABLE_AGREEMENT, describe_split, paired_intervals
 from ..tables import aligned_lines, markdown_lines
 from .results_file import _unpack_counts
 
@@ -42,13 +42,11 @@ class SweepTable:
         self.has_folds = any(len(_by_fold(rows)) > 1 for rows in groups.values())
         rows = groups.get(self.baseline, [])
         self.differences: Dict[str, List[Optional[Interval]]] = {}
-        for name, others in groups.items():
-            if name != self.baseline and rows and _comparable(others, rows) and _comparable(rows, rows):
-                names, stable = list(rows[0]['accuracy']), rows[0]['identity_stable']
-                transient = [attribute for attribute in names if attribute not in stable]
-                self.differences[name] = [
-                    _difference(others, rows, chosen) if chosen else None for chosen in (names, stable, transient)
-                ]
+        if rows and _comparable(rows, rows):
+            compared = {
+                name: others for name, others in groups.items() if name != self.baseline and _comparable(others, rows)
+            }
+            self.differences = _differences(compared, rows)
 
     def cells(self) -> List[Tuple[str, ...]]:
         """A row per variant, headings first."""
@@ -170,18 +168,31 @@ def _comparable(rows: Sequence[dict], baseline: Sequence[dict]) -> bool:
     )
 
 
-def _difference(rows: Sequence[dict], baseline: Sequence[dict], attributes: Sequence[str]) -> Interval:
-    """The difference in accuracy on some attributes, with its interval over the identities of all folds."""
-    correct, labelled = [], []
-    for some in (rows, baseline):
-        counts = [
-            [_unpack_counts(row['by_identity'], list(row['accuracy']), attributes) for row in runs]
-            for runs in _by_fold(some).values()
-        ]
-        means = [np.mean([values['correct'] for values in runs], axis=0) for runs in counts]
-        correct.append(np.concatenate(means)[None])
-        labelled.append(np.concatenate([runs[0]['labelled'] for runs in counts]))
-    return paired_interval(*correct, labelled[0])
+def _differences(groups: Dict[str, List[dict]], baseline: Sequence[dict]) -> Dict[str, List[Optional[Interval]]]:
+    """The differences in accuracy over all, identity-stable and transient attributes, over identities of all folds.
+
+    All variants are evaluated on one set of draws: to draw identities takes most of the time.
+    """
+    if not groups:
+        return {}
+    names, stable = list(baseline[0]['accuracy']), baseline[0]['identity_stable']
+    subsets = [np.flatnonzero([name in some for name in names]) for some in (names, stable, {*names} - {*stable})]
+    own, labelled = _counts(baseline)
+    gains = np.stack([_counts(rows)[0] - own for rows in groups.values()])
+    found = paired_intervals(gains, labelled, [chosen for chosen in subsets if len(chosen)])
+    return {
+        name: [next(values) if len(chosen) else None for chosen in subsets]
+        for name, values in zip(groups, map(iter, found))
+    }
+
+
+def _counts(rows: Sequence[dict]) -> Tuple[np.ndarray, np.ndarray]:
+    """Correct, as a mean over seeds, and known labels ``(I, L)`` of the identities of all folds."""
+    folds = [
+        [_unpack_counts(row['by_identity'], len(row['accuracy'])) for row in runs] for runs in _by_fold(rows).values()
+    ]
+    correct = [np.mean([values['correct'] for values in runs], axis=0) for runs in folds]
+    return np.concatenate(correct), np.concatenate([runs[0]['labelled'] for runs in folds])
 
 
 def _difference_cell(found: Optional[Interval]) -> str:

@@ -9,6 +9,7 @@ from imcnn_plugin.evaluation.paired_bootstrap import (
     compare_subgroups,
     metric_difference,
     paired_interval,
+    paired_intervals,
 )
 
 METRICS = dict(accuracy=accuracy_score, balanced_accuracy=balanced_accuracy_score, f1=f1_score)
@@ -139,6 +140,18 @@ def test_the_interval_is_that_of_the_mean_over_attributes_of_resampled_images():
     ):
         assert found[0] == pytest.approx(value)
         assert found[1:] == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.3 * np.std(drawn))
+
+
+def test_several_models_and_subsets_get_the_intervals_that_each_gets_alone():
+    rng = np.random.default_rng(2)
+    labelled = rng.integers(0, 5, (30, 3))
+    models, baseline = rng.binomial(labelled, 0.8, (2, 2, 30, 3)), rng.binomial(labelled, 0.7, (1, 30, 3))
+    subsets = [np.array([0, 1, 2]), np.array([1])]
+    found = paired_intervals(models.mean(1) - baseline[0], labelled, subsets, 100)
+    for model, intervals in zip(models, found, strict=True):
+        for subset, interval in zip(subsets, intervals, strict=True):
+            alone = paired_interval(model[..., subset], baseline[..., subset], labelled[:, subset], 100)
+            assert interval == pytest.approx(alone)
 
 
 def test_images_of_unknown_identity_are_drawn_one_by_one():

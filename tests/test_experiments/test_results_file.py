@@ -12,7 +12,7 @@ from imcnn_plugin.experiments.results_file import _append_row, _make_row, _pack_
 def test_counts_of_many_images_are_kept():
     # Images of unknown identity may share a count.
     by_identity = dict(identity=[-1, 4], correct=dict(Male=[90000, 1]), labelled=dict(Male=[100000, 2]))
-    found = _unpack_counts(_pack_counts(by_identity), ['Male'], ['Male'])
+    found = _unpack_counts(_pack_counts(by_identity), 1)
     assert found['correct'].tolist() == [[90000], [1]] and found['labelled'].tolist() == [[100000], [2]]
 
 
