@@ -22,6 +22,14 @@ def pytest_addoption(parser):
     parser.addoption('--slow', action='store_true', help='all backbones; 20 times the bad inputs in test_fuzz')
 
 
+# Files with the longest tests. They come first, so that processes that share the suite end at about the same time.
+LONG = ('test_many_processes.py', 'test_training.py', 'test_gpu.py', 'test_sweep.py', 'test_folds.py', 'test_exact_resume.py')
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 def unpacked(name, folder):
     archive = REAL_DATA / f'{name}.zip'
     if not archive.is_file():

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the whole test suite in .venv, which it makes where it is missing. Arguments go to pytest.
+# Runs the whole test suite in .venv, which it makes where it is missing, a process for each core. Arguments go to pytest:
+# -n 0 for one process alone.
 # With --onedl as the first: on the maintained forks of mmengine, mmcv and mmpretrain, in .venv-onedl. With --mm: the tests in
 # mmdet, mmsegmentation, mmpose and mmaction2 alone, in .venv-mm.
 set -euo pipefail
@@ -12,4 +13,6 @@ elif [ "${1:-}" = --mm ]; then
     set -- tests/test_mm_projects "${@:2}"
 fi
 . "$(dirname "$0")/venv.sh"
-exec python -m pytest "$@"
+# More threads than cores would wait for each other.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+exec python -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"
