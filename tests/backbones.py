@@ -131,9 +131,11 @@ _TNT = dict(embed_dims_outer=32, embed_dims_inner=8, num_layers=2, num_heads_inn
 _TINY_VIT = dict(channels=[16, 32, 32, 64], num_heads=[1, 2, 2, 4], depths=[1] * 4)
 _VAN = dict(embed_dims=[8, 16, 32, 64], depths=[1] * 4, ffn_ratios=[2] * 4)
 
-_IMG_SIZE = '`img_size` is that of the images'
+_IMG_SIZE = 'set `img_size` to the image size'
 _CONTIGUOUS = 'training on CPUs: `FacePreprocessor` without `crop_size` and `flip_prob`, see below'
-_NEIGHBORS = 'images of 224 pixels; no batch norm is merged if rounding changes its graph of nearest neighbors'
+_NEIGHBORS = (
+    'requires images of 224 pixels; no batch norm is merged if rounding changes its graph of nearest neighbors'
+)
 
 BACKBONES = [
     Backbone('AlexNet', {}, 256, side=96),
@@ -141,20 +143,29 @@ BACKBONES = [
     Backbone('CSPDarkNet', dict(depth=53), 1024, slow=True),
     Backbone('CSPResNeXt', dict(depth=50), 2048, slow=True),
     Backbone('CSPResNet', dict(depth=50), 1024, slow=True),
-    Backbone('Conformer', {}, 256 + 384, slow=True, note='two vectors, which are joined'),
+    Backbone('Conformer', {}, 256 + 384, slow=True, note='two vectors, concatenated'),
     Backbone('ConvMixer', {}, 768, dict(arch=dict(embed_dims=32, depth=2, patch_size=4, kernel_size=5)), 32, norms=5),
     Backbone('ConvNeXt', {}, 768, dict(arch=dict(depths=[1] * 4, channels=[8, 16, 24, 32])), 32),
     Backbone('DaViT', {}, 768, dict(arch=_SWIN, pad_small_map=True), 256),
     Backbone('DeiT3', {}, 768, _SMALL_VIT, 64),
     Backbone('DenseNet', {}, 1024, dict(arch=dict(growth_rate=8, depths=[2, 2], init_channels=16)), 32, norms=6),
-    Backbone('DistilledVisionTransformer', {}, 768, _SMALL_VIT, 64, note='two tokens, whose mean counts'),
+    Backbone('DistilledVisionTransformer', {}, 768, _SMALL_VIT, 64, note='two tokens, averaged'),
     Backbone('EdgeNeXt', {}, 168, dict(arch=_EDGE), 64),
     Backbone(
-        'EfficientFormer', {}, 448, dict(arch=_EFFICIENT_FORMER), 32, 224, layout='NCL', note='images of 224 pixels'
+        'EfficientFormer',
+        {},
+        448,
+        dict(arch=_EFFICIENT_FORMER),
+        32,
+        224,
+        layout='NCL',
+        note='requires images of 224 pixels',
     ),
     Backbone('EfficientNet', {}, 1280, slow=True),
     Backbone('EfficientNetV2', {}, 1280, dict(arch='b0'), slow=True),
-    Backbone('HRNet', {}, 256, dict(arch='w18'), 144, norms=10, slow=True, note='the map of the lowest resolution'),
+    Backbone(
+        'HRNet', {}, 256, dict(arch='w18'), 144, norms=10, slow=True, note='uses the map of the lowest resolution'
+    ),
     Backbone('HiViT', {}, 512, dict(arch=dict(embed_dims=64, depths=[1, 1, 7], num_heads=2), img_size=64), 64),
     Backbone('HorNet', {}, 512, dict(arch=_HORNET), 64),
     Backbone(
@@ -164,9 +175,9 @@ BACKBONES = [
         side=96,
         usual_side=299,
         slow=True,
-        note='`num_classes` is the number of channels',
+        note='set `num_classes` to the number of channels',
     ),
-    Backbone('LeNet5', {}, 120, side=32, usual_side=32, image_channels=1, note='gray images of 32 pixels'),
+    Backbone('LeNet5', {}, 120, side=32, usual_side=32, image_channels=1, note='grayscale images of 32 pixels'),
     Backbone('LeViT', dict(arch='256'), 512, dict(arch='128s', img_size=64), 384, note=_IMG_SIZE),
     Backbone('MViT', {}, 768, dict(arch=_MVIT, img_size=64), 64),
     Backbone(
@@ -200,7 +211,7 @@ BACKBONES = [
     Backbone('ResNetV1c', dict(depth=50), 2048, _RESNET, 128),
     Backbone('ResNetV1d', dict(depth=50), 2048, _RESNET, 128),
     Backbone('ResNet_CIFAR', dict(depth=18), 512, _RESNET, 128),
-    Backbone('RevVisionTransformer', {}, 1536, _SMALL_VIT, 128, note='twice the width: its two streams'),
+    Backbone('RevVisionTransformer', {}, 1536, _SMALL_VIT, 128, note='twice the width, for its two streams'),
     Backbone('SEResNeXt', dict(depth=50), 2048, dict(_BOTTLENECK, groups=2), 128),
     Backbone('SEResNet', dict(depth=50), 2048, _BOTTLENECK, 128),
     Backbone('SVT', dict(arch='small'), 512, dict(arch=dict(_TWINS, window_sizes=[4] * 4)), 16),
@@ -239,12 +250,12 @@ BACKBONES = [
 EXCEPTIONS = {
     'CSPNet': ('the base class of the other CSP networks, not registered', None, None),
     'SparseConvNeXt': (
-        "computes under the mask of SparK's pre-training only: load its weights into `ConvNeXt`",
+        "only computes under SparK's pre-training mask: load its weights into `ConvNeXt`",
         dict(arch=dict(depths=[1] * 4, channels=[8, 16, 24, 32])),
         "AttributeError.*'shape'",
     ),
     'SparseResNet': (
-        "computes under the mask of SparK's pre-training only: load its weights into `ResNet`",
+        "only computes under SparK's pre-training mask: load its weights into `ResNet`",
         dict(depth=50),
         "AttributeError.*'shape'",
     ),
@@ -280,9 +291,9 @@ def table():
             backbone.note,
         )
         lines.append('| ' + ' | '.join(cells) + ' |')
-    lines += ['', '| without the head | why |', '|---|---|']
+    lines += ['', '| not supported | reason |', '|---|---|']
     lines += [f'| `{name}` | {why} |' for name, (why, *_) in EXCEPTIONS.items()]
-    lines += ['', '| for pre-training | takes its weights |', '|---|---|']
+    lines += ['', '| pre-training backbone | load its weights into |', '|---|---|']
     return lines + [f'| `{name}` | `{backbone}` |' for name, backbone in PRETRAINING.items()]
 
 
