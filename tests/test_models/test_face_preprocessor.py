@@ -54,7 +54,7 @@ def test_crops_the_center_at_test_time_and_randomly_in_training():
 
 
 def test_a_pipeline_may_crop_instead():
-    """As docs/figures.md says, for tools that draw on the image of the pipeline."""
+    """As docs/backbones.md says, for tools that draw on the image of the pipeline."""
     image = torch.randint(0, 256, (3, 72, 72), dtype=torch.uint8)
     crop = TRANSFORMS.build(dict(type='mmpretrain.CenterCrop', crop_size=64))
     cropped = torch.from_numpy(crop(dict(img=image.permute(1, 2, 0).numpy()))['img']).permute(2, 0, 1)
