@@ -18,6 +18,19 @@ _FOLDER = Path(__file__).parent
 _TOOL_FOLDERS = (_FOLDER / 'imcnn_plugin' / '.mim' / 'tools', _FOLDER / 'tools')
 # What argparse calls the script that the command runs; runpy would show its path.
 _program = None
+_EXAMPLES = (
+    'examples:',
+    '  imcnn train configs/imcnn_celeba.py --data-root data/celeba',
+    '  imcnn infer work_dirs/imcnn_celeba photos --out results',
+)
+# What several scripts take.
+CONFIG = 'config file, or the name of a config of this package'
+DATA_ROOT = 'folder of the dataset'
+VARIANT = 'a name for the output, and its config; values after it in the same argument override those of the config'
+_CHECKPOINT = 'checkpoint, or the work directory of a run, whose best one is taken'
+NAMED_CHECKPOINT = 'NAME=CHECKPOINT'
+# Settings of an option's name in earlier versions: it works, and no help shows it.
+OLD_NAME = dict(default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def main() -> None:
@@ -29,7 +42,7 @@ def main() -> None:
     if name not in commands:
         width = max(map(len, commands), default=0)
         lines = [f'  {command:<{width}}  {_summary(script)}' for command, script in sorted(commands.items())]
-        text = '\n'.join(['usage: imcnn COMMAND ... (--help after a command explains it)', '', *lines])
+        text = '\n'.join(['usage: imcnn COMMAND ... (--help after a command explains it)', '', *lines, '', *_EXAMPLES])
         if name in ('-h', '--help'):
             try:
                 print(text, flush=True)
@@ -126,9 +139,7 @@ def describe_results(work_dir: str) -> str:
             'python tools/infer.py',
         )
     )
-    return '\n'.join(
-        [*lines, 'Next:', f'  {report} {folder}', f'  {infer} PHOTOS --checkpoint {folder} --out results']
-    )
+    return '\n'.join([*lines, 'Next:', f'  {report} {folder}', f'  {infer} {folder} PHOTOS --out results'])
 
 
 def between(least: float, most: float = 2**31 - 1, kind: type = int) -> Callable[[str], float]:
@@ -174,24 +185,121 @@ def split_named(arguments: Sequence[str], form: str) -> List[Tuple[str, str]]:
     return pairs
 
 
-def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that training and testing share."""
+def make_parser(description: str, *examples: str) -> argparse.ArgumentParser:
+    """The parser of a script; its help ends with examples, of which each is given by its arguments alone."""
+    program = _program or f'python {sys.argv[0]}'
+    return argparse.ArgumentParser(
+        program,
+        description=description,
+        epilog='\n'.join(['examples:', *(f'  {program} {example}' for example in examples)]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def parse_checkpoint_first(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parses the command line of a script that once took its checkpoint as --checkpoint, and still does."""
+    old = argparse.ArgumentParser(parser.prog, usage=parser.format_usage()[7:], add_help=False, allow_abbrev=False)
+    old.add_argument('--checkpoint')
+    found, others = old.parse_known_args()
+    return parser.parse_intermixed_args([found.checkpoint, *others] if found.checkpoint else others)
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Adds the checkpoint that a script works on."""
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help=_CHECKPOINT)
+
+
+def add_named_checkpoints(parser: argparse.ArgumentParser) -> None:
+    """Adds the checkpoints, with names, that a script compares: see :func:`split_named`."""
+    parser.add_argument(
+        'networks', nargs='+', metavar=NAMED_CHECKPOINT, help=f'a name for the output, and its {_CHECKPOINT}'
+    )
+
+
+def add_data_root(parser: argparse.ArgumentParser) -> None:
+    """Adds the option for the folder of the dataset."""
+    parser.add_argument(
+        '--data-root',
+        metavar='DIR',
+        help=f'{DATA_ROOT}; default its environment variable, such as CELEBA_ROOT, else that of the config',
+    )
+
+
+def add_data_config(parser: argparse.ArgumentParser) -> None:
+    """Adds the option for a config whose data is used."""
+    parser.add_argument('--config', help="config whose data is used; default the checkpoint's own")
+
+
+def add_split(parser: argparse.ArgumentParser, default: str) -> None:
+    """Adds the option for a split of the dataset."""
+    parser.add_argument('--split', default=default, help='split of the dataset; default %(default)s')
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the option for values of the config."""
     from mmengine.config import DictAction
 
-    parser.add_argument('--data-root', help="folder of the dataset, instead of the config's")
-    parser.add_argument('--work-dir', help='where logs, checkpoints and tables go; default work_dirs/<config>')
-    parser.add_argument('--amp', action='store_true', help='run in half precision, on a GPU or a CPU')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
     )
-    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none')
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Adds the option for the number of processes."""
+    parser.add_argument(
+        '--jobs',
+        type=between(1, 1024),
+        metavar='N',
+        help='number of processes; default one per core, fewer for little work',
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Adds the option for the random seed."""
+    parser.add_argument(
+        '--seed', type=between(0, 2**32 - 1), default=0, metavar='N', help='random seed; default %(default)s'
+    )
+
+
+def add_out(parser: argparse.ArgumentParser, what: str, kind: str = 'file', **settings) -> None:
+    """Adds the option for where a script writes.
+
+    Args:
+        parser: A parser, or a group of one.
+        what: What is written.
+        kind: 'file', 'figure' or 'folder'.
+        settings: Of ``add_argument``; without a default the option is required, unless they say otherwise.
+    """
+    if kind != 'folder':
+        settings.setdefault('type', writable_figure if kind == 'figure' else writable)
+    if 'default' in settings:
+        what += '; default %(default)s'
+    else:
+        settings.setdefault('required', True)
+    place = 'folder' if kind == 'folder' else 'file'
+    parser.add_argument('--out', metavar='DIR' if kind == 'folder' else 'FILE', help=f'{place} for {what}', **settings)
+
+
+def add_runner_arguments(parser: argparse.ArgumentParser, default_work_dir: str) -> None:
+    """Adds the options that training and testing share."""
+    add_data_root(parser)
+    parser.add_argument(
+        '--work-dir', metavar='DIR', help=f'folder for logs, checkpoints and tables; default {default_work_dir}'
+    )
+    parser.add_argument('--amp', action='store_true', help='run in half precision, on a GPU or a CPU')
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='what started several processes; default %(default)s',
+    )
     # MIM's launcher passes it; the environment says the same.
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
 
 
 def add_inferencer_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of :func:`make_inferencer`, and ``--aligned``."""
-    parser.add_argument('--checkpoint', required=True, help='training checkpoint, or a published one')
     parser.add_argument('--aligned', action='store_true', help='the photos are aligned faces, like those of CelebA')
     parser.add_argument('--device', help='such as cpu or cuda:1; default a GPU if available')
     parser.add_argument(
@@ -204,19 +312,27 @@ def add_inferencer_arguments(parser: argparse.ArgumentParser) -> None:
         '--detector',
         choices=('yunet', 'mtcnn'),
         default='yunet',
-        help='of faces (default %(default)s); mtcnn is slower',
+        help='of faces, mtcnn is slower; default %(default)s',
     )
     parser.add_argument(
         '--detect-pixels',
         type=between(1),
-        help='photos are shrunk to this many pixels for the detection of faces of 20 pixels and more (default '
-        '480000, 307200 for mtcnn)',
+        metavar='N',
+        help='photos are shrunk to this many pixels for the detection of faces of 20 pixels and more; default 480000, '
+        '307200 for mtcnn',
     )
     parser.add_argument(
-        '--min-score', type=between(0, 1, float), help='leave out faces of a lower score of the detector (default 0.9)'
+        '--min-score',
+        type=between(0, 1, float),
+        metavar='X',
+        help='leave out faces of a lower score of the detector; default 0.9',
     )
     parser.add_argument(
-        '--min-face', type=between(0, kind=float), default=0, help='leave out faces of fewer pixels in height or width'
+        '--min-face',
+        type=between(0, kind=float),
+        default=0,
+        metavar='N',
+        help='leave out faces of fewer pixels in height or width; default %(default)s',
     )
     parser.add_argument('--largest-only', action='store_true', help='only the largest face of each photo')
     parser.add_argument(

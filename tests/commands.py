@@ -1,12 +1,17 @@
 """The command lines, as a user runs them: what several test files need to start real processes on drawn faces."""
 
 import os
+import runpy
 import socket
 import subprocess
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parents[1]
+TOOLS = sorted((REPOSITORY / 'tools').glob('*.py')) + sorted((REPOSITORY / 'tools').glob('*/*.py'))
 CONFIG = 'configs/imcnn_demo.py'
 # A tiny network.
 TINY = [
@@ -64,3 +69,32 @@ def run(*command, ok=True, cwd=REPOSITORY, **environment):
             process.kill()
     assert (process.returncode == 0) == ok, output
     return output
+
+
+class Parsed(Exception):
+    """A script has got as far as to have its arguments: its parser."""
+
+
+def parsed_by(script, arguments, monkeypatch):
+    """Lets a script take its arguments, and nothing more; returns the parser that took them.
+
+    Without arguments, None, the parser is only made.
+    """
+
+    def stopping(parse):
+        def parse_and_stop(parser, *args, **kwargs):
+            if arguments is not None:
+                parse(parser, *args, **kwargs)
+            raise Parsed(parser)
+
+        return parse_and_stop
+
+    with monkeypatch.context() as patch:
+        for method in ('parse_args', 'parse_intermixed_args'):
+            patch.setattr(ArgumentParser, method, stopping(getattr(ArgumentParser, method)))
+        patch.setattr(sys, 'argv', [str(script), *(arguments or [])])
+        patch.chdir(REPOSITORY)
+        patch.syspath_prepend(str((REPOSITORY / script).parent))
+        with pytest.raises(Parsed) as stopped:
+            runpy.run_path(str(script), run_name='__main__')
+    return stopped.value.args[0]

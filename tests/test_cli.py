@@ -1,18 +1,19 @@
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from argparse import SUPPRESS
+from collections import defaultdict
 
 import pytest
+from commands import REPOSITORY, TOOLS, parsed_by
 
 import imcnn_cli as cli
 from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.evaluation import CRITERIA
 from imcnn_plugin.paper import DATASETS, FORMATS
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def imcnn(monkeypatch, *arguments):
@@ -25,7 +26,8 @@ def test_lists_every_script_with_what_it_does(monkeypatch, capsys):
     imcnn(monkeypatch)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith('usage: imcnn COMMAND')
-    listed = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[2:]}
+    assert lines[-3] == 'examples:' and all(line.startswith('  imcnn ') for line in lines[-2:])
+    listed = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[2:-4]}
     scripts = [path for folder in ('', 'data', 'analysis') for path in (REPOSITORY / 'tools' / folder).glob('*.py')]
     assert sorted(listed) == sorted(path.stem.replace('_', '-') for path in scripts)
     assert {'train', 'test', 'infer', 'export', 'publish', 'calibrate', 'report', 'check', 'pack'} <= set(listed)
@@ -188,3 +190,81 @@ def test_choices_are_those_of_the_package():
         text = (REPOSITORY / 'tools' / f'{script}.py').read_text()
         [found] = re.findall(rf"'{option}',\s+choices=\((.*?)\)", text)
         assert re.findall(r"'(\w+)'", found) == [*names]
+
+
+# Options that say what they are about, such as --images, and of which each tool says what it does with that.
+OF_EACH_TOOL = set(
+    '--amp --baseline --batch-size --config --data-root --detector --identities --images --jobs --out --photos --size '
+    '--work-dir DATA_ROOT NAME=WORK_DIR'.split()
+)
+
+
+def shown_options(monkeypatch):
+    """The name, tool and argparse's action of each option that a help shows."""
+    for tool in TOOLS:
+        for action in parsed_by(tool.relative_to(REPOSITORY), None, monkeypatch)._actions:
+            if action.help != SUPPRESS:
+                for name in action.option_strings or [action.metavar]:
+                    yield name, tool.stem, action
+
+
+def test_options_of_one_name_are_alike_in_all_tools(monkeypatch):
+    found = defaultdict(lambda: defaultdict(set))
+    for name, tool, action in shown_options(monkeypatch):
+        assert action.help, (tool, name)
+        # Defaults may differ, and several configs be meant instead of one.
+        about = re.sub('(; )?default .*', '', action.help).replace('all configs', 'the config')
+        found[name][about, str(action.metavar)].add(tool)
+    assert {name: [*kinds.values()] for name, kinds in found.items() if len(kinds) > 1}.keys() == OF_EACH_TOOL
+    for (text, metavar), tools in found['--out'].items():
+        assert re.match({'FILE': 'file for ', 'DIR': 'folder for '}[metavar], text), tools
+    assert all(text.startswith('number of ') and metavar == 'N' for text, metavar in found['--jobs'])
+    [(text, _)] = found['CHECKPOINT']
+    assert text == 'checkpoint, or the work directory of a run, whose best one is taken'
+    # A report is of a run, and may be of another checkpoint than its best.
+    assert set.union(*found['--checkpoint'].values()) == {'report'}
+
+
+def test_defaults_are_told_in_one_way(monkeypatch):
+    for name, tool, action in shown_options(monkeypatch):
+        assert not re.search(r'(?<!%)\(default|default:|by default', action.help), (tool, name)
+        if action.default not in (None, False, SUPPRESS) and action.default != []:
+            assert re.search(r'(^|; )default \S', action.help), (tool, name)
+
+
+@pytest.mark.parametrize(
+    'tool, old, new',
+    [
+        ('infer', 'a.jpg --checkpoint x.pth b.jpg --out out', 'x.pth a.jpg b.jpg --out out'),
+        ('infer', '--checkpoint=x.pth --input list.txt --out out', 'x.pth --input list.txt --out out'),
+        ('demo', '--device cpu --checkpoint x.pth', 'x.pth --device cpu'),
+        ('benchmark/photo_speed', '--checkpoint x.pth --jobs 2', 'x.pth --jobs 2'),
+        ('benchmark/data_speed', '--workers 3', '--jobs 3'),
+        ('data/check', 'data --workers 3', 'data --jobs 3'),
+    ],
+)
+def test_old_names_work(monkeypatch, tmp_path, tool, old, new):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'list.txt').write_text('c.jpg\n')
+    path = REPOSITORY / 'tools' / f'{tool}.py'
+    monkeypatch.syspath_prepend(str(path.parent))
+    parse_args = runpy.run_path(str(path))['parse_args']
+    found = []
+    for arguments in (old, new):
+        monkeypatch.setattr(sys, 'argv', [str(path), *arguments.split()])
+        found.append(vars(parse_args()))
+    assert found[0] == found[1]
+
+
+def test_a_missing_checkpoint_is_named(monkeypatch, capsys):
+    for arguments, line in (
+        (['--out', 'out'], 'the following arguments are required: CHECKPOINT'),
+        (['x.pth', '--out', 'out'], 'no photos'),
+        (['a.jpg', '--checkpoint'], 'argument --checkpoint: expected one argument'),
+    ):
+        with pytest.raises(SystemExit):
+            imcnn(monkeypatch, 'infer', *arguments)
+        printed = capsys.readouterr().err
+        assert printed.startswith('usage: imcnn infer [-h]') and printed.splitlines()[-1].startswith(
+            'imcnn infer: error: ' + line
+        )

@@ -5,21 +5,18 @@ What runs within a test elsewhere in this suite is only parsed here.
 
 import json
 import re
-import runpy
 import shlex
-import sys
-from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 from benchlib.variant_cost import cost_table
+from commands import REPOSITORY, TOOLS, parsed_by
 
 from imcnn_plugin.evaluation import verification_table
 from imcnn_plugin.experiments import SweepTable, group_rows, read_rows
 from imcnn_plugin.paper import FORMATS, compare, read_measured_results, read_published
 from imcnn_plugin.tables import markdown_lines
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     [
         REPOSITORY / 'README.md',
@@ -48,18 +45,6 @@ def commands(page):
 ALL = [(page.name, words) for page in PAGES for words in commands(page)]
 
 
-class Parsed(Exception):
-    """A script got as far as to have its arguments."""
-
-
-def parse_only(parse):
-    def parse_and_stop(*args, **kwargs):
-        parse(*args, **kwargs)
-        raise Parsed
-
-    return parse_and_stop
-
-
 def name(case):
     return f'{case[0]}: {" ".join(case[1])[:60]}'
 
@@ -70,7 +55,12 @@ def test_commands_are_found():
 
 @pytest.mark.parametrize('case', ALL, ids=name)
 def test_command_can_be_given(case, monkeypatch):
-    _, (program, *arguments) = case
+    give(case[1], monkeypatch)
+
+
+def give(words, monkeypatch):
+    """Lets the script of a command take its arguments."""
+    program, *arguments = words
     if program in OTHERS:
         return
     if program == 'imcnn':
@@ -99,13 +89,19 @@ def test_command_can_be_given(case, monkeypatch):
             [number] = [i for i, argument in enumerate(arguments[:3]) if argument.isdigit()]
             arguments.pop(number)
         script = f'tools/{launched[Path(script).name]}'
-    for method in ('parse_args', 'parse_intermixed_args'):
-        monkeypatch.setattr(ArgumentParser, method, parse_only(getattr(ArgumentParser, method)))
-    monkeypatch.setattr(sys, 'argv', [script, *arguments])
-    monkeypatch.chdir(REPOSITORY)
-    monkeypatch.syspath_prepend(str((REPOSITORY / script).parent))
-    with pytest.raises(Parsed):
-        runpy.run_path(str(REPOSITORY / script), run_name='__main__')
+    parsed_by(script, arguments, monkeypatch)
+
+
+@pytest.mark.parametrize('tool', TOOLS, ids=lambda tool: tool.stem)
+def test_help_ends_with_two_examples_that_can_be_given(tool, monkeypatch):
+    script = str(tool.relative_to(REPOSITORY))
+    text = parsed_by(script, None, monkeypatch).format_help()
+    _, marker, examples = text.partition('\nexamples:\n')
+    assert marker and examples.startswith(f'  python {script}')
+    first, second = (shlex.split(line) for line in examples.splitlines())
+    assert first != second
+    for words in (first, second):
+        give(words, monkeypatch)
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)

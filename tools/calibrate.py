@@ -1,30 +1,33 @@
 """Fits a threshold per attribute and a temperature on the validation split, and writes a checkpoint with them."""
 
-import argparse
-
-from mmengine.config import DictAction
-
-from imcnn_cli import run_tool, writable
+from imcnn_cli import (
+    add_cfg_options,
+    add_checkpoint,
+    add_data_config,
+    add_data_root,
+    add_out,
+    make_parser,
+    run_tool,
+)
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file; it contains the config')
-    parser.add_argument('--out', required=True, type=writable, metavar='FILE', help='the calibrated checkpoint')
+    parser = make_parser(
+        __doc__,
+        'work_dirs/imcnn_celeba --out calibrated.pth',
+        'work_dirs/imcnn_celeba --criterion f1 --data-root data/celeba --out calibrated.pth',
+    )
+    add_checkpoint(parser)
+    add_out(parser, 'the calibrated checkpoint')
     parser.add_argument(
         '--criterion',
         choices=('accuracy', 'balanced_accuracy', 'f1'),
         default='accuracy',
-        help='what thresholds optimize (default %(default)s)',
+        help='what thresholds optimize; default %(default)s',
     )
-    parser.add_argument('--config', help="config of another dataset, whose data is used instead of the checkpoint's")
-    parser.add_argument(
-        '--data-root',
-        help="folder of the dataset; default its environment variable, such as CELEBA_ROOT, then the checkpoint's own",
-    )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
-    )
+    add_data_config(parser)
+    add_data_root(parser)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -3,23 +3,39 @@
 It has no authentication: by default it listens on this machine only.
 """
 
-import argparse
 from pathlib import Path
 
-from imcnn_cli import add_inferencer_arguments, between, make_inferencer, run_tool
+from imcnn_cli import (
+    add_checkpoint,
+    add_inferencer_arguments,
+    between,
+    make_inferencer,
+    make_parser,
+    parse_checkpoint_first,
+    run_tool,
+)
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, 'work_dirs/imcnn_celeba', 'work_dirs/imcnn_celeba --consistent --port 8080')
+    add_checkpoint(parser)
     add_inferencer_arguments(parser)
-    parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default %(default)s)')
-    parser.add_argument('--port', type=between(1, 65535), default=7860, help='port to listen on (default %(default)s)')
-    size = between(0.001, 1e6, float)
-    parser.add_argument('--max-mb', type=size, default=20, help='largest accepted file (default %(default)s)')
+    parser.add_argument('--host', default='127.0.0.1', help='address to listen on; default %(default)s')
     parser.add_argument(
-        '--max-megapixels', type=size, default=50, help='largest photo that is decoded (default %(default)s)'
+        '--port', type=between(1, 65535), default=7860, metavar='N', help='port to listen on; default %(default)s'
     )
-    return parser.parse_args()
+    size = between(0.001, 1e6, float)
+    parser.add_argument(
+        '--max-mb', type=size, default=20, metavar='X', help='largest accepted file; default %(default)s'
+    )
+    parser.add_argument(
+        '--max-megapixels',
+        type=size,
+        default=50,
+        metavar='X',
+        help='largest photo that is decoded; default %(default)s',
+    )
+    return parse_checkpoint_first(parser)
 
 
 def main(args):

@@ -1,18 +1,23 @@
 """Exports a checkpoint as an ONNX file that takes uint8 RGB images, verified against PyTorch in ONNX Runtime."""
 
-import argparse
 from pathlib import Path
 
-from imcnn_cli import between, run_tool
+from imcnn_cli import add_checkpoint, add_out, between, make_parser, run_tool
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file; it contains the config')
-    parser.add_argument('--out', required=True, metavar='FILE', help='the ONNX file; a .json beside it describes it')
-    parser.add_argument('--data-root', help='verify on the test split in this folder instead of drawn faces')
+    parser = make_parser(
+        __doc__,
+        'work_dirs/imcnn_celeba --out model.onnx',
+        'work_dirs/imcnn_celeba --out model.onnx --data-root data/celeba --detector',
+    )
+    add_checkpoint(parser)
+    add_out(parser, 'the network in ONNX; a .json beside it describes it')
     parser.add_argument(
-        '--images', type=between(1), default=32, help='number of images to verify on (default %(default)s)'
+        '--data-root', metavar='DIR', help='verify on the test split in this folder instead of drawn faces'
+    )
+    parser.add_argument(
+        '--images', type=between(1), default=32, metavar='N', help='images to verify on; default %(default)s'
     )
     parser.add_argument(
         '--detector', action='store_true', help="write the face detector's ONNX files to the same folder, too"

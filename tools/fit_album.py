@@ -1,21 +1,27 @@
 """Fits to a checkpoint how the photos of one person are predicted together, for tools/infer.py --person-by."""
 
-import argparse
-
-from mmengine.config import DictAction
-
-from imcnn_cli import run_tool, writable
+from imcnn_cli import (
+    add_cfg_options,
+    add_checkpoint,
+    add_data_config,
+    add_data_root,
+    add_out,
+    make_parser,
+    run_tool,
+)
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file; its config names the dataset')
-    parser.add_argument('--out', type=writable, default='album.json', help='the album (default %(default)s)')
-    parser.add_argument('--config', help="config of another dataset, whose data is used instead of the checkpoint's")
-    parser.add_argument('--data-root', help="folder of the dataset, instead of the config's")
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
+    parser = make_parser(
+        __doc__,
+        'work_dirs/imcnn_celeba',
+        'work_dirs/imcnn_celeba --data-root data/celeba --out album.json',
     )
+    add_checkpoint(parser)
+    add_out(parser, 'the album', default='album.json')
+    add_data_config(parser)
+    add_data_root(parser)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

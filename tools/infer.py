@@ -3,22 +3,36 @@
 The exit status is 0 if every photo was predicted, 1 if some could not be, and 2 after an error.
 """
 
-import argparse
 import os
 import sys
 from collections import Counter
 
-from imcnn_cli import add_inferencer_arguments, between, make_inferencer, run_tool
+from imcnn_cli import (
+    add_checkpoint,
+    add_inferencer_arguments,
+    add_jobs,
+    add_out,
+    between,
+    make_inferencer,
+    make_parser,
+    parse_checkpoint_first,
+    run_tool,
+)
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(
+        __doc__,
+        'work_dirs/imcnn_celeba photos --out results --draw',
+        'work_dirs/imcnn_celeba clip.mp4 --out results --fps 2',
+    )
+    add_checkpoint(parser)
     parser.add_argument('photos', nargs='*', metavar='PHOTO', help='files, or folders of photos; or videos')
     parser.add_argument(
         '--input', metavar='FILE', help='a file with one path per line, or of find -print0; - is standard input'
     )
     add_inferencer_arguments(parser)
-    parser.add_argument('--out', required=True, metavar='DIR', help='folder of the tables')
+    add_out(parser, 'the tables', kind='folder')
     parser.add_argument(
         '--overwrite', action='store_true', help='start again, in place of going on with the tables in DIR'
     )
@@ -33,17 +47,14 @@ def parse_args():
         '--fps',
         type=between(0.001, kind=float),
         default=5.0,
-        help='frames of a video a second (default %(default)s)',
+        metavar='X',
+        help='frames of a video a second; default %(default)s',
     )
     parser.add_argument(
-        '--batch-size', type=between(1), default=32, help='faces per forward pass (default %(default)s)'
+        '--batch-size', type=between(1), default=32, metavar='N', help='faces per forward pass; default %(default)s'
     )
-    parser.add_argument(
-        '--jobs',
-        type=between(1),
-        help='processes that read photos and find faces; default one per core, each with 500 photos or more',
-    )
-    args = parser.parse_args()
+    add_jobs(parser)
+    args = parse_checkpoint_first(parser)
     if not args.photos and not args.input:
         parser.error('no photos')
     from imcnn_plugin.apis import is_video

@@ -3,7 +3,6 @@
 A tiny network is trained on drawn faces. The exit status is 1 if a checkpoint is missing or differs in a single bit.
 """
 
-import argparse
 import multiprocessing
 import os
 import random
@@ -22,7 +21,7 @@ from typing import Dict, List, Optional, Set
 import torch
 from mmengine.config import Config
 
-from imcnn_cli import between, run_tool
+from imcnn_cli import add_out, add_seed, between, make_parser, run_tool
 from imcnn_plugin.checkpoints import find_latest
 from imcnn_plugin.engine import build_runner, load_config
 from imcnn_plugin.progress import track
@@ -212,10 +211,12 @@ def _equal(one, other) -> bool:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--kills', type=between(0), default=5, help='number of kills; default %(default)s')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the moments; default %(default)s')
-    parser.add_argument('--out', help='folder of the work directories; default a temporary one')
+    parser = make_parser(__doc__, '--kills 20', '--kills 50 --seed 1 --out work_dirs/kills')
+    parser.add_argument(
+        '--kills', type=between(0), default=5, metavar='N', help='number of kills; default %(default)s'
+    )
+    add_seed(parser)
+    add_out(parser, 'the work directories; default a temporary one', kind='folder', required=False)
     return parser.parse_args()
 
 

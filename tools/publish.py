@@ -1,18 +1,15 @@
 """Strips a checkpoint to what predictions need, for others to use, and lists what was dropped."""
 
-import argparse
-
-from imcnn_cli import run_tool
+from imcnn_cli import add_checkpoint, add_out, make_parser, run_tool
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('checkpoint', help='checkpoint file; it contains the config')
-    parser.add_argument(
-        '--out',
-        required=True,
-        metavar='FILE_OR_FOLDER',
-        help='a name ending in .pth, into which the start of the SHA-256 is inserted, or a folder',
+    parser = make_parser(__doc__, 'work_dirs/imcnn_celeba --out published', 'calibrated.pth --out imcnn.pth')
+    add_checkpoint(parser)
+    add_out(
+        parser,
+        'the stripped checkpoint, into whose name the start of its SHA-256 is inserted; or, without .pth, a folder',
+        type=str,
     )
     return parser.parse_args()
 

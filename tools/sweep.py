@@ -1,26 +1,35 @@
 """Trains variants with several seeds, keeps a row of figures for each run, and prints one table."""
 
-import argparse
 import sys
 from pathlib import Path
 
-from imcnn_cli import between, run_tool, writable, writable_figure
+from imcnn_cli import VARIANT, add_data_root, add_out, between, make_parser, run_tool, writable, writable_figure
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__,
+        '--results results.jsonl --seeds 0 1 2 --lambdas 0 0.1 1',
+        'ATTR=configs/attr_net_celeba_mini.py "lr 0.1=configs/imcnn_celeba_mini.py optim_wrapper.optimizer.lr=0.1" '
+        '--results results.jsonl',
+    )
     parser.add_argument(
         'variants',
         nargs='*',
         metavar='NAME=CONFIG [KEY=VALUE ...]',
-        help='one argument per variant; its options override the config',
+        help=VARIANT,
     )
     parser.add_argument(
-        '--results', required=True, metavar='FILE', help='results file, one row per line; rows are appended'
+        '--results', required=True, metavar='FILE', help='file for the results, one row per line; rows are appended'
     )
-    parser.add_argument('--out', default='work_dirs/sweep', help='folder of the work directories; default %(default)s')
+    add_out(parser, 'the work directories', kind='folder', default='work_dirs/sweep')
     parser.add_argument(
-        '--seeds', nargs='+', type=between(0, 2**32 - 1), default=[0], help='seeds of each variant; default 0'
+        '--seeds',
+        nargs='+',
+        type=between(0, 2**32 - 1),
+        default=[0],
+        metavar='N',
+        help='random seeds of each variant; default 0',
     )
     parser.add_argument(
         '--folds',
@@ -35,20 +44,26 @@ def parse_args():
     parser.add_argument(
         '--config', default='configs/imcnn_celeba_mini.py', help='config of --lambdas; default %(default)s'
     )
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='options of all variants')
-    parser.add_argument('--data-root', help="folder of the dataset, instead of the configs'")
-    parser.add_argument('--amp', action='store_true', help='train in bfloat16, on a GPU or a CPU')
     parser.add_argument(
-        '--jobs', type=between(1, 1024), default=1, help='runs at once, which share the cores; default 1'
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override values of all configs'
+    )
+    add_data_root(parser)
+    parser.add_argument('--amp', action='store_true', help='run in half precision, on a GPU or a CPU')
+    parser.add_argument(
+        '--jobs',
+        type=between(1, 1024),
+        default=1,
+        metavar='N',
+        help='number of runs at once, which share the cores; default 1',
     )
     parser.add_argument('--baseline', metavar='NAME', help='what the others are compared with; default the first')
     parser.add_argument('--table-only', action='store_true', help='train nothing; without variants, show all rows')
-    parser.add_argument('--markdown', type=writable, metavar='FILE', help='also write the table to this file')
+    parser.add_argument('--markdown', type=writable, metavar='FILE', help='file for the table as Markdown')
     parser.add_argument(
         '--picture',
         type=writable_figure,
         metavar='FILE',
-        help='draw the differences to this file, such as differences.png',
+        help='file for the figure of the differences, such as differences.png',
     )
     args = parser.parse_intermixed_args()
     if not args.variants and not args.lambdas and not args.table_only:

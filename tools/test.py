@@ -1,22 +1,27 @@
 """Evaluates a checkpoint on the test split and prints a table of its attributes."""
 
-import argparse
 import sys
+from pathlib import Path
 
-from imcnn_cli import add_runner_arguments, between, run_tool
+from imcnn_cli import CONFIG, add_checkpoint, add_runner_arguments, between, make_parser, run_tool
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', nargs='?', help="config file; default the checkpoint's own config")
-    parser.add_argument('checkpoint', help='checkpoint, or the work directory of a run, whose best one is tested')
-    add_runner_arguments(parser)
-    parser.add_argument('--expect', metavar='JSON', help='fail if the accuracies differ from this per_attribute.json')
+    parser = make_parser(
+        __doc__,
+        'work_dirs/imcnn_celeba --data-root data/celeba',
+        'configs/imcnn_lfwa.py work_dirs/imcnn_celeba --tta',
+    )
+    parser.add_argument('config', nargs='?', metavar='CONFIG', help=f"{CONFIG}; default the checkpoint's own config")
+    add_checkpoint(parser)
+    add_runner_arguments(parser, 'test in the work directory of the checkpoint')
+    parser.add_argument('--expect', metavar='FILE', help='fail if the accuracies differ from this per_attribute.json')
     parser.add_argument(
         '--tolerance',
         type=between(0, 100, float),
         default=0.1,
-        help='allowed difference in percentage points (default %(default)s)',
+        metavar='X',
+        help='allowed difference in percentage points; default %(default)s',
     )
     parser.add_argument('--tta', action='store_true', help='average the predictions of each image and its flip')
     return parser.parse_args()
@@ -29,13 +34,18 @@ def main(args):
     from imcnn_plugin.checkpoints import checkpoint_file, drop_identity_head
     from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed
     from imcnn_plugin.errors import ConfigError, translate_errors
-    from imcnn_plugin.evaluation import AttributeReport
+    from imcnn_plugin.evaluation import REPORT_FILE, TEST_FOLDER, AttributeReport
 
     config = args.config or args.checkpoint
     cfg = load_config(config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
     if not cfg.get('test_dataloader') or cfg.get('test_cfg') is None:
         raise ConfigError(f'{config} has no test split: write test_dataloader, test_evaluator and test_cfg')
-    cfg.load_from = str(checkpoint_file(args.checkpoint))
+    checkpoint = checkpoint_file(args.checkpoint)
+    cfg.load_from = str(checkpoint)
+    if not args.work_dir:
+        # A run keeps its own tables beside it. A published checkpoint is in no work directory.
+        run = checkpoint.parent if checkpoint.with_name('last_checkpoint').is_file() else Path(cfg.work_dir)
+        cfg.work_dir = str(run / TEST_FOLDER)
     # The config of a resumed run says so.
     cfg.resume = False
     drop_identity_head(cfg)
@@ -49,7 +59,7 @@ def main(args):
     with translate_errors():
         build_runner(cfg, strict=True).test()
     if expected and is_main_process():
-        found = AttributeReport.load(f'{cfg.work_dir}/per_attribute.json')
+        found = AttributeReport.load(Path(cfg.work_dir, REPORT_FILE))
         if lines := found.differences(expected, args.tolerance):
             sys.exit('\n'.join([f'Results differ from {args.expect}:', *lines]))
         print(f'As in {args.expect}, within {args.tolerance} points.')

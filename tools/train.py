@@ -1,16 +1,18 @@
 """Trains a model and, if the config has a test split, evaluates the best checkpoint on it."""
 
-import argparse
-
-from imcnn_cli import add_runner_arguments, describe_results, run_tool
+from imcnn_cli import CONFIG, add_runner_arguments, describe_results, make_parser, run_tool
 
 EVALUATION = ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_dataloader', 'test_cfg', 'test_evaluator')
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or the name of a config of this package')
-    add_runner_arguments(parser)
+    parser = make_parser(
+        __doc__,
+        'configs/imcnn_celeba.py --data-root data/celeba',
+        'configs/imcnn_celeba.py --amp --resume',
+    )
+    parser.add_argument('config', metavar='CONFIG', help=CONFIG)
+    add_runner_arguments(parser, 'work_dirs/<config>')
     parser.add_argument(
         '--resume',
         nargs='?',

@@ -1,10 +1,8 @@
 """Trains LNets+ANet on photos, stage by stage, and compares it with a face detector and with IMCNN."""
 
-import argparse
-
 from mmengine.config import DictAction
 
-from imcnn_cli import run_tool
+from imcnn_cli import make_parser, run_tool
 
 NAMES = dict(
     center='fixed window',
@@ -18,14 +16,23 @@ NAMES = dict(
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--photos', required=True, help="CelebA's folder with photos in img_celeba")
-    parser.add_argument('--faces', required=True, help='pack of the aligned faces, see tools/data/pack.py')
+    parser = make_parser(
+        __doc__,
+        '--photos data/celeba --faces data/celeba_72',
+        '--photos data/celeba --faces data/celeba_72 --imcnn work_dirs/imcnn_celeba_mini_fast',
+    )
+    parser.add_argument('--photos', required=True, metavar='DIR', help="CelebA's folder with photos in img_celeba")
+    parser.add_argument(
+        '--faces', required=True, metavar='DIR', help='pack of the aligned faces, see tools/data/pack.py'
+    )
     parser.add_argument(
         '--imcnn', metavar='CHECKPOINT', help='of imcnn_celeba_mini_fast.py: LNets start from it; default from scratch'
     )
     parser.add_argument(
-        '--work-dir', default='work_dirs/lnets_anet', help='gets a folder for each stage; default %(default)s'
+        '--work-dir',
+        default='work_dirs/lnets_anet',
+        metavar='DIR',
+        help='folder for the work directories of all stages; default %(default)s',
     )
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of all configs'

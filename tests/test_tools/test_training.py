@@ -65,7 +65,7 @@ def test_the_console_is_brief_and_the_log_file_whole(trained):
         f'{folder}/per_attribute.csv  accuracy and more for each attribute, also in per_attribute.json',
         'Next:',
         f'  python tools/analysis/report.py {folder}',
-        f'  python tools/infer.py PHOTOS --checkpoint {folder} --out results',
+        f'  python tools/infer.py {folder} PHOTOS --out results',
     ]
     [log] = folder.glob('*/*.log')
     for text in ('System environment', 'Config:', 'Hooks will be executed', 'Saving checkpoint'):
@@ -88,7 +88,8 @@ def only_test_rows(faces, tmp_path_factory):
 
 def test_a_checkpoint_is_tested_without_training_rows_or_identity_count(trained, only_test_rows, tmp_path):
     folder, _ = trained
-    command = ['tools/test.py', CONFIG, folder, '--data-root', only_test_rows, '--work-dir', tmp_path]
+    beside = ['tools/test.py', CONFIG, folder, '--data-root', only_test_rows]
+    command = [*beside, '--work-dir', tmp_path]
     output = run(*command, '--cfg-options', *TINY, ODD_TEST_PART)
     assert report(tmp_path) == report(folder)
     assert 'unexpected key' not in output and 'missing key' not in output
@@ -99,8 +100,11 @@ def test_a_checkpoint_is_tested_without_training_rows_or_identity_count(trained,
         f'Results differ from {folder}/per_attribute.json:',
         'the checksum of the annotations is not the expected one: this is other data',
     ]
-    run(*command, '--tta', '--cfg-options', *TINY, ODD_TEST_PART)
-    assert report(tmp_path)['num_images'] == 15 and report(tmp_path)['means'] != report(folder)['means']
+    before = report(folder)
+    run(*beside, '--tta', '--cfg-options', *TINY, ODD_TEST_PART)
+    # The run's own results stay.
+    assert report(folder) == before and not (tmp_path / 'test').exists()
+    assert report(folder / 'test')['num_images'] == 15 and report(folder / 'test')['means'] != before['means']
     # The precision of a GPU can be asked for without one.
     code = (
         "import runpy, sys, torch; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "

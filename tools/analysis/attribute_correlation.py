@@ -1,21 +1,25 @@
 """Draws the paper's Fig. 2, left: correlations of attribute labels within one identity and across identities."""
 
-import argparse
-
-from imcnn_cli import between, run_tool, writable_figure
+from imcnn_cli import CONFIG, add_data_root, add_out, add_seed, add_split, between, make_parser, run_tool
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, for its dataset')
-    parser.add_argument('--data-root', help="dataset directory, instead of the config's")
-    parser.add_argument('--split', default='train', help='dataset split (default train)')
-    parser.add_argument('--images', type=between(2), default=35, help='images per side (default 35)')
-    parser.add_argument('--identity', type=int, help='identity; default the one with the most images')
-    parser.add_argument('--seed', type=between(0), default=0, help='random seed (default 0)')
-    parser.add_argument(
-        '--out', required=True, type=writable_figure, metavar='FILE', help='figure to write, such as correlation.png'
+    parser = make_parser(
+        __doc__,
+        'configs/imcnn_celeba.py --data-root data/celeba --out correlation.png',
+        'configs/imcnn_celeba.py --split test --images 20 --seed 1 --out correlation.png',
     )
+    parser.add_argument('config', metavar='CONFIG', help=CONFIG)
+    add_data_root(parser)
+    add_split(parser, 'train')
+    parser.add_argument(
+        '--images', type=between(2), default=35, metavar='N', help='images per side; default %(default)s'
+    )
+    parser.add_argument(
+        '--identity', type=int, metavar='N', help='identity number; default the one with the most images'
+    )
+    add_seed(parser)
+    add_out(parser, 'the figure, such as correlation.png', kind='figure')
     return parser.parse_args()
 
 

@@ -1,35 +1,39 @@
 """Prints both halves of the paper's Table 3, with measured accuracies beside them, and what is wrong in it."""
 
-import argparse
 from pathlib import Path
 
-from imcnn_cli import run_tool
+from imcnn_cli import add_out, make_parser, run_tool
 
 # What a page has above this line is kept when the table is written again.
 MARK = '<!-- Made by tools/analysis/compare_to_paper.py from here on. -->\n'
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__,
+        'IMCNN=work_dirs/imcnn_celeba',
+        "'IMCNN=work_dirs/sweep/imcnn-*' --set celeba --format markdown --out table.md",
+    )
     parser.add_argument(
         'files',
         nargs='*',
-        metavar='NAME=FILE',
-        help="per_attribute.json of a test, or a pattern of several, in quotes; without NAME= its folder's name is "
-        'taken. Files of one name on one dataset are seeds. A model that is named after a system of the table, such '
-        "as 'IMCNN' or 'IMCNN, zero-shot', also gets a column of differences. Or the rows that --format json wrote",
+        metavar='NAME=WORK_DIR',
+        help='a name for the output, and the work directory of its run, a per_attribute.json, or a pattern of several '
+        "in quotes; without NAME= the work directory's name is taken. Runs of one name on one dataset are seeds. One "
+        "that is named after a system of the table, such as 'IMCNN' or 'IMCNN, zero-shot', also gets a column of "
+        'differences. Or the rows that --format json wrote',
     )
-    parser.add_argument('--set', choices=('celeba', 'lfwa'), help='show only this dataset (default: both)')
+    parser.add_argument('--set', choices=('celeba', 'lfwa'), help='show only this dataset; default both')
     parser.add_argument(
         '--format',
         choices=('text', 'markdown', 'latex', 'json'),
         default='text',
-        help='default text; latex needs booktabs, graphicx and rotating; json: the rows of what was measured',
+        help='latex needs booktabs, graphicx and rotating; json: the rows of what was measured; default %(default)s',
     )
-    parser.add_argument(
-        '--out',
-        metavar='FILE',
-        help=f'write there, not to the console; what it has above a line {MARK.strip()} is kept',
+    add_out(
+        parser,
+        f'the table; what is above a line {MARK.strip()} is kept; default the console',
+        required=False,
     )
     # Files may stand on both sides of an option.
     return parser.parse_intermixed_args()

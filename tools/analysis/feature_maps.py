@@ -1,30 +1,41 @@
 """Draws the paper's Fig. 2, right: a layer's feature maps of one face in several trained networks."""
 
-import argparse
-
-from imcnn_cli import between, run_tool, split_named, writable_figure
-
-FORM = 'NAME=CHECKPOINT'
+from imcnn_cli import (
+    NAMED_CHECKPOINT,
+    add_data_config,
+    add_data_root,
+    add_named_checkpoints,
+    add_out,
+    between,
+    make_parser,
+    run_tool,
+    split_named,
+)
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'checkpoints',
-        nargs='+',
-        metavar=FORM,
-        help='such as 0.1=work_dirs/a/epoch_12.pth, for lambda = 0.1; a config file before them replaces the data of '
-        'their own configs',
+    parser = make_parser(
+        __doc__,
+        '0=work_dirs/attr_net_celeba 1=work_dirs/imcnn_celeba --out maps.png',
+        '0.1=work_dirs/a 10=work_dirs/b --config configs/imcnn_celeba.py --index 7 --out maps.png',
     )
-    parser.add_argument('--data-root', help="folder of the dataset, instead of the config's")
+    add_named_checkpoints(parser)
+    add_data_config(parser)
+    add_data_root(parser)
     face = parser.add_mutually_exclusive_group()
     face.add_argument('--image', metavar='FILE', help='an aligned face')
-    face.add_argument('--index', type=int, default=0, help='index of an image in the test split (default 0)')
-    parser.add_argument('--layer', default='backbone.layers.conv3', help='default backbone.layers.conv3')
-    parser.add_argument('--channels', type=between(0), default=4, help='channels shown besides the mean (default 4)')
-    parser.add_argument(
-        '--out', required=True, type=writable_figure, metavar='FILE', help='figure to write, such as maps.png'
+    face.add_argument(
+        '--index', type=int, default=0, metavar='N', help='index of an image in the test split; default %(default)s'
     )
+    parser.add_argument('--layer', default='backbone.layers.conv3', help='module of the network; default %(default)s')
+    parser.add_argument(
+        '--channels',
+        type=between(0),
+        default=4,
+        metavar='N',
+        help='channels shown besides the mean; default %(default)s',
+    )
+    add_out(parser, 'the figure, such as maps.png', kind='figure')
     return parser.parse_intermixed_args()
 
 
@@ -34,8 +45,9 @@ def main(args):
     from imcnn_plugin.apis import choose_record, layer_maps, open_trained, prepare_batch
     from imcnn_plugin.visualization import plot_feature_maps, save_figure
 
-    config = args.checkpoints.pop(0) if args.checkpoints[0].endswith('.py') else None
-    networks, maps, record = split_named(args.checkpoints, FORM), [], None
+    # Earlier versions took the config as the first argument.
+    config = args.networks.pop(0) if args.networks[0].endswith('.py') else args.config
+    networks, maps, record = split_named(args.networks, NAMED_CHECKPOINT), [], None
     for _, checkpoint in networks:
         trained, cfg = open_trained(checkpoint, args.data_root, config)
         record = record or choose_record(cfg, args.image, args.index)

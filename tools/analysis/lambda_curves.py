@@ -1,20 +1,23 @@
 """Draws the paper's Fig. 4: loss and accuracy of runs by epoch and, if their names are numbers, accuracy by lambda."""
 
-import argparse
-
-from imcnn_cli import run_tool, split_named, writable_figure
+from imcnn_cli import add_out, make_parser, run_tool, split_named
 
 FORM = 'NAME=WORK_DIR'
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'runs', nargs='+', metavar=FORM, help='work directories, such as 0.1=work_dirs/a for lambda 0.1'
+    parser = make_parser(
+        __doc__,
+        '0=work_dirs/l0 0.1=work_dirs/l01 1=work_dirs/l1 --out lambda.png',
+        'IMCNN=work_dirs/imcnn_celeba ATTR=work_dirs/attr_net_celeba --out curves.png',
     )
     parser.add_argument(
-        '--out', required=True, type=writable_figure, metavar='FILE', help='figure to write, such as lambda.png'
+        'runs',
+        nargs='+',
+        metavar=FORM,
+        help='a name for the output, such as 0.1 for lambda 0.1, and the work directory of its run',
     )
+    add_out(parser, 'the figure, such as lambda.png', kind='figure')
     return parser.parse_intermixed_args()
 
 

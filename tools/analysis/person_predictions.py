@@ -1,11 +1,17 @@
 """Draws the paper's Fig. 3: predictions of several networks for one attribute in the images of one identity."""
 
-import argparse
-
-from imcnn_cli import between, run_tool, split_named, writable_figure
-
-FORM = 'NAME=CHECKPOINT'
-AUTO = 'auto (default): the one on which the first network is least consistent'
+from imcnn_cli import (
+    NAMED_CHECKPOINT,
+    add_data_config,
+    add_data_root,
+    add_named_checkpoints,
+    add_out,
+    add_split,
+    between,
+    make_parser,
+    run_tool,
+    split_named,
+)
 
 
 def number_or_auto(text):
@@ -13,21 +19,28 @@ def number_or_auto(text):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'networks',
-        nargs='+',
-        metavar=FORM,
-        help='the dataset is that of the first one; NAME=CONFIG,CHECKPOINT takes the data of another config',
+    parser = make_parser(
+        __doc__,
+        'ATTR=work_dirs/attr_net_celeba IMCNN=work_dirs/imcnn_celeba --out identity.png',
+        'IMCNN=work_dirs/imcnn_celeba --attribute Young --identity 2880 --out identity.png',
     )
-    parser.add_argument('--attribute', default='Attractive', help='default Attractive')
-    parser.add_argument('--identity', type=number_or_auto, default='auto', help=f'identity number, or {AUTO}')
-    parser.add_argument('--max-images', type=between(1), default=8, help='at most this many images (default 8)')
-    parser.add_argument('--data-root', help="folder of the dataset, instead of the configs'")
-    parser.add_argument('--split', default='test', help='split of the dataset (default test)')
+    add_named_checkpoints(parser)
     parser.add_argument(
-        '--out', required=True, type=writable_figure, metavar='FILE', help='figure to write, such as identity.png'
+        '--attribute', default='Attractive', metavar='NAME', help='attribute that is predicted; default %(default)s'
     )
+    parser.add_argument(
+        '--identity',
+        type=number_or_auto,
+        metavar='N',
+        help='identity number; default the one on which the first network is least consistent',
+    )
+    parser.add_argument(
+        '--max-images', type=between(1), default=8, metavar='N', help='at most this many images; default %(default)s'
+    )
+    add_data_config(parser)
+    add_data_root(parser)
+    add_split(parser, 'test')
+    add_out(parser, 'the figure, such as identity.png', kind='figure')
     return parser.parse_intermixed_args()
 
 
@@ -36,10 +49,11 @@ def main(args):
     from imcnn_plugin.visualization import plot_identity_predictions, save_figure
 
     names, networks = [], []
-    for name, files in split_named(args.networks, FORM):
+    for name, files in split_named(args.networks, NAMED_CHECKPOINT):
+        # Earlier versions took the config of a network before its checkpoint.
         config, comma, checkpoint = files.rpartition('.py,')
         names.append(name)
-        networks.append(open_trained(checkpoint, args.data_root, f'{config}.py' if comma else None))
+        networks.append(open_trained(checkpoint, args.data_root, f'{config}.py' if comma else args.config))
     images, labels, probabilities, thresholds, identity = predict_identity(
         networks, args.attribute, args.identity, args.max_images, args.split
     )

@@ -1,20 +1,24 @@
 """Writes the report of a run as one HTML file: accuracies, curves, calibration, subgroups, worst errors."""
 
-import argparse
-
-from imcnn_cli import run_tool
+from imcnn_cli import add_data_root, add_out, make_parser, run_tool
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('work_dir', help='work directory of a run')
-    parser.add_argument('--data-root', help='dataset directory; by default the one used in training, if it exists')
-    parser.add_argument('--checkpoint', metavar='FILE', help='default the best, else the latest of the directory')
+    parser = make_parser(
+        __doc__,
+        'work_dirs/imcnn_celeba',
+        'work_dirs/imcnn_celeba --compare work_dirs/attr_net_celeba --out comparison.html',
+    )
+    parser.add_argument('work_dir', metavar='WORK_DIR', help='work directory of a run')
+    add_data_root(parser)
+    parser.add_argument(
+        '--checkpoint', metavar='FILE', help='checkpoint to report; default the best, else the latest of WORK_DIR'
+    )
     parser.add_argument(
         '--pictures', action='store_true', help='show the images of the worst errors: do not publish them'
     )
     parser.add_argument('--compare', metavar='WORK_DIR', help='a second run, whose accuracies stand beside')
-    parser.add_argument('--out', metavar='FILE', help='page to write; default report.html in the work directory')
+    add_out(parser, 'the page; default report.html in WORK_DIR', required=False)
     return parser.parse_args()
 
 

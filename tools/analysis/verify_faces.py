@@ -1,16 +1,26 @@
 """Tests on LFW's pairs whether the features of networks tell people apart: how much the identity loss has taught."""
 
-import argparse
 import json
 
-from imcnn_cli import between, run_tool, split_named, writable, writable_figure
-
-FORM = 'NAME=CHECKPOINT'
+from imcnn_cli import (
+    NAMED_CHECKPOINT,
+    add_named_checkpoints,
+    add_out,
+    between,
+    make_parser,
+    run_tool,
+    split_named,
+    writable,
+)
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('networks', nargs='+', metavar=FORM)
+    parser = make_parser(
+        __doc__,
+        'IMCNN=work_dirs/imcnn_celeba --pairs pairs.txt --images lfw',
+        'ATTR=work_dirs/attr_net_celeba IMCNN=work_dirs/imcnn_celeba --pairs pairs.txt --images lfw --out roc.png',
+    )
+    add_named_checkpoints(parser)
     parser.add_argument('--pairs', required=True, metavar='FILE', help="LFW's pairs.txt")
     parser.add_argument('--images', required=True, metavar='DIR', help='folder with a folder of pictures per person')
     parser.add_argument(
@@ -26,11 +36,11 @@ def parse_args():
         type=between(1),
         default=(170, 208),
         metavar=('WIDTH', 'HEIGHT'),
-        help='the middle of each picture that is cut out (default 170 208, of 250 x 250 pixels)',
+        help='the middle of each picture that is cut out, of 250 x 250 pixels; default 170 208',
     )
-    parser.add_argument('--out', type=writable_figure, metavar='FILE', help='figure of the ROC curves')
+    add_out(parser, 'the figure of the ROC curves', kind='figure', required=False)
     parser.add_argument(
-        '--json', type=writable, metavar='FILE', help='also write the accuracy of each fold and the areas'
+        '--json', type=writable, metavar='FILE', help='file for the accuracy of each fold and the areas, as JSON'
     )
     return parser.parse_intermixed_args()
 
@@ -48,7 +58,7 @@ def main(args):
         pairs = pairs_of_half(there, args.images, args.half)
     results = {
         name: verify_pairs(checkpoint, args.images, pairs, tuple(args.cut), half=args.half)
-        for name, checkpoint in split_named(args.networks, FORM)
+        for name, checkpoint in split_named(args.networks, NAMED_CHECKPOINT)
     }
     rows = verification_rows(results)
     print('\n'.join(aligned_lines(verification_table(rows), rules=[1])))

@@ -9,18 +9,19 @@ import time
 import torch
 from benchlib.faces import write_many_faces
 from benchlib.reading import cpu_seconds, make_readers, reading_rows, reading_table
-from benchlib.report import alternate, make_parser, print_table, run
+from benchlib.report import add_number, alternate, make_benchmark_parser, print_table, run
 from benchlib.roofline import measure_bandwidth
 
-from imcnn_cli import between, run_tool
+from imcnn_cli import OLD_NAME, between, run_tool
 from imcnn_plugin.datasets.packing import write_pack
 
 
 def parse_args():
-    parser = make_parser(__doc__, rounds=5)
-    parser.add_argument('--images', type=between(1), default=3200, help='images read in a round')
-    parser.add_argument('--size', type=between(1), default=112, help='side to which they are resized')
-    parser.add_argument('--workers', type=between(1), default=2, help='loader processes of the readers that have some')
+    parser = make_benchmark_parser(__doc__, '--out data.json', '--images 800 --rounds 3', rounds=5)
+    add_number(parser, '--images', 3200, 'images read in a round')
+    add_number(parser, '--size', 112, 'side to which they are resized')
+    add_number(parser, '--jobs', 2, 'number of loader processes of the readers that have some')
+    parser.add_argument('--workers', dest='jobs', type=between(1), **OLD_NAME)
     return parser.parse_args()
 
 
@@ -32,7 +33,7 @@ def measure(args, folder):
     bandwidth = measure_bandwidth(torch.device('cpu'), 2**25, time.process_time)
     bound = bandwidth / (3 * args.size**2)
 
-    readers = make_readers(files, packed, args.size, args.images, args.batch_size, args.workers)
+    readers = make_readers(files, packed, args.size, args.images, args.batch_size, args.jobs)
     print(f'Reading {args.images} images per round, in CPU time.', flush=True)
     cpu = alternate(readers, args.rounds, clock=cpu_seconds)
     print('The same by wall clock.', flush=True)

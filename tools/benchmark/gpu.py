@@ -5,7 +5,6 @@ one goes on; a part that would not end in time is left out. Everything is done o
 a check failed. Without a GPU it only shows that the parts run: --tiny makes them small.
 """
 
-import argparse
 import gc
 import json
 import os
@@ -14,6 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 from typing import Callable, Iterator, List, Tuple
@@ -29,19 +29,19 @@ from benchlib.training import COMPILED, GRAPHS, OPTIONS
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
-from imcnn_cli import between, run_tool
+from imcnn_cli import add_out, between, make_parser, run_tool
 from imcnn_plugin.datasets import PackedFaces
 from imcnn_plugin.datasets.packing import write_pack
-from imcnn_plugin.files import writable, write_text
+from imcnn_plugin.files import write_text
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=writable, metavar='FILE', required=True, help='JSON file of all figures')
+    parser = make_parser(__doc__, '--out gpu.json', '--out gpu.json --only losses resume training --minutes 3')
+    add_out(parser, 'all results, as JSON')
     parser.add_argument(
-        '--minutes', type=between(0.1, 1000, float), default=6, help='time limit (default %(default)s)'
+        '--minutes', type=between(0.1, 1000, float), default=6, metavar='X', help='time limit; default %(default)s'
     )
-    parser.add_argument('--only', nargs='+', metavar='PART', help='names of parts')
+    parser.add_argument('--only', nargs='+', metavar='PART', help='names of parts; default all')
     parser.add_argument('--tiny', action='store_true', help='tiny networks and few images')
     return parser.parse_args()
 
@@ -54,7 +54,7 @@ class Session:
         folder: A temporary folder.
     """
 
-    def __init__(self, args: argparse.Namespace, folder: Path):
+    def __init__(self, args: Namespace, folder: Path):
         self.start, self.args, self.folder = time.monotonic(), args, folder
         self.found: dict = {}
         self.wrong: List[str] = []

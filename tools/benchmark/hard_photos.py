@@ -5,14 +5,13 @@ its landmarks is less than half the distance of the eyes from where it was moved
 side by side.
 """
 
-import argparse
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from imcnn_cli import between, run_tool
+from imcnn_cli import between, make_parser, run_tool
 from imcnn_plugin.apis import FaceDetector, MTCNNDetector, list_photos, read_photo
 from imcnn_plugin.tables import aligned_lines
 
@@ -99,9 +98,11 @@ def make_crowd(known, width):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--photos', required=True, metavar='FOLDER', type=Path)
-    parser.add_argument('--limit', type=between(1), default=67, help='number of photos (default %(default)s)')
+    parser = make_parser(__doc__, '--photos photos', '--photos photos --limit 20')
+    parser.add_argument('--photos', required=True, metavar='DIR', type=Path, help='folder of photos')
+    parser.add_argument(
+        '--limit', type=between(1), default=67, metavar='N', help='number of photos; default %(default)s'
+    )
     args = parser.parse_args()
     photos = list(list_photos(args.photos))
     detectors = dict(mtcnn=MTCNNDetector(), yunet=FaceDetector())

@@ -5,14 +5,13 @@ already on the device, so reading is not included. (c) is the roofline: the weig
 peak, both measured. All predictors have the same weights; if their labels disagree, the exit status is 1.
 """
 
-import argparse
 import sys
 
 import torch
 from benchlib.faces import write_many_faces
 from benchlib.inference import agreement, inference_rows, inference_table, make_calls, make_predictors
 from benchlib.network import Network, count_weights
-from benchlib.report import alternate, make_parser, print_table, run, the_device
+from benchlib.report import add_compile, add_number, alternate, make_benchmark_parser, print_table, run, the_device
 from benchlib.roofline import STEP_BYTES, better_of, count_flops, inference_bound, measure_roofline, show_roofline
 
 from imcnn_cli import between, run_tool
@@ -24,16 +23,18 @@ MIN_AGREEMENT = 0.95
 
 def parse_args():
     gpu = torch.cuda.is_available()
-    parser = make_parser(__doc__, rounds=7 if gpu else 5, batch_size=256 if gpu else 64)
-    parser.add_argument('--calls', type=between(1), default=20 if gpu else 1, help='batches of a predictor in a round')
-    parser.add_argument('--latency-rounds', type=between(1), default=100 if gpu else 20, help='rounds with one image')
-    parser.add_argument(
-        '--width', type=between(1e-3, 100, float), default=1.0, help='factor on the size of every layer'
+    parser = make_benchmark_parser(
+        __doc__,
+        '--out infer.json',
+        '--batch-size 32 --rounds 3 --no-compile',
+        rounds=7 if gpu else 5,
+        batch_size=256 if gpu else 64,
     )
-    parser.add_argument('--size', type=between(1), default=112, help='side of the images')
-    parser.add_argument(
-        '--compile', action=argparse.BooleanOptionalAction, default=gpu, help='also compile; takes a minute on a CPU'
-    )
+    add_number(parser, '--calls', 20 if gpu else 1, 'batches of a predictor in a round')
+    add_number(parser, '--latency-rounds', 100 if gpu else 20, 'rounds with one image')
+    add_number(parser, '--width', 1.0, 'factor on the size of every layer', between(1e-3, 100, float))
+    add_number(parser, '--size', 112, 'side of the images')
+    add_compile(parser, gpu)
     return parser.parse_args()
 
 

@@ -12,9 +12,18 @@ import sys
 from pathlib import Path
 
 import cv2
-from benchlib.report import cells, format_seconds, make_parser, print_table, run, speedup, summarize
+from benchlib.report import (
+    add_number,
+    cells,
+    format_seconds,
+    make_benchmark_parser,
+    print_table,
+    run,
+    speedup,
+    summarize,
+)
 
-from imcnn_cli import between, run_tool
+from imcnn_cli import add_checkpoint, between, parse_checkpoint_first, run_tool
 from imcnn_plugin.apis import list_photos, read_photo
 from imcnn_plugin.synthetic import write_photos
 
@@ -22,14 +31,25 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def parse_args():
-    parser = make_parser(__doc__, rounds=5)
-    parser.add_argument('--checkpoint', required=True, help='as for tools/infer.py')
-    parser.add_argument('--photos', metavar='FOLDER', help='default: drawn ones')
-    parser.add_argument('--limit', type=between(1), default=40, help='number of photos')
-    parser.add_argument('--megapixels', type=between(0, kind=float), default=0, help='enlarge the photos to so many')
-    parser.add_argument('--baseline', metavar='CHECKOUT', help='a folder with another version of this package')
-    parser.add_argument('--jobs', type=between(2), help='also time this number of worker processes')
-    return parser.parse_args()
+    parser = make_benchmark_parser(
+        __doc__,
+        'work_dirs/imcnn_celeba --photos photos',
+        'work_dirs/imcnn_celeba --limit 20 --jobs 2 --out photos.json',
+        rounds=5,
+    )
+    add_checkpoint(parser)
+    parser.add_argument('--photos', metavar='DIR', help='folder of photos; default drawn ones')
+    add_number(parser, '--limit', 40, 'number of photos')
+    parser.add_argument(
+        '--megapixels',
+        type=between(0, kind=float),
+        default=0,
+        metavar='X',
+        help='enlarge the photos to so many; default as they are',
+    )
+    parser.add_argument('--baseline', metavar='DIR', help='a folder with another version of this package')
+    parser.add_argument('--jobs', type=between(2), metavar='N', help='number of worker processes to time as well')
+    return parse_checkpoint_first(parser)
 
 
 def start(checkout, args, photos, **options):

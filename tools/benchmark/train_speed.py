@@ -14,7 +14,7 @@ import torch
 from benchlib.faces import write_many_faces
 from benchlib.loop_cost import TINY, loop_table, make_loops, measure_loops
 from benchlib.network import Network, count_weights
-from benchlib.report import alternate, make_parser, print_table, run
+from benchlib.report import add_compile, add_number, alternate, make_benchmark_parser, print_table, run
 from benchlib.roofline import STEP_BYTES, better_of, count_flops, measure_roofline, show_roofline, step_bound
 from benchlib.scaling import Point, make_points, measure_in_new_process, measure_point, scaling_row, scaling_table
 from benchlib.training import Data, make_variants, training_rows, training_table
@@ -25,28 +25,31 @@ from imcnn_plugin.datasets.packing import write_pack
 
 def parse_args():
     gpu = torch.cuda.is_available()
-    parser = make_parser(__doc__, rounds=7 if gpu else 5)
-    parser.add_argument('--steps', type=between(1), default=50 if gpu else 1, help='steps of a variant in a round')
-    parser.add_argument(
-        '--width', type=between(1e-3, 100, float), default=1.0, help='factor on the size of every layer'
+    parser = make_benchmark_parser(
+        __doc__,
+        '--out train.json',
+        '--scaling --rounds 3 --out scaling.json',
+        rounds=7 if gpu else 5,
     )
-    parser.add_argument('--size', type=between(1), default=112, help='side of the images')
-    parser.add_argument('--identities', type=between(1), default=8192, help='number of identities')
-    parser.add_argument(
-        '--compile', action=argparse.BooleanOptionalAction, default=gpu, help='also compile; takes minutes on a CPU'
-    )
-    parser.add_argument('--loop-steps', type=between(1), default=50, help='steps of the tiny network in a round')
-    parser.add_argument('--loop-rounds', type=between(1), default=20, help='rounds of the tiny network')
+    add_number(parser, '--steps', 50 if gpu else 1, 'steps of a variant in a round')
+    add_number(parser, '--width', 1.0, 'factor on the size of every layer', between(1e-3, 100, float))
+    add_number(parser, '--size', 112, 'side of the images')
+    add_number(parser, '--identities', 8192, 'number of identities')
+    add_compile(parser, gpu)
+    add_number(parser, '--loop-steps', 50, 'steps of the tiny network in a round')
+    add_number(parser, '--loop-rounds', 20, 'rounds of the tiny network')
     scaling = parser.add_argument_group(
         'scaling', 'Each size is measured in a new process, in bfloat16, and differs in one value from the base, '
         'which --batch-size, --identities and --width set.'
     )  # fmt: skip
     scaling.add_argument('--scaling', action='store_true', help='measure scaling instead')
-    scaling.add_argument(
-        '--batch-sizes', type=between(1), nargs='+', default=[32, 64, 128, 256, 512, 1024] if gpu else [16, 64, 128]
-    )
-    scaling.add_argument('--identity-counts', type=between(1), nargs='+', default=[1000, 8192, 100000])
-    scaling.add_argument('--widths', type=between(1e-3, 100, float), nargs='+', default=[0.25, 0.5, 1.0])
+    for name, kind, default in (
+        ('--batch-sizes', between(1), [32, 64, 128, 256, 512, 1024] if gpu else [16, 64, 128]),
+        ('--identity-counts', between(1), [1000, 8192, 100000]),
+        ('--widths', between(1e-3, 100, float), [0.25, 0.5, 1.0]),
+    ):
+        text = f'default {" ".join(map(str, default))}'
+        scaling.add_argument(name, type=kind, nargs='+', default=default, metavar='N', help=text)
     # One size, as JSON: how the new processes are started.
     scaling.add_argument('--point', type=json.loads, help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -3,23 +3,25 @@
 Variants run in turn, on a GPU if available; ratios to the first config are medians over rounds.
 """
 
-from benchlib.report import alternate, make_parser, print_table, run
+from benchlib.report import add_number, alternate, make_benchmark_parser, print_table, run
 from benchlib.variant_cost import build_variant, cost_rows, cost_table
 
-from imcnn_cli import between, run_tool
+from imcnn_cli import VARIANT, run_tool
 from imcnn_plugin.experiments import load_variant, parse_variant
 
 
 def parse_args():
-    parser = make_parser(__doc__, rounds=15)
-    parser.add_argument('variants', nargs='+', metavar='NAME=CONFIG [KEY=VALUE ...]', help='one argument per variant')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='options of all variants')
-    parser.add_argument(
-        '--identities',
-        type=between(1),
-        default=8192,
-        help="number of identities if a config's num_identities is 'auto'",
+    parser = make_benchmark_parser(
+        __doc__,
+        'IMCNN=configs/imcnn_celeba.py MCNN=configs/mcnn_celeba.py --out cost.json',
+        '"width 0.5=configs/imcnn_celeba.py model.backbone.width=0.5" --rounds 5 --batch-size 16',
+        rounds=15,
     )
+    parser.add_argument('variants', nargs='+', metavar='NAME=CONFIG [KEY=VALUE ...]', help=VARIANT)
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override values of all configs'
+    )
+    add_number(parser, '--identities', 8192, "number of identities if a config's num_identities is 'auto'")
     return parser.parse_intermixed_args()
 
 

@@ -1,33 +1,30 @@
 """Finds the face in each photo of a folder and aligns it like CelebA's faces, under the same names in another folder.
 
-  python tools/data/align.py LFWA --out data/lfwa_aligned
-
 Lists of labels beside the photos are copied, so that the other folder is a dataset, too. Of a photo in which no face
 is found the middle is cut out; FOLDER/not_aligned.txt lists these. After an interruption the same command resumes.
 
 The exit status is 1 if a photo could not be read.
 """
 
-import argparse
 import sys
 
-from imcnn_cli import between, run_tool
+from imcnn_cli import DATA_ROOT, add_jobs, add_out, between, make_parser, run_tool
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('source', metavar='SOURCE', help='folder of the dataset, or of any photos')
-    parser.add_argument('--out', required=True, metavar='FOLDER', help='the new folder')
+    parser = make_parser(
+        __doc__, 'data/lfwa --out data/lfwa_aligned', 'photos --out data/small --size 89 109 --jobs 2'
+    )
+    parser.add_argument('source', metavar='DATA_ROOT', help=f'{DATA_ROOT}, or any photos')
+    add_out(parser, 'the aligned pictures', kind='folder')
     parser.add_argument(
         '--size',
         nargs=2,
         type=between(1, 65535),
         metavar=('WIDTH', 'HEIGHT'),
-        help="of the pictures (default 178 218, CelebA's; for LFWA 170 208, the middle that its configs cut out)",
+        help="of the pictures; default 178 218, CelebA's; for LFWA 170 208, the middle that its configs cut out",
     )
-    parser.add_argument(
-        '--jobs', type=between(1, 1024), help='number of processes (default: all cores, or 1 for few photos)'
-    )
+    add_jobs(parser)
     return parser.parse_args()
 
 

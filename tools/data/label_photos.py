@@ -1,29 +1,36 @@
 """Finds the faces in labelled photos and writes their boxes and attributes in COCO's format, to train a detector on.
 
-  python tools/data/label_photos.py CELEBA_ROOT --ann-file list_attr_celeba.txt --data-prefix img_celeba \
-      --split-file list_eval_partition.txt
-
-CELEBA_ROOT gets train.json and val.json. The labels of a photo become those of its largest face; those of the other
+DATA_ROOT gets train.json and val.json. The labels of a photo become those of its largest face; those of the other
 faces are unknown.
 """
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
-from imcnn_cli import run_tool
+from imcnn_cli import DATA_ROOT, make_parser, run_tool
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('root', help='folder of the dataset')
-    parser.add_argument('--ann-file', required=True, help='CSV file or list of labels in it, as in docs/own_data.md')
-    parser.add_argument('--data-prefix', default='', help='folder of the photos in it')
-    parser.add_argument('--image-column', default='image', help='default %(default)s')
+    parser = make_parser(
+        __doc__,
+        'data/celeba --ann-file list_attr_celeba.txt --data-prefix img_celeba --split-file list_eval_partition.txt',
+        'data/own --ann-file labels.csv --data-prefix photos --split-column split',
+    )
+    parser.add_argument('root', metavar='DATA_ROOT', help=DATA_ROOT)
+    parser.add_argument(
+        '--ann-file',
+        required=True,
+        metavar='FILE',
+        help='CSV file or list of labels in DATA_ROOT, as in docs/own_data.md',
+    )
+    parser.add_argument('--data-prefix', default='', help='folder of the images in DATA_ROOT; default itself')
+    parser.add_argument('--image-column', default='image', help='the column of images; default %(default)s')
     splits = parser.add_mutually_exclusive_group()
     splits.add_argument('--split-column', help='the column of splits')
-    splits.add_argument('--split-file', help="a file of images and splits, such as CelebA's list_eval_partition.txt")
-    parser.add_argument('--splits', nargs='+', default=['train', 'val'], help='default: train val')
+    splits.add_argument(
+        '--split-file', metavar='FILE', help="a file of images and splits, such as CelebA's list_eval_partition.txt"
+    )
+    parser.add_argument('--splits', nargs='+', default=['train', 'val'], help='splits to label; default train val')
     return parser.parse_args()
 
 

@@ -1,28 +1,26 @@
 """Draws a dataset of synthetic faces in CelebA's layout, with all 40 attributes and identities."""
 
-import argparse
-
-from imcnn_cli import between, run_tool
+from imcnn_cli import add_jobs, add_out, add_seed, between, make_parser, run_tool
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--out', required=True, help='new or empty folder')
+    parser = make_parser(__doc__, '--out data/faces', '--out data/faces --identities 20 --images 8 --seed 1')
+    add_out(parser, 'the dataset', kind='folder')
     parser.add_argument(
-        '--identities', type=between(1), default=200, help='number of identities (default: %(default)s)'
+        '--identities', type=between(1), default=200, metavar='N', help='number of identities; default %(default)s'
     )
-    parser.add_argument('--images', type=between(1), default=20, help='images per identity (default: %(default)s)')
-    parser.add_argument('--seed', type=between(0), default=0, help='same seed, same bytes (default: %(default)s)')
+    parser.add_argument(
+        '--images', type=between(1), default=20, metavar='N', help='images per identity; default %(default)s'
+    )
+    add_seed(parser)
     parser.add_argument(
         '--label-noise',
         type=between(0, 1, float),
         default=0.0,
         metavar='P',
-        help='probability that a training label is flipped',
+        help='probability that a training label is flipped; default %(default)s',
     )
-    parser.add_argument(
-        '--jobs', type=between(1, 1024), help='number of processes (default: all cores, or 1 for a small dataset)'
-    )
+    add_jobs(parser)
     return parser.parse_args()
 
 

@@ -1,18 +1,16 @@
 """Draws photos with several synthetic faces, their boxes and 40 attributes in COCO's format, to try a detector on."""
 
-import argparse
-
-from imcnn_cli import between, run_tool
+from imcnn_cli import add_jobs, add_out, add_seed, between, make_parser, run_tool
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--out', required=True, help='new or empty folder')
-    parser.add_argument('--photos', type=between(1), default=1000, help='number of photos (default: %(default)s)')
-    parser.add_argument('--seed', type=between(0), default=0, help='same seed, same bytes (default: %(default)s)')
+    parser = make_parser(__doc__, '--out data/drawn_photos', '--out data/drawn_photos --photos 100 --seed 1')
+    add_out(parser, 'the photos and their labels', kind='folder')
     parser.add_argument(
-        '--jobs', type=between(1, 1024), help='number of processes (default: all cores, or 1 for few photos)'
+        '--photos', type=between(1), default=1000, metavar='N', help='number of photos; default %(default)s'
     )
+    add_seed(parser)
+    add_jobs(parser)
     return parser.parse_args()
 
 

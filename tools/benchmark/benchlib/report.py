@@ -13,8 +13,8 @@ from typing import Callable, Dict, List, Optional, Sequence
 import numpy as np
 import torch
 
-from imcnn_cli import between
-from imcnn_plugin.files import writable, write_text
+from imcnn_cli import add_out, between, make_parser
+from imcnn_plugin.files import write_text
 from imcnn_plugin.tables import aligned_lines
 
 
@@ -107,13 +107,33 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
     print('', *aligned_lines(rows, rules=[1]), sep='\n')
 
 
-def make_parser(description: str, rounds: int, batch_size: int = 64) -> argparse.ArgumentParser:
-    """A parser with the options of every benchmark and their defaults."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument('--batch-size', type=between(1), default=batch_size, help='images per batch')
-    parser.add_argument('--rounds', type=between(1), default=rounds, help='number of times each variant is timed')
-    parser.add_argument('--out', type=writable, metavar='FILE', help='write all figures to this JSON file')
+def make_benchmark_parser(
+    description: str, *examples: str, rounds: int, batch_size: int = 64
+) -> argparse.ArgumentParser:
+    """A parser with the options of every benchmark and their defaults; see :func:`imcnn_cli.make_parser`."""
+    parser = make_parser(description, *examples)
+    add_number(parser, '--batch-size', batch_size, 'images per batch')
+    add_number(parser, '--rounds', rounds, 'number of times each variant is timed')
+    add_out(parser, 'all results, as JSON', required=False)
     return parser
+
+
+def add_compile(parser: argparse.ArgumentParser, default: bool) -> None:
+    """Adds the option to compile, too."""
+    parser.add_argument(
+        '--compile',
+        action=argparse.BooleanOptionalAction,
+        help='also compile, minutes on a CPU; default on a GPU only',
+    )
+    # Not above: argparse would append it to the help of such an action.
+    parser.set_defaults(compile=default)
+
+
+def add_number(
+    parser: argparse.ArgumentParser, name: str, default: float, help: str, type: Callable[[str], float] = between(1)
+) -> None:
+    """Adds an option for a number, a whole one of at least 1 unless ``type`` is another one."""
+    parser.add_argument(name, type=type, default=default, metavar='N', help=f'{help}; default %(default)s')
 
 
 def run(measure: Callable[[argparse.Namespace, Path], dict], args: argparse.Namespace) -> dict:
@@ -121,7 +141,7 @@ def run(measure: Callable[[argparse.Namespace, Path], dict], args: argparse.Name
 
     Args:
         measure: Called with ``args`` and a temporary folder; returns its figures.
-        args: Of a parser of :func:`make_parser`. The figures, settings and the machine are written to ``args.out``.
+        args: Of a parser of :func:`make_benchmark_parser`. Figures, settings and machine are written to ``args.out``.
 
     Returns:
         The figures.
