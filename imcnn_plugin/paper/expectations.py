@@ -11,18 +11,19 @@ from .published import BEATEN, DATASETS, WINNER, PublishedTable
 # What the texts of the papers say, by dataset.
 KNOWN = dict(
     celeba=(
-        'LNets+ANet, ID Net and MCNN are the figures of their own papers; ATTR Net and IMCNN were tested on 20,000 '
-        'images, and which ones is not published. Expect to come near with the full networks on all of CelebA, and '
-        'differences of some tenths from the choice of images alone',
-        'do not expect them from a subset of the images or from a narrower network: beside such columns the printed '
-        'ones show which attributes are hard, no more',
+        'the columns of LNets+ANet, ID Net and MCNN are from their own papers. ATTR Net and IMCNN were tested on 20,000 '
+        'images, but which ones is not published. Expect similar figures from the full networks on all of CelebA, and '
+        'differences of some tenths of a point from the choice of images alone',
+        'do not expect the printed figures from a subset of the images or from a narrower network: beside such columns '
+        'they only show which attributes are hard',
     ),
     lfwa=(
         'do not expect the printed ATTR Net and IMCNN from a network that is trained on CelebA and tested on the '
-        "whole of LFWA, which section 4.1 says they are. LFWA's labels were made apart from CelebA's and mean other "
-        "things: half of its faces have Pale_Skin, one in 25 of CelebA's. Thresholds fitted to LFWA repair a part",
-        'expect 86 to 87 from training on one half of its people and testing on the other, as MCNN was: published for '
-        'halves of this size are 86.31 (MCNN-AUX) and 87.56 (Label2Label)',
+        "whole of LFWA, although section 4.1 describes them so. LFWA's labels were made separately from CelebA's and "
+        "mean other things: half of its faces have Pale_Skin, but only one in 25 of CelebA's. Thresholds fitted to "
+        'LFWA compensate for this in part',
+        'expect 86 to 87 from training on one half of the identities and testing on the other, as MCNN was. Published '
+        'figures for halves of this size are 86.31 (MCNN-AUX) and 87.56 (Label2Label)',
     ),
 )
 # A gain is unusual if it is beyond the quartiles of all gains by more than this many times their distance.
@@ -30,11 +31,11 @@ FENCE = 3.0
 
 
 def list_expectations(table: PublishedTable, results: Sequence[MeasuredResults], datasets: Sequence[str]) -> List[str]:
-    """What to expect of the printed figures, one line each: what is known, then what the numbers show.
+    """Lists what to expect of the printed figures, one line each: what is known, then what the numbers show.
 
     Args:
         table: The published table.
-        results: Measured results, from which the errors of the labels are told.
+        results: Measured results, from which label errors are estimated.
         datasets: Keys of :data:`~imcnn_plugin.paper.DATASETS`.
     """
     lines = []
@@ -46,7 +47,7 @@ def list_expectations(table: PublishedTable, results: Sequence[MeasuredResults],
 
 
 def _twins(table: PublishedTable, dataset: str) -> Iterator[str]:
-    """Whether LFWA's ATTR Net is printed like MCNN, which was trained on LFWA."""
+    """Reports if LFWA's printed ATTR Net is nearly equal to MCNN, which was trained on LFWA."""
     first, second = (table.values[dataset, system] for system in BEATEN)
     correlation = np.corrcoef(first, second)[0, 1]
     if dataset == 'lfwa' and correlation > 0.99:
@@ -58,7 +59,7 @@ def _twins(table: PublishedTable, dataset: str) -> Iterator[str]:
 
 
 def _unusual_gains(table: PublishedTable, dataset: str) -> Iterator[str]:
-    """The attributes from which much of the winner's gain comes."""
+    """Reports the attributes that cause much of the winner's gain."""
     gains = table.values[dataset, WINNER] - table.values[dataset, BEATEN[1]]
     low, high = np.percentile(gains, (25, 75))
     unusual = (gains > high + FENCE * (high - low)) | (gains < low - FENCE * (high - low))
@@ -72,11 +73,11 @@ def _unusual_gains(table: PublishedTable, dataset: str) -> Iterator[str]:
 
 
 def _label_errors(results: Sequence[MeasuredResults]) -> Iterator[str]:
-    """How often two images of a person have the same label of Male, which all should have."""
+    """Reports how often two images of an identity have the same label of Male, which should be always."""
     shares = [model.label_agreement[0, ATTRIBUTES.index('Male')] for model in results]
     shares = [share for share in shares if not np.isnan(share)]
     if shares:
         yield (
-            f'the labels have errors, which no network can learn: of Male, two images of one person have the same '
+            'the labels have errors, which no network can learn: for Male, two images of one identity have the same '
             f'label in {max(shares):.1f} % of cases'
         )
