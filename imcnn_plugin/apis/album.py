@@ -13,15 +13,15 @@ from ..files import write_text
 
 @dataclass(frozen=True)
 class Album:
-    """Predicts the photos of one person together; see :mod:`imcnn_plugin.evaluation.identity_pooling`.
+    """Parameters for predicting all photos of one person together, :mod:`imcnn_plugin.evaluation.identity_pooling`.
 
-    ``tools/fit_album.py`` fits one to a checkpoint.
+    ``tools/fit_album.py`` fits them to a checkpoint.
 
     Args:
         classes: Names of the L attributes.
         agreement: Agreement of training labels within an identity beyond chance, ``(L, )``; NaN where unknown.
-        prevalence: ``(L, )``.
-        theta: Weights of the photo itself, of the other photos, and an offset, ``(L, 3)``.
+        prevalence: Mean share of positive images of an identity, ``(L, )``.
+        theta: Weight of the photo itself, weight of the other photos, and offset, ``(L, 3)``.
         checkpoint: ``TrainedModel.checksum`` of the model whose logits it was fitted to.
     """
 
@@ -45,7 +45,7 @@ class Album:
 
     @property
     def checksum(self) -> str:
-        """16 hexadecimal digits that another album has otherwise."""
+        """16 hexadecimal digits that identify the album."""
         content = json.dumps([list(self.classes), self.checkpoint]).encode()
         values = np.column_stack([self.agreement, self.prevalence, self.theta]).tobytes()
         return hashlib.sha256(content + values).hexdigest()[:16]
@@ -57,8 +57,8 @@ class Album:
 
         Args:
             logits: ``(N, L)``, before calibration.
-            probabilities: ``(N, L)`` of each image alone. They stay for transient attributes, and for identities with
-                one image.
+            probabilities: ``(N, L)`` of each image alone. They are kept for transient attributes, and for identities
+                with one image.
             identity: ``(N, )``, -1 for unknown; None: all images show one identity.
         """
         identity = np.zeros(len(logits), int) if identity is None else identity

@@ -22,11 +22,11 @@ from .face_detection import FaceDetector
 from .photo_checks import _PHOTO_ERRORS, _describe_error
 from .photos import list_photos, read_photo
 
-# Where the loaders look for lists of labels, and how these end.
+# Folders in which the loaders look for lists of labels, and the suffixes of these.
 _LIST_FOLDERS, _LIST_SUFFIXES = ('', 'Anno', 'anno', 'Eval'), ('.txt', '.csv', '.mat')
-# Side of LFWA's pictures, of which its configs cut out the middle; in an aligned one that is all of it.
+# Side of LFWA's images, of which its configs crop the center; an aligned image has only that crop.
 _LFWA_SIDE = 250
-# The list of pictures without a face; it also tells that a folder was begun here.
+# The list of images without a face; its presence also marks a folder as an earlier output.
 _NOT_ALIGNED = 'not_aligned.txt'
 _NO_FACE = 'no face found: the middle of the photo'
 
@@ -39,28 +39,28 @@ def align_folder(
 ) -> Counter:
     """Aligns one face of each photo of a folder and of its subfolders, under the same names in another folder.
 
-    It is the largest face in the middle of the photo or, if none is there, the largest. Without a face, the middle of
-    the photo is cut out as LFWA's configs do, so that no picture of a dataset is missing; ``not_aligned.txt`` lists
-    these. Lists of labels beside the photos, .txt, .csv and .mat files, are copied, so that the other folder is read
-    like the first.
+    The aligned face is the largest one that contains the center of the photo or, without such a face, the largest one.
+    In a photo without a face, the center is cropped as LFWA's configs do, so that no image of a dataset is missing;
+    ``not_aligned.txt`` lists these. Lists of labels beside the photos (.txt, .csv and .mat files) are copied, so that
+    the output folder can be read like the source.
 
-    A picture is written atomically: after an interruption the same call does what is missing, with the same result.
+    Images are written atomically; after an interruption, the same call resumes with the same result.
 
     Args:
-        source: The folder. Files .jpg and .jpeg become JPEG of quality 95, others PNG.
-        out: The other folder.
-        size: Width and height of the pictures, which show as much as CelebA's of 178 x 218. By default these or, for
-            LFWA, the 170 x 208 pixels that its configs cut out.
-        jobs: Number of processes; by default one per core, or 1 for few photos.
+        source: The source folder. .jpg and .jpeg files become JPEG of quality 95, others PNG.
+        out: The output folder.
+        size: Width and height of the output images, which show the same region as CelebA's of 178 x 218. The default
+            is 178 x 218 or, for LFWA, the 170 x 208 pixels that its configs crop.
+        jobs: Number of processes; the default is one per core, or 1 for few photos.
 
     Returns:
-        Numbers of ``photos``, those done ``before``, those ``without`` a face, those that ``failed``, which are
-        missing and in the list as well, and ``seconds``.
+        Numbers of ``photos``, of those done ``before``, ``without`` a face, and ``failed``, which are missing but
+        listed, and ``seconds``.
 
     Raises:
         DataError: There is no photo, or a file cannot be written.
-        ConfigError: The detector's package is missing, one folder is in the other, ``out`` has other files or
-            pictures of another size, or another process writes to it.
+        ConfigError: The detector's package is missing, one folder contains the other, ``out`` has other files or
+            images of another size, or another process writes to it.
     """
     source, out, start = Path(source), Path(out), time.monotonic()
     if not source.is_dir():
@@ -98,7 +98,7 @@ def align_folder(
 
 @dataclass(frozen=True)
 class _Aligner:
-    """From a photo's name to the content of the aligned picture's file, and what to say of it.
+    """Aligns a photo, given its name, and returns the content of the image file and the reason if it has no face.
 
     It can be pickled for other processes.
     """
@@ -124,7 +124,7 @@ class _Aligner:
 
 
 def _choose_face(faces: List[Face], shape: Tuple[int, ...]) -> Face:
-    """The largest of the faces that the center of a photo ``(H, W, 3)`` is in, or of all."""
+    """The largest face that contains the center of a photo ``(H, W, 3)``, or the largest of all."""
     center = np.array(shape[1::-1]) / 2
     in_the_middle = [face for face in faces if (face.box[:2] <= center).all() and (center <= face.box[2:]).all()]
     # The largest is the first.
@@ -132,7 +132,7 @@ def _choose_face(faces: List[Face], shape: Tuple[int, ...]) -> Face:
 
 
 def _cut_middle(photo: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """The middle of a photo ``(H, W, 3)`` that LFWA's configs cut out, in a picture of this width and height."""
+    """The center of a photo ``(H, W, 3)`` that LFWA's configs crop, resized to this width and height."""
     sides = np.array(photo.shape[1::-1])
     cut = np.array(size) * (sides / size).min() * LFWA_CUT[1] / _LFWA_SIDE
     cut = np.maximum(1, cut.round().astype(int))
@@ -171,14 +171,14 @@ def _align_rest(
     reasons: Dict[str, str],
     file: BinaryIO,
 ) -> None:
-    """Writes the pictures of the photos that are left; adds to the reasons, also in the open list."""
+    """Writes the images of the remaining photos; adds to the reasons, also in the open list."""
     # A process takes seconds to start, in which it could align several hundred photos.
     results = map_in_processes(aligner, left, default_jobs(len(left), 500) if jobs is None else jobs)
     with progress_bar('Aligning', total, total - len(left), 'photos') as advance:
         for name, (content, reason) in zip(left, results):
             if reason:
                 reasons[name] = reason
-                # Before the picture: one that is there is in the list.
+                # Written before the image, so that every existing image without a face is in the list.
                 file.write(_line(name, reason))
             if content is not None:
                 with replacing(out / name) as temporary:
@@ -192,6 +192,6 @@ def _line(name: str, reason: str) -> bytes:
 
 def _read_reasons(out: Path) -> Iterator[Tuple[str, str]]:
     for line in (out / _NOT_ALIGNED).read_bytes().splitlines(keepends=True):
-        # A crash may have cut the last one, whose picture was not written then.
+        # A crash may have truncated the last line; its image was not written then.
         if line.endswith(b'\n'):
             yield os.fsdecode(line[:-1]).partition('\t')[::2]

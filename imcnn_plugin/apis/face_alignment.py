@@ -7,18 +7,19 @@ import numpy as np
 
 from ..errors import DataError
 
-# Left and right eye as seen in the picture, nose, left and right corner of the mouth: x, y.
+# Left and right eye as seen in the image, nose, left and right corner of the mouth: x, y.
 TEMPLATE = np.array([[69, 111], [108, 111], [88, 135], [73, 152], [106, 152]], float)
 # Width and height.
 SIZE = (178, 218)
 
 
 def _fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The least-squares rotation, scale and translation of points to others.
+    """The least-squares rotation, scale and translation from points to other points.
 
-    On the pictures that CelebA's authors aligned, this is as accurate as OpenCV's robust estimates and, with noisy
-    landmarks, more accurate: of five points none can be treated as an outlier. From points ``(P, 2)``, not all the
-    same, to a matrix ``(2, 3)``: a target is its left square times the source plus its last column.
+    On the images that CelebA's authors aligned, this is as accurate as OpenCV's robust estimates and, with noisy
+    landmarks, more accurate, since none of five points can be treated as an outlier. The points ``(P, 2)`` must not
+    all be the same. The result is a matrix ``(2, 3)``: a target is its left square times the source plus its last
+    column.
     """
     source_mean, target_mean = source.mean(0), target.mean(0)
     # As complex numbers, a rotation with a scale is one factor.
@@ -29,14 +30,14 @@ def _fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def align_face(image: np.ndarray, landmarks: np.ndarray, size: Tuple[int, int] = SIZE) -> np.ndarray:
-    """Crops and aligns a face like CelebA's aligned pictures, uint8 ``(218, 178, 3)``.
+    """Crops and aligns a face like CelebA's aligned images, uint8 ``(218, 178, 3)``.
 
-    Outside of the photo its border is repeated, as in CelebA.
+    Pixels outside the photo repeat its border, as in CelebA.
 
     Args:
         image: uint8 ``(H, W, 3)``.
         landmarks: ``(5, 2)``, x and y in pixels, in the order of :data:`TEMPLATE`.
-        size: Width and height of a picture that shows the same part of the photo in more or fewer pixels.
+        size: Width and height of the result, which shows the same region of the photo at any size.
 
     Raises:
         DataError: The landmarks are all the same point, or not numbers.
@@ -64,7 +65,7 @@ def _enlargement(landmarks: np.ndarray) -> float:
 def _warp(image: np.ndarray, matrix: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     """An image ``(H, W, 3)`` after a similarity ``(2, 3)``, of this width and height, its border repeated."""
     scale = np.linalg.norm(matrix[:, 0])
-    # Of a large photo, only the part is processed that is seen, and two pixels around it for the interpolation.
+    # Only the visible part of a large photo is processed, and two pixels around it for the interpolation.
     width, height = size
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) - 0.5
     corners = _transform(corners, cv2.invertAffineTransform(matrix))

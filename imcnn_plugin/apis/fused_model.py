@@ -19,9 +19,9 @@ from ..models.grouped_linear import GroupedLinear
 from ..models.joint_head import JointHead
 from .photos import input_size
 
-# Of images to check on, the sides that are tried if neither the model's config nor its preprocessor says one.
+# Sides of the check images that are tried if neither the model's config nor its preprocessor has one.
 _SIDES = (224, 112, 227, 64, 256, 384, 299, 32)
-# The largest accepted mean difference of logits, as a share of their mean magnitude: in single and half precision.
+# The largest accepted mean difference of logits relative to their mean magnitude, in single and half precision.
 _TOLERANCE, _HALF_TOLERANCE = 0.01, 0.1
 # Layers that autocast runs in half precision. Their weights can be cast once instead of in each call.
 _PRODUCTS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, GroupedLinear)
@@ -32,12 +32,13 @@ class AttributePredictor(nn.Module):
 
     Args:
         model: A classifier with a grouped head. It is not changed; weights are copied.
-        dtype: Of convolutions and matrix products, and of their weights; probabilities are always in single precision.
-        images: Some, as :meth:`forward` takes them, on which the predictions are compared with those of the model.
-            None draws some of a size that the model takes.
+        dtype: Type of convolutions, matrix products and their weights; probabilities are always in single precision.
+        images: Images as for :meth:`forward`, on which the predictions are compared with those of the model. None
+            generates images of a size that the model takes.
 
-    The identity branch is dropped, batch normalization is merged into the preceding convolutions, and weights are laid
-    out as a prediction reads them. What fails, or predicts something else than the model, is undone with a warning.
+    The identity branch is dropped, batch normalization is merged into the preceding convolutions, and weights are
+    stored in the order in which inference reads them. A step that fails or changes the predictions is undone with a
+    warning.
     """
 
     @torch.inference_mode(False)
@@ -68,13 +69,13 @@ class AttributePredictor(nn.Module):
             self._lower_precision(images, expected, dtype)
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        # Outside of what is compiled: a CUDA graph neither copies from the CPU nor keeps its output for the next call.
+        # Outside the compiled part: a CUDA graph neither copies from the CPU nor keeps its output for the next call.
         probabilities = super().__call__(to_device(images, next(self.head.parameters()).device))
         return probabilities.clone() if is_compiled(self) else probabilities
 
     def _apply(self, *args, **kwargs) -> 'AttributePredictor':
         super()._apply(*args, **kwargs)
-        # mmengine's preprocessors know a new device by their own method only.
+        # mmengine's preprocessors are only told a new device by their own method.
         self.data_preprocessor.to(next(self.head.parameters()).device)
         return self
 
@@ -102,7 +103,7 @@ class AttributePredictor(nn.Module):
             try:
                 self.logits(images)
                 return images
-            # What a model raises for images of another size is up to the model.
+            # Each model has its own exceptions for images of another size.
             except Exception as error:
                 reason = error
         raise reason
@@ -124,9 +125,9 @@ class AttributePredictor(nn.Module):
 
     @torch.enable_grad()
     def _mergeable(self, images: torch.Tensor) -> list:
-        """Convolutions with the name and the module of the batch normalization that alone reads their output.
+        """Convolutions whose output is read by one batch normalization only, with the name and the module of that.
 
-        The graph of one forward pass tells who reads what, in-place operations and functions included.
+        The graph of one forward pass shows which layer reads which output, including in-place operations.
         """
         convs, norms, calls, readers = {}, [], Counter(), Counter()
 
@@ -183,7 +184,7 @@ class AttributePredictor(nn.Module):
     def _check(self, images: torch.Tensor, expected: torch.Tensor, tolerance: float) -> None:
         """Raises an exception if logits ``(N, L)`` are not those expected."""
         difference = (self.logits(images) - expected).abs().mean() / expected.abs().mean()
-        # Comparisons with NaN are false.
+        # A comparison with NaN is false.
         if not difference <= tolerance:
             raise ArithmeticError(f'logits would differ by {difference:.1%}')
 
@@ -198,15 +199,15 @@ def optimize_for_inference(
     compile: bool = False,
     images: Optional[torch.Tensor] = None,
 ) -> AttributePredictor:
-    """Converts a model to the fastest form for predictions.
+    """Converts a model to the fastest form for inference.
 
     Args:
         model: A trained classifier with a grouped head.
-        dtype: Of weights and feature maps. Half precision halves the memory traffic of the weights, which
+        dtype: Type of weights and feature maps. Half precision halves the memory traffic of the weights, which
             dominates for a single image.
-        compile: Compile it at the first call, which takes a minute; on a GPU a call is then one CUDA graph. Worth it
-            for many calls with batches of one size.
-        images: Some to check the predictions on, see :class:`AttributePredictor`.
+        compile: Compile the model at the first call, which takes a minute; on a GPU, a call is then one CUDA graph.
+            This pays off for many calls with batches of one size.
+        images: Images to check the predictions on, see :class:`AttributePredictor`.
     """
     predictor = AttributePredictor(model, dtype, images)
     if compile:

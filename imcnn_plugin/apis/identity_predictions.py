@@ -27,8 +27,8 @@ def predict_identity(
         networks: Models, and the configs of their data. The first config's dataset is used, with each config's own
             test pipeline.
         attribute: The attribute's name.
-        identity: None chooses the one on which the first model is least consistent.
-        max_images: The first images of the identity.
+        identity: The identity; None chooses the one on which the first model is least consistent.
+        max_images: Maximum number of images; the first ones of the identity are used.
         split: The split of the dataset.
 
     Returns:
@@ -72,8 +72,8 @@ def _least_consistent_identity(
 ) -> int:
     """The identity whose labels ``(N, )`` of one attribute agree and whose predictions agree least.
 
-    Of each, only the first images count. ``predict``, from rows ``(n, )`` to booleans ``(n, )``, is called once. Ties
-    go to the identity with more images, then to the smaller number.
+    Only the first images of each identity count. ``predict``, from rows ``(n, )`` to booleans ``(n, )``, is called
+    once. Ties go to the identity with more images, then to the smaller number.
     """
     rows = {}
     for candidate in np.unique(identity[identity >= 0]):

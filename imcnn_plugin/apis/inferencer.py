@@ -26,27 +26,28 @@ InputsType = Union[PhotoType, Iterable[PhotoType]]
 
 
 class FaceAttributeInferencer:
-    """From photos to named attributes: detects the faces, aligns them like CelebA's, and predicts.
+    """Predicts named attributes of the faces in photos: detects the faces, aligns them like CelebA's, and classifies.
 
     Args:
-        checkpoint: A training checkpoint or a published one. It has everything: the config, the names of the
-            attributes and the calibration. The identity branch is not loaded.
-        device: Where the model runs; None takes a GPU if available.
-        precision: 'fp32', or 'bf16', in which convolutions and matrix products run in half precision; None takes bf16
-            on a CPU that computes in it fast (AMX), else fp32.
-        detect_pixels: Photos with more pixels are shrunk to this many for face detection; None takes the detector's
-            own number, 800 x 600 for 'yunet' and 640 x 480 for 'mtcnn'.
-        consistent: Choose the labels of a face so that none contradict each other, see
-            :func:`~imcnn_plugin.label_conflicts.predict_without_conflicts`; the probabilities stay.
-        detector: 'yunet' (:class:`~imcnn_plugin.apis.FaceDetector`), 'mtcnn', which takes eight times as long
+        checkpoint: A training checkpoint or a published one. It contains the config, the attribute names and the
+            calibration. The identity branch is not loaded.
+        device: Device of the model; None uses a GPU if available.
+        precision: 'fp32', or 'bf16', which runs convolutions and matrix products in half precision; None uses bf16 on
+            CPUs with AMX, and fp32 otherwise.
+        detect_pixels: Photos with more pixels are shrunk to this many for face detection; None uses the detector's
+            default, 800 x 600 for 'yunet' and 640 x 480 for 'mtcnn'.
+        consistent: Choose labels of a face that do not contradict each other, see
+            :func:`~imcnn_plugin.label_conflicts.predict_without_conflicts`; probabilities are unchanged.
+        detector: 'yunet' (:class:`~imcnn_plugin.apis.FaceDetector`), 'mtcnn', which is eight times slower
             (:class:`~imcnn_plugin.apis.MTCNNDetector`), or a function from a photo, uint8 BGR ``(H, W, 3)``, to a list
-            of :class:`~imcnn_plugin.apis.Face`. Threads and processes call it at the same time.
-        min_score: Leaves out faces of a lower score of the detector, 0 to 1; None takes the detector's own, 0.9.
-        min_face: Leaves out faces whose box is lower or narrower, in pixels of the photo.
-        largest_only: Only the largest face of each photo is predicted.
-        attributes: The names of those to report; None reports all.
-        jobs: Number of processes that read photos and find faces; the network runs in this one. With 1, this one does
-            all. They start at the first photo, which takes seconds, and end with the inferencer.
+            of :class:`~imcnn_plugin.apis.Face`. It must support calls from several threads and processes.
+        min_score: Skip faces with a lower detection score, 0 to 1; None uses the detector's default, 0.9.
+        min_face: Skip faces whose box has a smaller height or width, in pixels of the photo.
+        largest_only: Predict only the largest face of each photo.
+        attributes: Names of the attributes to report; None reports all.
+        jobs: Number of processes that read photos and detect faces, while the network runs in the calling process.
+            With 1, that process does everything. They start with the first photo, which takes seconds, and end with
+            the inferencer.
 
     Raises:
         DataError: The checkpoint cannot be read.
@@ -56,17 +57,17 @@ class FaceAttributeInferencer:
 
         path      of the photo; None if it is not a file
         size      its width and height in pixels; None if it cannot be read
-        smallest_face  the side of the smallest faces that are detected in it, in its pixels: 20, more if the photo
-                  is shrunk for detection; None if none are detected, or by a function
+        smallest_face  the side in its pixels of the smallest faces that can be detected: 20, more if the photo is
+                  shrunk for detection; None without detection, or with a custom detector
         faces     the largest first, each a dict:
                     attributes  {name: dict(probability=..., threshold=..., label=...)}; label is True if the
                                 probability is at least the threshold, unless labels are consistent
                     box         left, top, right, bottom in pixels of the photo, rotated as its EXIF tag says
                     landmarks   x and y of left eye, right eye, nose, left and right corner of the mouth
-                    score       of the detector, 0 to 1; None if none has detected it
-                    quality     how far to trust the answer, see :func:`~imcnn_plugin.apis.face_quality`
+                    score       detection score, 0 to 1; None if the face was not detected
+                    quality     how far to trust the prediction, see :func:`~imcnn_plugin.apis.face_quality`
                     crop        if asked for: the aligned face, uint8 BGR (218, 178, 3)
-                  of a photo that is an aligned face, box, landmarks, score and quality are None, and the crop is the
+                  if the photo is an aligned face, box, landmarks, score and quality are None, and the crop is the
                   photo
         reason    why there are no faces, else None
         failed    whether that is because the photo cannot be read, or its faces cannot be detected or aligned
@@ -102,7 +103,7 @@ class FaceAttributeInferencer:
         self.classes = _choose(self.head.classes, attributes)
         try:
             pipeline = pipeline_after_loading(evaluation_pipeline(self.trained.cfg, self.trained.meta))
-        # What a transform raises for settings that do not fit is up to it.
+        # Each transform has its own exceptions for invalid settings.
         except Exception as error:
             raise DataError(
                 f'{checkpoint}: test_dataloader.dataset.pipeline of its config cannot be built ({one_line(error)})'
@@ -141,22 +142,22 @@ class FaceAttributeInferencer:
     ) -> Iterator[dict]:
         """Yields the results of photos one by one; no more than a batch is held in memory.
 
-        A photo that cannot be predicted has a result that says so. A warning tells once, at the end, if aligned faces
-        have another shape than those of CelebA.
+        A photo that cannot be predicted gives a result with the reason. One warning at the end reports aligned faces
+        that have another shape than those of CelebA.
 
         Args:
             inputs: A photo as :func:`~imcnn_plugin.apis.read_photo` takes it, such as a path or an array as OpenCV
                 reads it (BGR), a folder, or an iterable of these, such as a generator.
             batch_size: Number of faces per forward pass.
             aligned: Each photo is an aligned face, so none is detected.
-            album: All photos show one person, whose face is the largest in each, and are predicted together. All
-                results are held until the last photo.
+            album: All photos show one person, whose face is the largest in each, and are predicted together. Results
+                are only yielded after the last photo.
             return_crops: Add the aligned faces to the results.
-            boxes: Where the faces are, in pixels of the photo: for each photo, left, top, right and bottom ``(F, 4)``,
-                or None to detect them; for a single photo, its own. All of them are predicted, in this order.
-            landmarks: In the same way, ``(F, 5, 2)``, x and y in the order of
-                :data:`~imcnn_plugin.apis.TEMPLATE`. Without them, each face is detected in its box; where none is
-                found, landmarks as in most faces are taken, with None as the score.
+            boxes: The boxes of the faces in pixels: for each photo, left, top, right and bottom ``(F, 4)``, or None to
+                detect them; for a single photo, its own boxes. All of them are predicted, in this order.
+            landmarks: The landmarks of the faces in the same form, ``(F, 5, 2)``, x and y in the order of
+                :data:`~imcnn_plugin.apis.TEMPLATE`. Without them, a face is detected in each box; if none is found,
+                average landmarks are used, and the score is None.
 
         Raises:
             DataError: There is no photo, or a folder has none.
@@ -187,7 +188,7 @@ class FaceAttributeInferencer:
             yield self._label(result, probabilities)
 
     def _detect(self, inputs: InputsType, aligned: bool, *options) -> Iterator[Tuple[dict, List[np.ndarray]]]:
-        """Yields results without attributes, and what the pipeline makes of their faces."""
+        """Yields results without attributes, and the network inputs of their faces."""
         if not aligned:
             self.finder.open_detector()
         return self.workers.map(_photo_tasks(inputs, self.workers.jobs > 1, aligned, *options))
@@ -217,7 +218,7 @@ class FaceAttributeInferencer:
         _open_device(self.device)
         images = [torch.from_numpy(image) for image in prepared]
         if len({image.shape for image in images}) == 1:
-            # One copy to the device, where mmpretrain's preprocessor makes one per image.
+            # One copy to the device; mmpretrain's preprocessor would make one per image.
             images = to_device(torch.stack(images), self.device)
         try:
             return self.model.logits(images).float()

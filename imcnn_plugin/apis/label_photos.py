@@ -1,4 +1,4 @@
-"""Boxes of the faces in labelled photos, to train a detector on."""
+"""Detects the faces in labelled photos, to train a detector with attributes."""
 
 import os
 from collections import Counter
@@ -16,13 +16,14 @@ from .photos import read_photo
 def label_photos(dataset: FaceDataset, detector: FaceDetector, counts: Counter) -> Iterator[LabelledPhoto]:
     """Detects the faces in the photos of a dataset; its labels are those of the largest face of each photo.
 
-    The attributes of the other faces are unknown. A photo without a detection is left out: its face would be trained
-    as background.
+    The attributes of other faces are unknown. A photo without a detection is skipped, because its face would be
+    trained as background.
 
     Args:
-        dataset: One whose images are photos as taken, in its ``data_root``.
+        dataset: A dataset of photos as taken, not aligned, in its ``data_root``.
         detector: The detector.
-        counts: Adds to the numbers of ``photos``, ``faces``, photos ``without`` a face, and those that ``failed``.
+        counts: Counter to which the numbers of ``photos``, ``faces``, photos ``without`` a face, and those that
+            ``failed`` are added.
     """
     for record in dataset.data_list:
         counts['photos'] += 1

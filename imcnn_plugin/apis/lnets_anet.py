@@ -1,4 +1,4 @@
-"""The stages of LNets+ANet (Liu et al. 2015, arXiv 1411.7766), each an ordinary run in a folder of its own."""
+"""The stages of LNets+ANet (Liu et al. 2015, arXiv 1411.7766), each an ordinary run in its own folder."""
 
 import json
 from pathlib import Path
@@ -30,14 +30,14 @@ _EVALUATION = [f'{split}_{part}' for split in ('val', 'test') for part in ('data
 
 
 class LNetsANet:
-    """Trains and tests LNets+ANet. A stage whose result is there is skipped; one that was stopped is resumed.
+    """Trains and tests LNets+ANet. Finished stages are skipped, and an interrupted stage is resumed.
 
     Args:
-        photos: Folder of CelebA's lists and of the photos in ``img_celeba``.
+        photos: Folder with CelebA's lists, and with the photos as taken in ``img_celeba``.
         faces: Pack of the aligned faces, for ANet.
-        work_dir: Gets a folder for each stage, ``summary.json`` and ``windows.png``.
-        imcnn: Checkpoint of an IMCNN, whose trunk LNets start from, and which is tested on the same photos after
-            alignment by the face detector. Without it LNets start from scratch.
+        work_dir: Output folder, with a folder for each stage, ``summary.json`` and ``windows.png``.
+        imcnn: Checkpoint of an IMCNN. LNets start from its trunk, and it is tested on the same photos after alignment
+            by the face detector. Without it, LNets start from scratch.
         options: Values by dotted keys for the configs of all stages.
 
     Raises:
@@ -80,7 +80,7 @@ class LNetsANet:
         write_text(path, json.dumps(settings, indent=2) + '\n')
 
     def run(self) -> dict:
-        """Runs the stages that are missing, and returns the summary.
+        """Runs the remaining stages, and returns the summary.
 
         Raises:
             ConfigError: Another process uses the work directory.

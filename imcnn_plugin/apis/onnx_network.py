@@ -9,7 +9,7 @@ from ..framework import import_onnxruntime
 class OnnxNetwork:
     """A network of an ONNX file with one input, on one thread of the CPU; several threads may call it.
 
-    onnxruntime runs it if it is installed, else OpenCV, with equal results: onnxruntime takes a third of the time.
+    It runs in onnxruntime if that is installed, otherwise in OpenCV with equal results but three times as slowly.
 
     Args:
         content: The file.
@@ -22,14 +22,14 @@ class OnnxNetwork:
             onnxruntime = import_onnxruntime()
         except ImportError:
             self.session = None
-            # OpenCV's networks hold the state of a call: there are as many as calls at the same time.
+            # OpenCV's networks hold the state of a call, so each simultaneous call needs its own.
             self._idle = [self._open()]
             return
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        # Inputs differ in size: a plan of the memory for each of them would be kept.
+        # Inputs differ in size, and a memory plan for each size would be kept.
         options.enable_mem_pattern = False
-        # It would warn that the sizes in the file are not those of the input.
+        # It would warn that the input sizes differ from those in the file.
         options.log_severity_level = 3
         self.session = onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
         self.input = self.session.get_inputs()[0].name

@@ -1,4 +1,4 @@
-"""What is said of photos that cannot be predicted, or not well."""
+"""Messages about photos that cannot be predicted, or only badly."""
 
 import logging
 from typing import Optional
@@ -9,8 +9,8 @@ from mmengine.logging import print_log
 from ..errors import DataError, one_line
 from .face_alignment import SIZE
 
-# What reading, detection, alignment and a pipeline raise for the pixels of one photo. Other errors, such as TypeError
-# or those of the GPU, are those of the program or concern every photo.
+# Exceptions that reading, detection, alignment and a pipeline raise for the pixels of one photo. Other errors, such as
+# TypeError or GPU errors, are bugs or concern every photo.
 _PHOTO_ERRORS = (DataError, ArithmeticError, IndexError, MemoryError, ValueError, cv2.error)
 
 
@@ -27,7 +27,7 @@ class _FrameCheck:
         self.photos, self.unlike, self.example = 0, 0, None
 
     def add(self, result: dict) -> None:
-        """Counts a result; photos in which faces are detected are of any shape."""
+        """Counts a result; photos in which faces are detected may have any shape."""
         if not result['faces'] or result['faces'][0]['box'] is not None:
             return
         width, height = result['size']

@@ -10,12 +10,12 @@ from ..files import read_csv
 
 
 def group_by_person(photos: Sequence[str], by: str) -> Dict[Optional[str], List[str]]:
-    """Groups photos by the person they show; people and photos keep their order.
+    """Groups photos by the person they show, in the given order.
 
     Args:
         photos: Paths.
-        by: 'folder': a folder has the photos of one person; or a CSV file with the columns ``file`` and ``person``,
-            where a file is a path as in ``photos``, or a file name alone.
+        by: 'folder', if each folder has the photos of one person; or a CSV file with the columns ``file`` and
+            ``person``, where a file is a path as in ``photos``, or a file name alone.
 
     Returns:
         Photos by person; those that the CSV file does not list are under None. A log line counts rows without a photo.
@@ -51,7 +51,7 @@ def _read_people(path: str) -> Dict[str, str]:
         raise DataError(f'{path}, line 1: expected the columns file and person, found {header}')
     for line, row in rows:
         file, person = (row[header.index(column)].strip() for column in ('file', 'person'))
-        # pandas writes nan for nothing.
+        # pandas writes nan for missing values.
         if not file or person in ('', 'nan', 'NaN'):
             raise DataError(f'{path}, line {line}: expected a file and a person, found {row}')
         name = os.path.normpath(file)

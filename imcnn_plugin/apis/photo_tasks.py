@@ -1,4 +1,4 @@
-"""What is asked of each photo, as it is sent to the process that finds its faces."""
+"""Tasks: photos as they are sent to the processes that detect their faces."""
 
 from itertools import repeat
 from typing import Any, Iterable, Iterator, NamedTuple, Optional
@@ -8,7 +8,7 @@ from .photos import PhotoType, _read_content, is_single, list_photos
 
 
 class _Task(NamedTuple):
-    """A photo, and where its faces are if that is known, see :meth:`FaceAttributeInferencer.stream`."""
+    """A photo, and the positions of its faces if they are known, see :meth:`FaceAttributeInferencer.stream`."""
 
     photo: PhotoType
     boxes: Any  # (F, 4) or None

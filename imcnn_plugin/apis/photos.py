@@ -1,4 +1,4 @@
-"""Any picture that a user may have, as the pixels that a viewer shows."""
+"""Reads images of any format into the pixels that a viewer shows."""
 
 import io
 import os
@@ -24,17 +24,17 @@ from ..errors import ConfigError, DataError, one_line
 
 PhotoType = Union[str, Path, bytes, BinaryIO, np.ndarray, torch.Tensor, Image.Image]
 
-# What is decoded, by Pillow's names. For some others it would run programs, such as Ghostscript for EPS.
+# Formats that are decoded, by Pillow's names. For some others it would run programs, such as Ghostscript for EPS.
 _FORMATS = set('JPEG MPO PNG BMP DIB WEBP TIFF GIF PPM JPEG2000 AVIF HEIF'.split())
-# What counts as a photo in a folder. Formats that Pillow may lack are included, so that they are reported.
+# Suffixes of photos in a folder. Formats that Pillow may lack are included, so that they are reported.
 _SUFFIXES = set(
     '.jpg .jpeg .jpe .jfif .png .bmp .webp .tif .tiff .gif .ppm .pgm .jp2 .jxl .mpo .avif .heic .heif'.split()
 )
-# What stands at the bytes 4 to 12 of a HEIC file.
+# Bytes 4 to 12 of a HEIC file.
 _HEIC_BRANDS = tuple(b'ftyp' + brand for brand in (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1'))
 # Transforms that read files.
 _READERS = ('LoadImageFromFile', 'LoadFaceFromFile')
-# Filters of warnings are those of the process: of two threads that change them, one would restore the other's.
+# Warning filters belong to the process: if two threads change them, one would restore the other's.
 _FILTERING = threading.Lock()
 
 
@@ -91,11 +91,11 @@ def _list_folder(folder: Union[str, Path], left_out: Counter) -> Iterator[Path]:
 def read_photo(photo: PhotoType) -> np.ndarray:
     """Reads a photo as uint8 BGR ``(H, W, 3)``, as OpenCV and mmcv do.
 
-    A file is rotated according to its EXIF tag, and converted to sRGB if it has a color profile; the first frame of an
-    animation is taken; transparency is composited onto white; 16 bits become 8.
+    A file is rotated according to its EXIF tag, and converted to sRGB if it has a color profile. The first frame of an
+    animation is used, transparency is composited onto white, and 16 bits become 8.
 
     Args:
-        photo: The path or the content of a file, or a file opened in binary mode, read from where it is; a
+        photo: The path or the content of a file, or a file opened in binary mode, read from its current position; a
             ``PIL.Image``; an array as OpenCV reads it, uint8 or uint16, ``(H, W)`` gray, ``(H, W, 3)`` BGR or
             ``(H, W, 4)`` BGRA; or a tensor as torchvision reads it, ``(1, H, W)`` gray, ``(3, H, W)`` RGB or
             ``(4, H, W)`` RGBA, uint8 or of floats from 0 to 1.
@@ -109,8 +109,8 @@ def read_photo(photo: PhotoType) -> np.ndarray:
 def read_reduced(photo: PhotoType, pixels: Optional[float] = None) -> Tuple[np.ndarray, Tuple[int, int]]:
     """:func:`read_photo` for a use that needs no more pixels than this, with the photo's height and width.
 
-    A JPEG file of more pixels is decoded at a half, a quarter or an eighth of its height and width, whichever still
-    has as many. That takes less time than all of it.
+    A JPEG file with more pixels is decoded at half, a quarter or an eighth of its height and width, whichever still
+    has enough pixels, which takes less time.
     """
     if isinstance(photo, (np.ndarray, torch.Tensor)):
         image = _from_array(photo) if isinstance(photo, np.ndarray) else _from_tensor(photo)
@@ -120,7 +120,7 @@ def read_reduced(photo: PhotoType, pixels: Optional[float] = None) -> Tuple[np.n
             image = _from_pil(photo)
         except DataError:
             raise
-        # An opened file is decoded here, if it is not closed; each of Pillow's readers has its own exceptions.
+        # An open file is decoded here; each of Pillow's readers has its own exceptions.
         except Exception as error:
             raise DataError(f'the image cannot be read ({one_line(error)})') from error
         return image, image.shape[:2]
@@ -140,11 +140,11 @@ def read_reduced(photo: PhotoType, pixels: Optional[float] = None) -> Tuple[np.n
                 raise DataError(f'cannot be read ({damage})')
             width, height = image.size
             if pixels is not None and pixels < width * height:
-                # Rounded down: of a size that is a pixel larger, Pillow would decode four times the pixels.
+                # Rounded down: for a size that is one pixel larger, Pillow would decode four times the pixels.
                 shrink = (pixels / (width * height)) ** 0.5
                 image.draft(None, (max(1, int(width * shrink)), max(1, int(height * shrink))))
             reduced, found = image.size, _from_pil(image)
-        # Rotated by its EXIF tag, it has the sides of its file the other way round.
+        # If it is rotated by its EXIF tag, height and width are swapped.
         return found, (height, width) if found.shape[1::-1] == reduced else (width, height)
     except FileNotFoundError:
         raise DataError(f'{name} not found') from None
@@ -211,7 +211,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
             return image
         mode = 'RGBA' if image.mode == 'RGBA' else 'RGB'
         return ImageCms.profileToProfile(image, source, ImageCms.createProfile('sRGB'), outputMode=mode)
-    # Viewers ignore a profile that is damaged, or of another kind of pixels, as well.
+    # Viewers also ignore a profile that is damaged or for another color mode.
     except (ImageCms.PyCMSError, OSError):
         return image
 
@@ -221,7 +221,7 @@ def _from_array(image: np.ndarray) -> np.ndarray:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or not image.size:
         raise DataError(f'an array of shape {image.shape} is not a photo: expected (H, W), (H, W, 3) or (H, W, 4)')
-    # Of either byte order.
+    # In either byte order.
     if image.dtype.kind == 'u' and image.dtype.itemsize == 2:
         image = (image // 257).astype(np.uint8)
     elif image.dtype != np.uint8:
@@ -274,7 +274,7 @@ def _ignored_warnings(category: Type[Warning]) -> Iterator[None]:
 
 
 def pipeline_after_loading(steps: Sequence[dict]) -> Compose:
-    """Builds a config's pipeline without the transforms that read files, for photos that are read otherwise."""
+    """Builds a config's pipeline without the transforms that read files, for photos that are already read."""
     return Compose([TRANSFORMS.build(step) for step in steps if step['type'].split('.')[-1] not in _READERS])
 
 
@@ -289,7 +289,7 @@ def input_size(cfg: Config, steps: Sequence[dict]) -> Tuple[int, int]:
             pipeline = pipeline_after_loading(steps)
         images = [np.zeros((*size, 3), np.uint8) for size in ((480, 640), (640, 480))]
         found = [pipeline(dict(img=x, img_shape=x.shape[:2], ori_shape=x.shape[:2]))['inputs'] for x in images]
-    # What a transform raises for settings that do not fit is up to it.
+    # Each transform has its own exceptions for invalid settings.
     except Exception as error:
         raise ConfigError(f'the pipeline that prepares the test images cannot be used ({one_line(error)})') from error
     if found[0].shape != found[1].shape:

@@ -35,7 +35,7 @@ def open_trained(
     """Loads a trained model, on a GPU if available, and the config of its data.
 
     Args:
-        checkpoint: The file, or what was read from it.
+        checkpoint: The file, or its content.
         data_root: The dataset's folder, see :func:`~imcnn_plugin.engine.localize_data`.
         config: A config file whose data is used instead of the checkpoint's.
         cfg_options: Values by dotted keys.
@@ -57,7 +57,7 @@ def open_loader(cfg: Config, name: str) -> DataLoader:
         ConfigError: The config has none, or worker processes for images on a GPU.
     """
     settings = dict(evaluation_loader(cfg, name), persistent_workers=False)
-    # That of the machine on which the model was trained.
+    # It refers to the machine on which the model was trained.
     settings.pop('pin_memory', None)
     settings['pin_memory'] = pins_memory(settings, name)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
@@ -65,7 +65,7 @@ def open_loader(cfg: Config, name: str) -> DataLoader:
 
 
 def open_fitting_loaders(cfg: Config) -> Tuple[DataLoader, DataLoader]:
-    """The loaders of the validation split, to fit something on, and of the test split, to evaluate it.
+    """The loaders of the validation split, for fitting, and of the test split, for evaluation.
 
     Raises:
         ConfigError: A split is missing, or the two share images.
@@ -83,7 +83,7 @@ def open_fitting_loaders(cfg: Config) -> Tuple[DataLoader, DataLoader]:
 
 
 def predict_for_fitting(trained: TrainedModel, loader: DataLoader) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """:func:`predict_logits` of a split to fit something on.
+    """Like :func:`predict_logits`, for a split to fit on.
 
     Raises:
         DataError: An image cannot be read, or none of the labels is known.

@@ -1,4 +1,4 @@
-"""Checks of the process and the device that predict."""
+"""Checks that this process can predict on a device."""
 
 import os
 from functools import cache
@@ -23,7 +23,7 @@ def _open_device(device: Union[str, torch.device]) -> torch.device:
         ConfigError: It cannot.
     """
     if os.getpid() != _first_process():
-        # A forked process has none of its parent's threads, and PyTorch would wait for them.
+        # A forked process lacks its parent's threads, for which PyTorch would wait.
         torch.set_num_threads(1)
     try:
         return torch.empty(0, device=device).device

@@ -15,7 +15,7 @@ from ..models import LNet
 from ..progress import track
 from .detector_base import _overlap
 
-# What is tried for a WindowRule.
+# Values that are tried for a WindowRule.
 _PRIORS = (0.2, 0.25, 0.3, 0.4)
 _THRESHOLDS = (0.1, 0.15, 0.2, 0.3)
 _WIDTHS = (0.45, 0.55, 0.7, 0.85, 1.0, 1.2)
@@ -36,10 +36,10 @@ class Response:
 
 @dataclass(frozen=True)
 class WindowRule:
-    """How a window follows from a response map.
+    """A rule that derives a window from a response map.
 
-    The map is multiplied by a Gaussian, as photos are centered on faces, and scaled to 0..1. What exceeds the
-    threshold has an area and a center, its mean place; these make the window.
+    The map is multiplied by a Gaussian, since photos are centered on faces, and scaled to 0..1. The area and the
+    center (mean position) of the responses above the threshold give the window.
     """
 
     place: Tuple[float, float]  # center of the Gaussian, x and y in sides of the image
@@ -77,13 +77,13 @@ def window_overlap(windows: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def _quality(windows: np.ndarray, boxes: np.ndarray) -> float:
-    """The share of windows with an overlap of 0.5 and more; equal ones are told apart by the mean overlap."""
+    """The share of windows with an overlap of at least 0.5; the mean overlap breaks ties."""
     overlap = window_overlap(windows, boxes)
     return (overlap >= 0.5).mean() + 0.01 * overlap.mean()
 
 
 def fit_fixed(outer: np.ndarray, boxes: np.ndarray, seed: int = 0) -> Tuple[float, float, float, float]:
-    """The fixed window, see :func:`place_fixed`, that overlaps most boxes ``(N, 4)`` by 0.5: a random search."""
+    """The fixed window (:func:`place_fixed`) that overlaps most boxes ``(N, 4)`` by 0.5, by random search."""
     rng = np.random.default_rng(seed)
     sides = outer[:, 2:] - outer[:, :2]
     relative = (boxes.reshape(-1, 2, 2) - outer[:, None, :2]) / sides[:, None]
@@ -113,13 +113,13 @@ def fit_rule(responses: Sequence[Response], boxes: np.ndarray) -> WindowRule:
 def _center_and_root(
     response: np.ndarray, place: Tuple[float, float], prior: float, threshold: float
 ) -> Tuple[float, float, float]:
-    """Of what exceeds the threshold: x and y in sides of the map, and the root of its area in that of the map's."""
+    """x and y of the responses above the threshold in sides of the map, and the root of their relative area."""
     y, x = ((np.arange(size) + 0.5) / size for size in response.shape)
     weight = response * np.exp(-((x - place[0]) ** 2 + (y[:, None] - place[1]) ** 2) / (2 * prior**2))
     low, high = weight.min(), weight.max()
     weight = np.clip((weight - low) / max(high - low, 1e-9) - threshold, 0, None)
     if not weight.any():
-        # A map of zeros says nothing.
+        # A map of zeros has no information.
         return *place, 1.0
     total = weight.sum()
     return weight.sum(0) @ x / total, weight.sum(1) @ y / total, np.sqrt((weight > 0).mean())
@@ -129,11 +129,12 @@ def _center_and_root(
 def response_maps(model: ImageClassifier, loader: DataLoader, title: str) -> List[Response]:
     """The response maps of a trained :class:`~imcnn_plugin.models.LNet` for the images of a loader.
 
-    A place's response is by how much it speaks for an attribute more than the mean place, averaged over attributes:
-    the positive part of the network's map weighted by the head's one layer. Places beyond the image are cut off.
+    The response at a position tells how much more it supports an attribute than the average position does, averaged
+    over attributes: the positive part of the network's map weighted by the head's single layer. Positions outside the
+    image are cut off.
 
-    The pipeline scales an image, keeps its proportions, and fills the rest of a square at the right or the bottom. The
-    samples have ``ori_shape`` and, of :class:`~imcnn_plugin.datasets.CropToWindow`, ``window``.
+    The pipeline scales an image, keeps its aspect ratio, and pads it to a square at the right or the bottom. The
+    samples have ``ori_shape`` and, from :class:`~imcnn_plugin.datasets.CropToWindow`, ``window``.
     """
     responses = []
     # Of each attribute, in whatever order, for the channels of the map.

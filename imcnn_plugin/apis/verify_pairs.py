@@ -1,4 +1,4 @@
-"""How well the features of a trained network tell whether two pictures show one person."""
+"""Face verification with the features of a trained network: do two images show the same person?"""
 
 from pathlib import Path
 from typing import Dict, Optional, Tuple, Union
@@ -27,19 +27,19 @@ def verify_pairs(
     batch_size: int = 128,
     half: Optional[int] = None,
 ) -> Dict[str, Verification]:
-    """Verifies pairs of faces by the cosine of the angle between their features.
+    """Verifies pairs of faces by the cosine similarity of their features.
 
     Args:
         checkpoint: A trained model, on a GPU if available.
         folder: The image folder, such as that of LFW.
-        pairs: Of :func:`~imcnn_plugin.evaluation.read_face_pairs`.
-        cut: Width and height of the middle of a picture that is cut out, by default of LFW's 250 x 250 pixels what
-            shows as much around the face as CelebA's pictures.
+        pairs: The result of :func:`~imcnn_plugin.evaluation.read_face_pairs`.
+        cut: Width and height of the center crop of an image. The default crops LFW's 250 x 250 pixels to the region
+            that CelebA's images show.
         batch_size: Images per forward pass.
-        half: That of :func:`pairs_of_half`, if the pairs are of it.
+        half: The half of :func:`pairs_of_half`, if the pairs are from it.
 
     Returns:
-        By features: ``F``, the merged feature with its positions; ``F averaged`` over them; and ``embedding``, that of
+        A result for each feature: ``F``, the merged feature map; ``F averaged`` over positions; and ``embedding`` of
         the identity branch, if the checkpoint has one.
 
     Raises:
@@ -57,7 +57,7 @@ def verify_pairs(
             f'half={split.get("fold", 0)} (--half)'
         )
     load, *steps = evaluation_pipeline(trained.cfg, trained.meta)
-    # A model of LFWA has a cut of its own.
+    # A model of LFWA has its own crop.
     steps = [step for step in steps if step['type'] != 'CenterCrop']
     pipeline = Compose([TRANSFORMS.build(step) for step in (load, dict(type='CenterCrop', crop_size=cut), *steps)])
     found: Dict[str, list] = {}
@@ -76,9 +76,9 @@ def verify_pairs(
 
 
 def pairs_of_half(pairs: FacePairs, folder: Union[str, Path], half: int) -> FacePairs:
-    """The pairs of people in LFWA's test half, 0, or in its training half, 1, which are tested if they are exchanged.
+    """The pairs of people in LFWA's test half, 0, or in its training half, 1, which is tested if halves are exchanged.
 
-    ``folder`` is the image folder in that of LFWA.
+    ``folder`` is the image folder within LFWA's folder.
 
     Raises:
         DataError: LFWA's files cannot be read, or no pairs are left.
@@ -99,7 +99,7 @@ def _features(model: nn.Module, images: torch.Tensor) -> Dict[str, torch.Tensor]
     found = {'F': last.flatten(1)}
     if last.dim() == 4:
         found['F averaged'] = last.mean((2, 3))
-    # ID Net has that branch alone.
+    # ID Net only has that branch.
     head = getattr(model.head, 'id_head', model.head)
     if hasattr(head, 'embedding'):
         found['embedding'] = head.pre_logits(feats)

@@ -19,7 +19,7 @@ from .process_device import _check_positive
 from .result_tables import _numbered, _remove_numbered, _ResultTables, _settings
 from .video_files import _count_frames, _import_av, _write_frames, read_frames
 
-# Of a person at a moment, at most so many attributes stand in the drawn video.
+# Maximum number of attributes drawn per person in a frame of the video.
 _MOST_LINES = 6
 
 
@@ -36,22 +36,22 @@ def infer_videos(
 ) -> Counter:
     """Predicts the people in videos and writes tables and figures to a folder.
 
-    Faces are followed from frame to frame, by their places and by their logits, and people who come back are found
-    again. The tables are those of :func:`~imcnn_plugin.apis.infer_photos`, with a row for each person: when they are
-    seen, in how many frames, and their attributes, whose probabilities are the means over the frames. ``curves`` has a
-    figure for each person of the attributes that change. ``predictions.json`` has a line for each video, with the
-    times, boxes and probabilities of each frame. The same call goes on after the videos that are in the tables.
+    Faces are tracked from frame to frame by position and logits, and people who come back are recognized. The tables
+    are those of :func:`~imcnn_plugin.apis.infer_photos`, with one row per person: the time span, the number of frames,
+    and the attributes, whose probabilities are means over the frames. ``curves`` has a figure per person of the
+    attributes that change. ``predictions.json`` has a line per video, with the times, boxes and probabilities of each
+    frame. The same call resumes after the videos that are in the tables.
 
     Args:
         inferencer: The inferencer.
-        videos: Paths. One that cannot be read has a row that says so.
-        out: The folder.
-        checkpoint: Its name, for the JSON file.
+        videos: Paths. A video that cannot be read has a row with the reason.
+        out: The output folder.
+        checkpoint: Name of the checkpoint, for the JSON file.
         batch_size: Number of faces per forward pass.
-        fps: Frames per second that are predicted.
-        album: Predicts the frames of one person together, before their mean is taken.
+        fps: Number of frames to predict per second.
+        album: Pools the frames of one person before their mean is computed.
         draw: Also write the videos with the people in them, without sound, to ``drawn``.
-        overwrite: Start again, whatever the folder has.
+        overwrite: Start again instead of resuming.
 
     Returns:
         Numbers of ``videos``, ``people``, ``frames`` that were predicted, and ``failed`` videos, all of them with
@@ -130,7 +130,7 @@ def _infer_video(
                 yield image
         except DataError as error:
             result['reason'] = str(error)
-            # What was read before the damage counts.
+            # Frames before the damage are used.
             result['failed'] = not times
 
     images = frames()
@@ -185,7 +185,7 @@ def _rows(result: dict) -> Iterator[Tuple[dict, dict]]:
 
 def _plot(person: dict, video: str):
     thresholds = {name: values['threshold'] for name, values in person['attributes'].items()}
-    # A dollar sign would begin a formula.
+    # A dollar sign would start a formula.
     title = f'{Path(video).name}, person {person["person"]}'.replace('$', r'\$')
     return plot_track_curves(person['times'], person['probabilities'], thresholds, title)
 
@@ -209,7 +209,7 @@ def _draw(result: dict, path: Path, fps: float) -> None:
 def _at(
     seconds: float, number: int, times: np.ndarray, boxes: np.ndarray, lines: List[List[str]], fps: float
 ) -> Optional[dict]:
-    """A person at a time for :func:`draw_people`; None if not seen then, nor before and after a short gap."""
+    """A person at a time, for :func:`draw_people`; None if the person is not visible, except in short gaps."""
     after = int(np.searchsorted(times, seconds))
     before = max(after - 1, 0)
     after = min(after, len(times) - 1)
@@ -223,7 +223,7 @@ def _at(
 
 
 def _lines(person: dict) -> List[List[str]]:
-    """The attributes of a person that stand in each frame: those that change first, then the most probable ones."""
+    """The attributes of a person to draw in each frame: those that change first, then the most probable ones."""
     names, values = list(person['attributes']), np.array(list(person['probabilities'].values()))
     found = values >= np.array([[attribute['threshold']] for attribute in person['attributes'].values()])
     changes = found.any(1) & ~found.all(1)

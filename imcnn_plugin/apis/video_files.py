@@ -1,4 +1,4 @@
-"""Frames of videos, by PyAV, which has FFmpeg's libraries."""
+"""Reads and writes frames of videos with PyAV, which contains FFmpeg's libraries."""
 
 from contextlib import contextmanager
 from fractions import Fraction
@@ -10,9 +10,9 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from ..files import replacing
 
-# By these suffixes a file is taken for a video.
+# Suffixes of videos.
 _SUFFIXES = set('.mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .ts .3gp .wmv .flv .ogv'.split())
-# Of a second; a written video's frames have the times of the read one's.
+# In seconds; the frames of a written video keep the times of those that were read.
 _TICK = Fraction(1, 90_000)
 
 
@@ -31,7 +31,7 @@ def _import_av():
 
 @contextmanager
 def _open_video(path: Union[str, Path]) -> Iterator[tuple]:
-    """Opens a video and its first stream of pictures.
+    """Opens a video and its first video stream.
 
     Raises:
         DataError: It cannot be read.
@@ -52,7 +52,7 @@ def read_frames(path: Union[str, Path], fps: Optional[float] = None) -> Iterator
 
     Args:
         path: The file.
-        fps: Frames per second; None: all of them. A video with fewer has all of its own.
+        fps: Frames per second; None yields all frames, as does a value above the video's own.
 
     Yields:
         The time, and uint8 BGR ``(H, W, 3)``.
@@ -72,7 +72,7 @@ def read_frames(path: Union[str, Path], fps: Optional[float] = None) -> Iterator
             step = int(time * fps + 0.01) if fps else number
             if step > last:
                 last = step
-                # Phones store how they were held.
+                # Phones store the orientation of the camera.
                 yield (
                     time,
                     np.ascontiguousarray(np.rot90(frame.to_ndarray(format='bgr24'), round(frame.rotation / 90))),
@@ -91,11 +91,11 @@ def _count_frames(path: Union[str, Path], fps: float) -> int:
 
 @contextmanager
 def _write_frames(path: Path) -> Iterator[Callable[[float, np.ndarray], None]]:
-    """Yields a function that adds a frame, uint8 BGR, at a time to an MP4 file, which gets its name at the end."""
+    """Yields a function that adds one frame, uint8 BGR, to an MP4 file, which gets its name at the end."""
     av = _import_av()
     codec = 'libx264' if 'libx264' in av.codecs_available else 'mpeg4'
     with replacing(path) as temporary, av.open(str(temporary), 'w', format='mp4') as container:
-        # Of the rate, the encoder takes only how much a frame may differ from the one before.
+        # The encoder uses the rate only to judge how much a frame may differ from the previous one.
         stream = container.add_stream(codec, rate=30)
         stream.codec_context.time_base = _TICK
         stream.pix_fmt = 'yuv420p'

@@ -11,11 +11,11 @@ from .published import BEATEN, DATASETS, WINNER, PublishedTable
 # What the texts of the papers say, by dataset.
 KNOWN = dict(
     celeba=(
-        'the columns of LNets+ANet, ID Net and MCNN are from their own papers. ATTR Net and IMCNN were tested on 20,000 '
-        'images, but which ones is not published. Expect similar figures from the full networks on all of CelebA, and '
-        'differences of some tenths of a point from the choice of images alone',
-        'do not expect the printed figures from a subset of the images or from a narrower network: beside such columns '
-        'they only show which attributes are hard',
+        'the columns of LNets+ANet, ID Net and MCNN are from their own papers. ATTR Net and IMCNN were tested on '
+        '20,000 images, but which ones is not published. Expect similar figures from the full networks on all of '
+        'CelebA, and differences of some tenths of a point from the choice of images alone',
+        'do not expect the printed figures from a subset of the images or from a narrower network: beside such '
+        'columns they only show which attributes are hard',
     ),
     lfwa=(
         'do not expect the printed ATTR Net and IMCNN from a network that is trained on CelebA and tested on the '
