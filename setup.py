@@ -6,6 +6,9 @@ from tempfile import TemporaryDirectory
 from setuptools import Command, setup
 from setuptools.command.build import build
 
+# They make an environment from the files of a checkout.
+CHECKOUT_ONLY = {'quickstart.sh', 'run_tests.sh', 'venv.sh'}
+
 
 class BuildMim(Command):
     """A step of ``build``. It writes to the build alone, so that nothing stays in the source tree."""
@@ -27,7 +30,11 @@ class BuildMim(Command):
 
     def get_source_files(self) -> list[str]:
         files = [Path('model-index.yml'), *Path('configs').rglob('*'), *Path('tools').rglob('*')]
-        return sorted(str(path) for path in files if path.is_file() and path.parent.name != '__pycache__')
+        return sorted(
+            str(path)
+            for path in files
+            if path.is_file() and path.parent.name != '__pycache__' and path.name not in CHECKOUT_ONLY
+        )
 
     def get_output_mapping(self) -> dict[str, str]:
         return {f'{self.build_lib}/imcnn_plugin/.mim/{source}': source for source in self.get_source_files()}

@@ -23,7 +23,14 @@ def pytest_addoption(parser):
 
 
 # Files with the longest tests. They come first, so that processes that share the suite end at about the same time.
-LONG = ('test_many_processes.py', 'test_training.py', 'test_gpu.py', 'test_sweep.py', 'test_folds.py', 'test_exact_resume.py')
+LONG = (
+    'test_many_processes.py',
+    'test_training.py',
+    'test_gpu.py',
+    'test_sweep.py',
+    'test_folds.py',
+    'test_exact_resume.py',
+)
 
 
 def pytest_collection_modifyitems(items):

@@ -26,7 +26,7 @@ PAGES = sorted(
     ]
 )
 # What a page may start that is not this repository's.
-OTHERS = set('cd docker export find git mim npm pip pre-commit pytest python3 ruff source'.split())
+OTHERS = set('cd docker export find git grep mim npm pip pre-commit pytest python3 ruff source uv'.split())
 
 
 def commands(page):

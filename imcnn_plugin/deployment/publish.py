@@ -44,7 +44,7 @@ def publish(path: Union[str, Path], out: Union[str, Path]) -> Published:
     The weights are those that were evaluated: those of ``state_dict``, where mmengine's ``EMAHook`` puts the averages.
 
     Args:
-        path: The checkpoint file.
+        path: The checkpoint file, or the work directory of its run.
         out: A file, or a folder if it does not end in .pth, in which the file is named after the run. The first 8
             hexadecimal digits are put before the extension, so that ``torch.hub`` can verify the download.
 
@@ -76,7 +76,7 @@ def publish(path: Union[str, Path], out: Union[str, Path]) -> Published:
     with unnamed.open('rb') as file:
         digest = hashlib.file_digest(file, 'sha256').hexdigest()
     named = unnamed.replace(folder / f'{stem}-{digest[:8]}.pth')
-    return Published(named, Path(path).stat().st_size, named.stat().st_size, dropped, paths)
+    return Published(named, checkpoint.path.stat().st_size, named.stat().st_size, dropped, paths)
 
 
 def _without_folders(node: Any, found: List[str]) -> Any:

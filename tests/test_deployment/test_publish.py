@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.hub import HASH_REGEX
 
-from imcnn_plugin.apis import open_loader, predict_logits
+from imcnn_plugin.apis import FaceAttributeInferencer, open_loader, predict_logits
+from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.checkpoints.config_text import parse_config
 from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.deployment import calibrate, publish
@@ -71,6 +72,15 @@ def test_what_is_published_can_be_calibrated(published, trained, faces):
         calibrate(path, 'f1', str(faces))[0]['state_dict'] for path in (trained / 'epoch_1.pth', published.path)
     )
     torch.testing.assert_close(second, {key: first[key] for key in second}, rtol=0, atol=0)
+
+
+def test_work_directory_is_published_and_predicts_attributes_in_photos(trained, best, faces, tmp_path):
+    published = publish(trained, tmp_path)
+    assert (published.path.name, published.bytes_before) == (publish(best, tmp_path).path.name, best.stat().st_size)
+    [result] = FaceAttributeInferencer(published.path, device='cpu')(
+        faces / 'img_align_celeba' / '000002.jpg', aligned=True
+    )
+    assert list(result['faces'][0]['attributes']) == list(ATTRIBUTES)
 
 
 def test_publishing_what_is_published_changes_nothing(published, tmp_path):

