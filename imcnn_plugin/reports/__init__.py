@@ -1,4 +1,4 @@
-"""The report of a run: a self-contained HTML page of what its work directory holds."""
+"""The report of a run: a self-contained HTML page made from its work directory."""
 
 from .page import write_report
 from .split_predictions import SplitPredictions, predict_test_split

@@ -11,7 +11,7 @@ from ..paper import DATASETS, WINNER, read_published, tested_dataset
 from .split_predictions import SplitPredictions
 from .work_dir import WorkDir, _attribute_groups, _planned_epochs
 
-# How many attributes the summary names at each end, and the calibration error, in points, from which it warns.
+# Number of attributes that the summary names at each end, and the calibration error in points at which it warns.
 NAMED, MISCALIBRATED = 5, 10
 
 
@@ -21,7 +21,7 @@ def _attribute_table(
     predictions: Optional[SplitPredictions],
     other: Optional[AttributeReport] = None,
 ) -> Dict[str, Any]:
-    """Rows of attributes and of groups, the means, and which columns to show; ``other`` is of a second run."""
+    """Rows of attributes and of groups, the means, and the columns to show; ``other`` is a second run."""
     published, average, subset = _published_accuracies(run, report)
     ece = np.full(len(report.attributes), np.nan)
     if predictions:
@@ -63,13 +63,13 @@ def _attribute_table(
 
 
 def _beside(values: dict, other: Optional[dict]) -> Dict[str, Optional[float]]:
-    """The accuracy of a second run, and how much higher that of this one is."""
+    """The accuracy of a second run, and by how much this run exceeds it."""
     pair = values['accuracy'], other and other['accuracy']
     return dict(other=pair[1], difference=None if None in pair else pair[0] - pair[1])
 
 
 def _summary(rows: List[dict]) -> Dict[str, List[Tuple[str, float]]]:
-    """The attributes with the largest and the smallest gains, and those whose probabilities are far off."""
+    """The attributes with the largest and the smallest gains, and those with the worst calibration."""
     gains = sorted(((row['name'], row['gain']) for row in rows if row['gain'] is not None), key=lambda pair: -pair[1])
     errors = [(row['name'], float(row['ece'])) for row in rows if row['ece'] >= MISCALIBRATED]
     named = min(NAMED, len(gains) // 2)
@@ -113,7 +113,7 @@ def _accuracy_interval(report: AttributeReport) -> Optional[Tuple[float, float]]
 
 
 def _run_facts(run: WorkDir, report: Optional[AttributeReport]) -> Iterator[Tuple[str, str]]:
-    """What the results were produced with: names and texts."""
+    """How the results were produced, as pairs of names and texts."""
     stored, config = run.report, run.config or {}
     yield 'Config', run.config_file
     if 'model' in config:

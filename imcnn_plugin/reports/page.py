@@ -21,7 +21,7 @@ from .work_dir import WorkDir, read_work_dir
 TEMPLATE = Path(__file__).with_name('page.html')
 # Attributes that define subgroups.
 SUBGROUPS = ('Male', 'Young')
-# Mean accuracies that differ by more than this, in points, are of different predictions.
+# Mean accuracies that differ by more than this, in points, cannot be from the same predictions.
 TOLERANCE = 0.005
 
 
@@ -37,20 +37,20 @@ def write_report(
 
     Args:
         work_dir: The work directory of a run, finished or not.
-        out: The page; by default ``report.html`` in the work directory.
-        data_root: The dataset directory; by default the one used in training, if it exists.
+        out: The HTML file; the default is ``report.html`` in the work directory.
+        data_root: The dataset directory; the default is the one used in training, if it exists.
         checkpoint: A file to use instead of the best checkpoint of the directory, such as a calibrated one.
         pictures: Show the images of the worst errors.
-        compare: The work directory of a second run, whose accuracies stand beside.
+        compare: The work directory of a second run to compare with.
 
     Returns:
-        The page's path, and one line for everything that is missing in it.
+        The path of the page, and one line for each missing part.
 
     Raises:
-        DataError: A directory holds nothing of a run, a file in it is damaged, the second run has no results or other
+        DataError: A directory is not that of a run, a file in it is damaged, the second run has no results or other
             attributes, or the page cannot be written.
-        IMCNNError: The test split cannot be predicted, but ``data_root`` or ``checkpoint`` is given. Without them, the
-            page has a line instead.
+        IMCNNError: The test split cannot be predicted, although ``data_root`` or ``checkpoint`` is given. Without
+            these, the page has a note instead.
     """
     run = read_work_dir(work_dir, checkpoint)
     path = writable(Path(out or run.path / 'report.html'))
@@ -70,7 +70,7 @@ def write_report(
 
 
 def _read_second(run: WorkDir, compare: Union[str, Path]) -> WorkDir:
-    """The run that another one is compared with."""
+    """Reads the run to compare with."""
     second = read_work_dir(compare)
     if second.report is None:
         raise DataError(f'{second.path} has no per_attribute.json to compare with: test that run first')
@@ -82,7 +82,7 @@ def _read_second(run: WorkDir, compare: Union[str, Path]) -> WorkDir:
 
 
 def _find_differences(run: WorkDir, second: Optional[WorkDir]) -> Iterator[str]:
-    """A line if two runs were evaluated on different images."""
+    """A note if two runs were evaluated on different images."""
     if second and run.report and second.report.checksums != run.report.checksums:
         yield (
             f'{second.name} was evaluated on other images ({second.report.describe()}): differences to it are not of '
@@ -91,7 +91,7 @@ def _find_differences(run: WorkDir, second: Optional[WorkDir]) -> Iterator[str]:
 
 
 def _find_mismatches(run: WorkDir, predictions: Optional[SplitPredictions]) -> Iterator[str]:
-    """Lines on results that do not belong together."""
+    """Notes on results that do not belong together."""
     if run.report is None:
         return
     if predictions is None:

@@ -1,4 +1,4 @@
-"""Predictions for every image of the test split, for what percentages do not show."""
+"""Predictions for every image of the test split, for the sections that accuracies alone cannot fill."""
 
 import os
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def predict_test_split(checkpoint: Union[str, Path], data_root: Optional[str] = 
     """Predicts the test split of the config stored in a checkpoint.
 
     Args:
-        checkpoint: Its file.
+        checkpoint: The checkpoint file.
         data_root: The dataset directory, see :func:`~imcnn_plugin.engine.config.localize_data`.
 
     Raises:

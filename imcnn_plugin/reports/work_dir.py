@@ -1,4 +1,4 @@
-"""What a run has left in its work directory."""
+"""Reads the files of a run from its work directory."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from ..evaluation import REPORT_FILE, AttributeReport
 
 @dataclass
 class WorkDir:
-    """The contents of a work directory. Whatever is missing is None and has a line in ``notes``."""
+    """The contents of a work directory. Missing parts are None and have a line in ``notes``."""
 
     path: Path
     name: str
@@ -37,7 +37,7 @@ def read_work_dir(work_dir: Union[str, Path], checkpoint: Optional[str] = None) 
         checkpoint: A file to use instead of the best or, without a best one, the latest checkpoint.
 
     Raises:
-        DataError: The directory does not exist, holds nothing of a run, or a file in it is damaged.
+        DataError: The directory does not exist, is not that of a run, or has a damaged file.
     """
     work_dir = Path(work_dir)
     if not work_dir.is_dir():
@@ -67,13 +67,13 @@ def _read_config(run: WorkDir) -> None:
             run.config_file = run.checkpoint.name
             return
     except IMCNNError:
-        # Whoever uses the checkpoint says what is wrong with it.
+        # The code that uses the checkpoint reports what is wrong with it.
         pass
     files = [*run.path.glob('*.py'), *run.path.glob('*/vis_data/config.py')]
     if not files:
         run.notes.append(f'{run.path} has no config file.')
         return
-    # The one in the directory itself has the config's name, and is that of the last training.
+    # The file in the directory itself has the config's name and is that of the last training run.
     path = max(files, key=lambda path: (path.parent == run.path, path.stat().st_mtime))
     run.config_file, run.config_text = str(path.relative_to(run.path)), path.read_text(encoding='utf-8')
     run.config = parse_config(run.config_text, path)

@@ -9,11 +9,11 @@ from .figure_utils import COLORS, spaced
 # The longer side of the drawn photo in pixels. Smaller photos are enlarged to keep boxes and text legible.
 MIN_SIDE, MAX_SIDE = 640, 1280
 FONT_SIZE, LINE, MARGIN = 16, 22, 12
-# Width of a column of the list, and side of a face's picture in it.
+# Width of a column of the list, and side of a face's thumbnail in it.
 COLUMN, PICTURE = 400, 64
 # The list has at most this many faces; a line counts the others.
 MAX_FACES = 200
-# An attribute that is not found is listed from this share of its threshold on.
+# Negative attributes are listed from this share of their threshold on.
 NEAR = 0.9
 # On white, the contrast is 21:1 and 6.4:1.
 BLACK, GREY = '#000000', '#57606A'
@@ -22,14 +22,14 @@ WHITE_ON = COLORS[0]
 
 
 def draw_faces(image: np.ndarray, faces: Sequence[dict], groups: Sequence[dict] = NINE_GROUPS) -> np.ndarray:
-    """Draws numbered boxes on a photo, and beside or below it a list of what is found in each face, by group.
+    """Draws numbered boxes on a photo, and beside or below it a list of the attributes of each face, by group.
 
     Attributes that are just below their threshold are listed in brackets.
 
     Args:
         image: uint8 BGR ``(H, W, 3)``.
         faces: From :class:`~imcnn_plugin.apis.FaceAttributeInferencer`. Faces whose ``box`` is None get no box.
-        groups: Dicts of ``name`` and ``labels``, those of the model's head. Attributes of no group come last.
+        groups: Groups of the model's head, dicts of ``name`` and ``labels``. Attributes without a group come last.
 
     Returns:
         uint8 BGR, resized and with the list added.
@@ -78,7 +78,7 @@ def _draw_number(
 def _draw_face(
     photo: Image.Image, number: int, face: dict, groups: Sequence[dict], font: ImageFont.FreeTypeFont
 ) -> Image.Image:
-    """An entry of the list: the face's picture, unless it is the whole photo, its number and its attributes."""
+    """An entry of the list: the number, the attributes and, unless it is the whole photo, a thumbnail of a face."""
     left = 0 if face['box'] is None else PICTURE + MARGIN
     lines = list(_describe(face['attributes'], groups)) or [[('nothing found', GREY)]]
     text = _draw_text(lines, COLUMN - left, font)
@@ -93,7 +93,7 @@ def _draw_face(
 
 
 def _cut_out(photo: Image.Image, box: Sequence[float]) -> Image.Image:
-    """A square picture of a face, with some of what is around it."""
+    """A square thumbnail of a face with some surroundings."""
     left, top, right, bottom = box
     half = min(max(0.5, 0.65 * (right - left), 0.65 * (bottom - top)), *(side / 2 for side in photo.size))
     x, y = (
@@ -104,7 +104,7 @@ def _cut_out(photo: Image.Image, box: Sequence[float]) -> Image.Image:
 
 
 def _describe(attributes: dict, groups: Sequence[dict]) -> Iterator[List[Tuple[str, str]]]:
-    """Yields for each group its attributes that are found or nearly so, if any, as texts with their colors."""
+    """Yields for each group its positive and nearly positive attributes, if any, as texts with their colors."""
     grouped = {name for group in groups for name in group['labels']}
     others = dict(name='Other', labels=[name for name in attributes if name not in grouped])
     for group in (*groups, others):
@@ -135,20 +135,20 @@ def _notes(faces: Sequence[dict]) -> Iterator[str]:
 
 
 def _draw_text(lines: Sequence[Sequence[Tuple[str, str]]], width: int, font: ImageFont.FreeTypeFont) -> Image.Image:
-    """Lines of texts with their colors, broken where they do not fit, as an image of this width with margins."""
+    """Lines of texts with their colors, wrapped, as an image of this width with margins."""
     words, space = [], font.getlength(' ')
     x, y, right = MARGIN, 0, width - MARGIN
     for row, line in enumerate(lines):
         x, y = MARGIN, y + LINE * (row > 0)
         for text, color in line:
             length = font.getlength(text)
-            # Only what is longer than a line is broken at its spaces.
+            # Only texts that are longer than a line are broken at their spaces.
             fits = length <= right - 2 * MARGIN
             for word in [text] if fits else text.split(' '):
                 length = length if fits else font.getlength(word)
                 if x > MARGIN and x + length > right:
                     x, y = 2 * MARGIN, y + LINE
-                # A word that is longer than a line is broken anywhere.
+                # Words that are longer than a line are broken anywhere.
                 while x + length > right:
                     end = max(i for i in range(1, len(word)) if i == 1 or x + font.getlength(word[:i]) <= right)
                     words.append((x, y, word[:end], color))
@@ -164,7 +164,7 @@ def _draw_text(lines: Sequence[Sequence[Tuple[str, str]]], width: int, font: Ima
 
 
 def _arrange(photo: Image.Image, entries: Sequence[Image.Image]) -> Image.Image:
-    """The photo with the entries of the list in columns beside or below it, whichever shows best on a screen."""
+    """The photo with the entries of the list in columns beside or below it, whichever fits a screen better."""
     if not entries:
         return photo
     heights = [entry.height for entry in entries]
@@ -183,7 +183,7 @@ def _arrange(photo: Image.Image, entries: Sequence[Image.Image]) -> Image.Image:
 
 
 def _fill_columns(heights: Sequence[int], limit: float) -> Tuple[List[Tuple[int, int]], int]:
-    """The corners of entries of these heights in columns, none of which is higher than the limit if it can be helped.
+    """The corners of entries of these heights in columns, which do not exceed the limit if possible.
 
     Also returns the height of the highest column.
     """

@@ -16,7 +16,7 @@ def plot_reliability(bins: Reliability):
     upper.legend(fontsize=9, loc='upper left')
     edges = np.linspace(0, 1, len(bins.count) + 1)
     lower.bar(edges[:-1], bins.count, width=edges[1], align='edge', color=COLORS[4], edgecolor='white')
-    # Without any known label there is nothing to scale.
+    # Without known labels there is nothing to scale.
     lower.set(xlabel='predicted probability', ylabel='labels', yscale='log' if filled.any() else 'linear')
     for axis in (upper, lower):
         _add_grid(axis)

@@ -4,7 +4,7 @@ import numpy as np
 
 from .figure_utils import COLORS, UNKNOWN, _add_grid, _new_figure, spaced
 
-# At most so many attributes are drawn.
+# Maximum number of attributes that are drawn.
 MAX_CURVES = 6
 
 
@@ -13,14 +13,14 @@ def plot_track_curves(
 ):
     """Draws how a person's attributes change over time, as a ``matplotlib.figure.Figure``.
 
-    Those that cross their threshold are drawn, the ones that vary most first; if there are fewer than three, the ones
-    that vary most of the others, too. A curve has a gap where the person is not seen for more than a second.
+    Attributes that cross their threshold are drawn, those that vary most first. If there are fewer than three, the
+    most varying of the others are added. A curve has a gap if the person is not visible for more than a second.
 
     Args:
         times: N times in seconds, in order.
         probabilities: N probabilities by the names of the attributes.
-        thresholds: Of the attributes; a curve is thick from its threshold on.
-        title: What stands above.
+        thresholds: Thresholds of the attributes; a curve is thick above its threshold.
+        title: Title of the figure.
     """
     times = np.asarray(times, float)
     values = {name: np.asarray(curve, float) for name, curve in probabilities.items()}
@@ -34,7 +34,7 @@ def plot_track_curves(
     for name, color in zip(chosen, COLORS):
         y = np.insert(values[name], gaps, np.nan)
         axis.plot(x, y, color=color, linewidth=1, label=spaced(name))
-        # Also a single point is seen.
+        # A single point is visible, too.
         axis.plot(x, np.where(y >= thresholds[name], y, np.nan), color=color, linewidth=3, marker='o', markersize=3)
         axis.axhline(thresholds[name], color=UNKNOWN, linestyle=':', linewidth=0.8)
     axis.set(xlabel='seconds', ylabel='probability', ylim=(-0.02, 1.02), title=title)

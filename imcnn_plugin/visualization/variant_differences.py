@@ -1,4 +1,4 @@
-"""How much the variants of a sweep differ from its baseline."""
+"""Differences between the variants of a sweep and its baseline."""
 
 from typing import Dict, Optional, Sequence
 
@@ -18,7 +18,7 @@ KINDS = (
 def plot_variant_differences(differences: Dict[str, Sequence[Optional[Interval]]], baseline: str):
     """Draws accuracy differences to the baseline, with intervals, as a ``matplotlib.figure.Figure``.
 
-    Each variant has one over all, over identity-stable and over transient attributes.
+    Each variant has a difference over all, over identity-stable and over transient attributes.
 
     Args:
         differences: From :class:`~imcnn_plugin.experiments.results_table.SweepTable`, percentage points.

@@ -16,11 +16,11 @@ def draw_people(image: np.ndarray, people: Sequence[dict]) -> np.ndarray:
         people: Dicts of ``number``, ``box`` (left, top, right, bottom in pixels) and ``lines``, texts.
 
     Returns:
-        uint8 BGR, resized to even sides, of which the longer one has 640 to 1,280 pixels: equal frames for equal ones.
+        uint8 BGR, resized to even sides, the longer one of 640 to 1,280 pixels. Frames of equal size give equal sizes.
     """
     longer = max(image.shape[:2])
     scale = np.clip(longer, MIN_SIDE, MAX_SIDE) / longer
-    # Videos store the color of 2 x 2 pixels at once.
+    # Videos store one color for 2 x 2 pixels.
     size = [max(2, 2 * round(side * scale / 2)) for side in image.shape[1::-1]]
     frame = Image.fromarray(np.ascontiguousarray(image[..., ::-1])).resize(size, Image.Resampling.BILINEAR)
     font = ImageFont.load_default(FONT_SIZE)
@@ -42,10 +42,10 @@ def _draw_lines(
     taken: Sequence[Tuple[float, ...]],
     font: ImageFont.FreeTypeFont,
 ) -> Tuple[float, ...]:
-    """Draws white text on black that lets the picture through, framed in the color of its box; returns its rectangle.
+    """Draws white text on translucent black, framed in the color of its box; returns the rectangle of the text.
 
-    It is below the box or on another side, with all lines or fewer, where it covers none of the rectangles that are
-    taken, or else as little as possible.
+    The text is below the box or on another side, with fewer lines if necessary, where it covers none of the occupied
+    rectangles, or as little of them as possible.
     """
     width = 2 * MARGIN + int(max(map(font.getlength, lines)))
     left, top, right, bottom = map(round, box)
@@ -60,7 +60,7 @@ def _draw_lines(
     panel = frame.crop(rectangle)
     frame.paste(Image.blend(panel, Image.new('RGB', panel.size), 0.7), rectangle[:2])
     draw = ImageDraw.Draw(frame)
-    # Its last row and column are in the rectangle.
+    # The last row and column belong to the rectangle.
     draw.rectangle((*rectangle[:2], rectangle[2] - 1, rectangle[3] - 1), outline=face_color(number))
     for row, line in enumerate(lines[: (rectangle[3] - rectangle[1]) // LINE]):
         draw.text((rectangle[0] + MARGIN, rectangle[1] + MARGIN + LINE * row), line, fill='white', font=font)
