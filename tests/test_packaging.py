@@ -19,6 +19,7 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from modelindex.load_model_index import load as load_index
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from imcnn_plugin.paper import read_measured_results
 
@@ -250,6 +251,12 @@ def pins(name):
     return dict(line.split('==') for line in lines if '==' in line)
 
 
+def needed_by(packages):
+    """What some installed packages require, without extras."""
+    items = [Requirement(item) for name in packages for item in requires(name) or ()]
+    return {item.name for item in items if item.marker is None or item.marker.evaluate(dict(extra=''))}
+
+
 def test_the_lock_of_the_forks_is_that_of_the_others_but_for_the_forks():
     stock, forks = pins('requirements.txt').items(), pins('requirements-onedl.txt').items()
     assert dict(stock - forks).keys() == {'mmengine', 'mmcv-lite', 'mmpretrain'}
@@ -262,14 +269,19 @@ def test_the_lock_of_the_other_projects_only_adds_to_it():
     assert '-r requirements.txt' in (REPOSITORY / 'requirements-mm.txt').read_text().splitlines()
 
 
+def test_packages_of_the_tests_are_apart_and_nothing_else_needs_them():
+    locked, tests = pins('requirements.txt'), pins('requirements-dev.txt')
+    assert not locked.keys() & tests.keys() and {'pytest', 'ruff', 'playwright', 'Sphinx'} <= tests.keys()
+    needed = {canonicalize_name(item) for item in needed_by(locked)}
+    assert needed & {canonicalize_name(item) for item in tests} == set()
+
+
 def test_lock_without_cuda_of_the_page_lacks_only_cuda():
     page, locked = (REPOSITORY / 'docs' / 'install.md').read_text(), pins('requirements.txt')
     [pattern] = re.findall(r"grep -vE '(.*)' requirements.txt", page)
     dropped = {name for name, version in locked.items() if re.search(pattern, f'{name}=={version}')}
     assert {'torch', 'torchvision', 'triton', 'nvidia-cublas', 'cuda-toolkit'} < dropped
-    needed = [Requirement(item) for name in locked.keys() - dropped for item in requires(name) or ()]
-    needed = {item.name for item in needed if item.marker is None or item.marker.evaluate(dict(extra=''))}
-    assert needed & dropped <= {'torch', 'torchvision'}
+    assert needed_by(locked.keys() - dropped) & dropped <= {'torch', 'torchvision'}
     assert f'--torch-backend cpu torch=={locked["torch"]} torchvision=={locked["torchvision"]}' in page
 
 

@@ -13,6 +13,12 @@ elif [ "${1:-}" = --mm ]; then
     set -- tests/test_mm_projects "${@:2}"
 fi
 . "$(dirname "$0")/venv.sh"
+# quickstart.sh does without them.
+stamp=$(cksum < requirements-dev.txt)
+if [ "$(cat "$venv/tests" 2>/dev/null)" != "$stamp" ]; then
+    python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.txt
+    echo "$stamp" > "$venv/tests"
+fi
 # More threads than cores would wait for each other.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 exec python -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"
