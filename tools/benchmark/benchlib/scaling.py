@@ -109,7 +109,7 @@ def scaling_row(point: Point, figures: dict, roofline: Dict[str, float]) -> dict
 
 def scaling_table(rows: List[dict]) -> List[List[str]]:
     """A table of rows of :func:`scaling_row`."""
-    table = [['batch', 'identities', 'width', 'M weights', 'step', 'images/s', 'x first', 'of (c)', 'peak GB']]
+    table = [['batch', 'identities', 'width', 'M weights', 'step', 'images/s', 'relative', 'of (c)', 'peak GB']]
     first = rows[0].get('images_per_second')
     for row in rows:
         rate = row.get('images_per_second')

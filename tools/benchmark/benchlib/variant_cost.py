@@ -98,7 +98,7 @@ def cost_rows(
 
 def cost_table(rows: List[dict]) -> List[List[str]]:
     """A table of :func:`cost_rows`."""
-    table = [['variant', 'M weights', 'at test', 'training step', 'x first', 'predictions', 'x first']]
+    table = [['variant', 'M weights', 'at test', 'training step', 'relative', 'predictions', 'relative']]
     for row in rows:
         cells = [row['variant'], f'{row["weights"] / 1e6:.1f}', f'{row["test_weights"] / 1e6:.1f}']
         for kind in ('training', 'predicting'):
