@@ -36,7 +36,7 @@ def plot_variant_differences(differences: Dict[str, Sequence[Optional[Interval]]
         axis.plot(value, height, linestyle='', markersize=5, **style)
     axis.set_yticks(range(len(differences)), list(differences))
     axis.set_ylim(max(1, len(differences)) - 0.5, -0.5)
-    axis.set_xlabel(f'accuracy difference to {baseline} (points), 95 % interval over identities')
+    axis.set_xlabel(f'accuracy difference to {baseline} (points),\n95 % interval over identities')
     _add_grid(axis, 'x')
     figure.legend(loc='outside upper center', ncols=3, fontsize=9)
     return figure
