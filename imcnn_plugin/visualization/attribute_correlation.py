@@ -58,7 +58,7 @@ def plot_attribute_correlation(labels: Sequence[np.ndarray], titles: Sequence[st
         # Undefined correlations are transparent.
         axis.set_facecolor(UNKNOWN)
         image = axis.imshow(matrix, vmin=-1, vmax=1, cmap='RdBu_r', interpolation='nearest')
-        axis.set_title(f'{title}\noff-diagonal mean {_mean_off_diagonal(matrix):.2f}', fontsize=12)
+        axis.set_title(f'{title}\nmean of two different images {_mean_off_diagonal(matrix):.2f}', fontsize=12)
         axis.set(xlabel='image', ylabel='image')
         axis.locator_params(integer=True)
     bar = figure.colorbar(image, ax=list(axes), shrink=0.85)

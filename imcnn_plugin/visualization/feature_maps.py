@@ -45,7 +45,5 @@ def plot_feature_maps(
             axis.set(xticks=[], yticks=[])
     size = ' x '.join(map(str, maps[0].shape[1:]))
     figure.suptitle(f'{layer}, {size}: mean over channels, and channels with the largest variance', fontsize=12)
-    figure.supxlabel(
-        'each map from its minimum (dark) to its maximum activation (bright), given below it', fontsize=10
-    )
+    figure.supxlabel('Each map is dark where its activation is lowest and bright where it is highest.', fontsize=10)
     return figure

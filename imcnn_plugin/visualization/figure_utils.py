@@ -12,7 +12,10 @@ from ..templates import data_uri
 # Okabe & Ito's palette, which readers with color vision deficiency can tell apart, without yellow, which is too faint
 # on white: blue, orange, green, purple, sky blue, vermilion, black.
 COLORS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#000000')
-RIGHT, WRONG, UNKNOWN = COLORS[0], COLORS[5], '#8C959F'
+# Also those of texts, with a contrast of at least 4.5:1 on white, which COLORS[5] has not.
+RIGHT, WRONG, UNKNOWN = COLORS[0], '#C14F00', '#57606A'
+# What a bar has not filled.
+TRACK = '#E4E8EC'
 
 
 def spaced(name: str) -> str:

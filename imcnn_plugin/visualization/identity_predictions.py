@@ -4,7 +4,7 @@ from typing import Sequence
 
 import numpy as np
 
-from .figure_utils import RIGHT, UNKNOWN, WRONG, _new_figure
+from .figure_utils import RIGHT, TRACK, UNKNOWN, WRONG, _new_figure
 
 WORDS = {1: 'yes', 0: 'no', -1: 'unknown'}
 
@@ -32,7 +32,7 @@ def plot_identity_predictions(
         title: Whose images these are.
     """
     aspect = max(image.shape[0] / image.shape[1] for image in images)
-    heights = [1.45 * aspect] + [0.62] * len(names)
+    heights = [1.45 * aspect] + [0.42] * len(names)
     # At least as wide as the title.
     figure = _new_figure(max(1.5 * len(images) + 1.2, 6.0), sum(heights) + 1.3)
     axes = figure.subplots(1 + len(names), len(images), squeeze=False, height_ratios=heights)
@@ -46,11 +46,12 @@ def plot_identity_predictions(
         for axis, value, is_right, is_known in zip(row, values, right, known):
             color, word = (UNKNOWN, '') if not is_known else (RIGHT, ', right') if is_right else (WRONG, ', wrong')
             axis.barh(0, value, height=1, color=color)
-            axis.axvline(threshold, color='black', linewidth=0.8, linestyle=':')
-            axis.set(xlim=(0, 1), ylim=(-0.5, 0.5), xticks=[], yticks=[])
+            axis.barh(0, 1, height=1, color=TRACK, zorder=0)
+            axis.axvline(threshold, color='black', linewidth=1.2)
+            axis.set(xlim=(0, 1), ylim=(-1.2, 1.2), xticks=[], yticks=[], frame_on=False)
             axis.set_xlabel(f'{100 * value:.0f} %{word}', fontsize=10, color=color, labelpad=2)
-        correct = f'{name}\n{(right & known).sum()} of {known.sum()}'
+        correct = f'{name}\n{(right & known).sum()} of {known.sum()} right'
         row[0].set_ylabel(correct, fontsize=10, rotation=0, ha='right', va='center')
     figure.suptitle(f'{attribute.replace("_", " ")}, {len(images)} images of {title}', fontsize=12)
-    figure.supxlabel('bar: probability, 0 to 100 %; dotted line: decision threshold', fontsize=10)
+    figure.supxlabel('Each bar is a probability from 0 to 100 %; the line is the threshold of a yes.', fontsize=10)
     return figure

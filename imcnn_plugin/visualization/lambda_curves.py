@@ -18,7 +18,7 @@ def plot_lambda_curves(runs: Sequence[Tuple[str, TrainingLog]]):
     """Draws LOSS_ATTR in training and accuracy in validation by epoch as a ``matplotlib.figure.Figure``.
 
     If names are numbers, a third panel plots the accuracy after the last epoch against that number, lambda; its line
-    joins the means over runs with equal lambda.
+    joins the means over runs with equal lambda. Runs without validation only have a loss.
 
     Args:
         runs: Names and logs; the logs have ``loss_attr`` by epoch.
@@ -29,23 +29,27 @@ def plot_lambda_curves(runs: Sequence[Tuple[str, TrainingLog]]):
         for i, (name, log) in enumerate(runs)
         if 'mean_accuracy' in log.val and not np.isnan(_read_lambda(name))
     )
-    figure = _new_figure(15 if final else 10.5, 4.6)
-    losses, accuracies, *rest = figure.subplots(1, 3 if final else 2)
+    validated = any('mean_accuracy' in log.val for _, log in runs)
+    panels = 1 + validated + bool(final)
+    figure = _new_figure(5 * panels, 4.6)
+    losses, *rest = figure.subplots(1, panels, squeeze=False)[0]
     styles = [
         dict(color=COLORS[i % 7], linestyle=LINES[i // 7 % 3], marker=MARKERS[i % 7], markersize=5)
         for i in range(len(runs))
     ]
     for (name, log), style in zip(runs, styles):
         losses.plot(*log.train['loss_attr'], label=_run_label(name), **style)
-        accuracies.plot(*log.val.get('mean_accuracy', ([], [])), label=_run_label(name), **style)
+        if 'mean_accuracy' in log.val:
+            rest[0].plot(*log.val['mean_accuracy'], label=_run_label(name), **style)
     losses.set(title='training, mean of each epoch', ylabel='LOSS_ATTR (sum over attributes, nats)')
-    accuracies.set(title='validation', ylabel='mean accuracy (%)')
-    for axis in (losses, accuracies):
+    if validated:
+        rest[0].set(title='validation', ylabel='mean accuracy (%)')
+    for axis in (losses, *rest[:1]):
         axis.set_xlabel('epoch')
         axis.locator_params('x', integer=True)
         axis.legend(fontsize=9)
     if final:
-        _plot_by_lambda(rest[0], final, styles)
+        _plot_by_lambda(rest[1], final, styles)
     for axis in figure.axes:
         _add_grid(axis)
     return figure

@@ -38,7 +38,7 @@ def plot_response_windows(
             axis.set(xlim=(0, width), ylim=(height, 0))
     for axis, title in zip(axes[0], ['photo', *(f'{name}: response' for name, *_ in networks)]):
         axis.set_title(title, fontsize=10)
-    figure.supxlabel("blue: the network's window; orange: the face detector's box", fontsize=9)
+    figure.supxlabel("Blue is the network's window, orange the face detector's box.", fontsize=9)
     return figure
 
 

@@ -58,7 +58,7 @@ def test_shows_both_matrices_on_one_scale(labels):
     np.testing.assert_allclose(many.images[0].get_array(), np.corrcoef(labels[:3]), atol=1e-12)
     assert one.images[0].get_clim() == many.images[0].get_clim() == bar.get_ylim() == (-1, 1)
     matrix = np.corrcoef(labels)
-    assert one.get_title() == f'one\noff-diagonal mean {matrix[np.triu_indices(6, 1)].mean():.2f}'
+    assert one.get_title() == f'one\nmean of two different images {matrix[np.triu_indices(6, 1)].mean():.2f}'
 
 
 @pytest.mark.filterwarnings('error')

@@ -3,7 +3,7 @@ from PIL import Image
 
 from imcnn_plugin.visualization import plot_identity_predictions, save_figure
 
-BLUE, VERMILION, GREY = (0, 114, 178), (213, 94, 0), (140, 149, 159)
+BLUE, VERMILION, GREY = (0, 114, 178), (193, 79, 0), (87, 96, 106)
 
 
 def test_shows_probabilities_in_the_color_of_right_and_wrong():
@@ -20,7 +20,7 @@ def test_shows_probabilities_in_the_color_of_right_and_wrong():
     colors = [[tuple(round(255 * c) for c in bar.get_facecolor()[:3]) for bar in row] for row in bars]
     assert colors == [[BLUE, BLUE, GREY], [VERMILION, VERMILION, GREY]]
     assert [axis.get_xlabel() for axis in rows[2]] == ['50 %, wrong', '88 %, wrong', '0 %']
-    assert [row[0].get_ylabel() for row in rows[1:]] == ['A\n2 of 2', 'B\n0 of 2']
+    assert [row[0].get_ylabel() for row in rows[1:]] == ['A\n2 of 2 right', 'B\n0 of 2 right']
     assert figure.get_suptitle() == 'Wavy Hair, 3 images of X'
 
 
