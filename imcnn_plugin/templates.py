@@ -1,4 +1,4 @@
-"""HTML from Jinja templates, and images embedded in it."""
+"""HTML from Jinja templates, and files embedded in it."""
 
 import base64
 from pathlib import Path
@@ -29,6 +29,6 @@ def render_template(path: Union[str, Path], values: Dict[str, Any], filters: Dic
     return environment.get_template(path.name).render(values)
 
 
-def data_uri(image: bytes, subtype: str) -> str:
-    """The contents of an image file as a ``data:`` URI; the subtype is such as 'jpeg' or 'svg+xml'."""
-    return f'data:image/{subtype};base64,{base64.b64encode(image).decode()}'
+def data_uri(content: bytes, media_type: str) -> str:
+    """The contents of a file as a ``data:`` URI; the media type is such as 'image/jpeg' or 'text/csv'."""
+    return f'data:{media_type};base64,{base64.b64encode(content).decode()}'

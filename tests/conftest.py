@@ -153,3 +153,37 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=chromium, args=['--no-sandbox'])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope='session')
+def contrasts():
+    """A function from a page in the browser to its visible texts, as pairs of the contrast (WCAG) and the text."""
+
+    def measure(page):
+        # With the nearest background that is not transparent.
+        return page.evaluate(
+            """() => {
+                const numbers = color => color.match(/[\\d.]+/g).map(Number);
+                const luminance = color => {
+                    const parts = numbers(color).slice(0, 3).map(v => v / 255);
+                    const linear = parts.map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+                };
+                const behind = node => {
+                    for (; node; node = node.parentElement) {
+                        const color = getComputedStyle(node).backgroundColor;
+                        if (numbers(color).length === 3) return color;
+                    }
+                    return 'rgb(255, 255, 255)';
+                };
+                const texts = node => [...node.childNodes].filter(child => child.nodeType === Node.TEXT_NODE);
+                const own = node => texts(node).map(text => text.data).join('').trim();
+                const nodes = [...document.body.querySelectorAll('*')].filter(x => own(x) && x.checkVisibility());
+                return nodes.map(text => {
+                    const pair = [luminance(getComputedStyle(text).color), luminance(behind(text))];
+                    return [(Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05), own(text)];
+                });
+            }"""
+        )
+
+    return measure

@@ -14,4 +14,4 @@ def test_values_are_escaped_but_included_files_are_not(tmp_path):
 
 
 def test_data_uri():
-    assert data_uri(b'abc', 'png') == 'data:image/png;base64,YWJj'
+    assert data_uri(b'abc', 'image/png') == 'data:image/png;base64,YWJj'

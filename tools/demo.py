@@ -1,4 +1,4 @@
-"""Serves a web page: upload a photo, see its faces and their attributes.
+"""Serves a web page: drop or paste photos, see the attributes of their faces, download them as CSV or JSON.
 
 It has no authentication: by default it listens on this machine only.
 """

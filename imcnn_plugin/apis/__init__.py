@@ -2,7 +2,7 @@
 
 from .album import Album
 from .align_folder import align_folder
-from .batch_inference import infer_photos
+from .batch_inference import format_results, infer_photos
 from .detector_base import DetectorBase, Face
 from .detector_files import detector_files
 from .face_alignment import SIZE, TEMPLATE, align_face
@@ -38,9 +38,9 @@ from .video_files import is_video, read_frames
 __all__ = [
     'Album', 'AttributePredictor', 'DetectorBase', 'Face', 'FaceAttributeInferencer', 'FaceDetector', 'LNetsANet',
     'MTCNNDetector', 'OnnxNetwork', 'Response', 'SIZE', 'TEMPLATE', 'WindowRule', 'align_face', 'align_folder',
-    'choose_record', 'detector_files', 'face_quality', 'fit_album', 'fit_fixed', 'fit_rule', 'group_by_person',
-    'infer_photos', 'infer_videos', 'input_size', 'is_single', 'is_video', 'label_photos', 'layer_maps',
-    'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference',
+    'choose_record', 'detector_files', 'face_quality', 'fit_album', 'fit_fixed', 'fit_rule', 'format_results',
+    'group_by_person', 'infer_photos', 'infer_videos', 'input_size', 'is_single', 'is_video', 'label_photos',
+    'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference',
     'pairs_of_half', 'pipeline_after_loading', 'place_fixed', 'predict_for_fitting', 'predict_identity',
     'predict_logits', 'predict_records', 'predict_samples', 'prepare_batch', 'read_frames', 'read_photo',
     'read_reduced', 'read_rgb', 'response_maps', 'verify_pairs', 'window_overlap'

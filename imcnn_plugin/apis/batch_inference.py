@@ -1,5 +1,7 @@
 """Predicts many photos and writes the results to tables; what ``tools/infer.py`` runs."""
 
+import io
+import json
 import logging
 import shutil
 import time
@@ -21,11 +23,22 @@ from .photo_checks import _PHOTO_ERRORS, _FrameCheck
 from .photo_groups import group_by_person
 from .photos import list_photos
 from .process_device import _check_positive
-from .result_tables import _numbered, _remove_numbered, _ResultTables, _settings
+from .result_tables import (
+    _DOCUMENT,
+    _TABLES,
+    _numbered,
+    _open_writers,
+    _remove_numbered,
+    _ResultTables,
+    _rounded,
+    _settings,
+    _write_rows,
+)
 
 # About as many bytes are written for a label of a face, in all tables, and for a drawing.
 _LABEL_BYTES, _DRAWING_BYTES = 100, 100_000
 _BOX = ('left', 'top', 'right', 'bottom')
+_COLUMNS = ('face', *_BOX, 'score', 'error')
 
 
 def infer_photos(
@@ -88,7 +101,7 @@ def infer_photos(
         **({} if aligned else inferencer.finder.settings),
     )
     header = dict(checkpoint=checkpoint, attributes=list(inferencer.classes), settings=settings)
-    columns = ['file', *(['person'] if person_by else []), 'face', *_BOX, 'score', 'error']
+    columns = ['file', *(['person'] if person_by else []), *_COLUMNS]
 
     def count(result: dict) -> dict:
         frames.add(result)
@@ -121,6 +134,24 @@ def infer_photos(
     frames.warn()
     counts['seconds'] = time.monotonic() - start
     return counts
+
+
+def format_results(results: Iterable[dict], checkpoint: str, attributes: Sequence[str]) -> Dict[str, str]:
+    """What :func:`infer_photos` writes of results, by the names of the files; the JSON document has no ``settings``.
+
+    Args:
+        results: Of a :class:`~imcnn_plugin.apis.FaceAttributeInferencer` with these attributes, without crops.
+        checkpoint: Its name, for the JSON file.
+        attributes: Their names.
+    """
+    results = [_rounded(result) for result in results]
+    # csv ends lines itself.
+    tables = {name: io.StringIO(newline='') for name in _TABLES}
+    writers = _open_writers([*tables.values()], ['file', *_COLUMNS, *attributes])
+    for result in results:
+        _write_rows(writers, _rows(result))
+    document = dict(checkpoint=checkpoint, attributes=list(attributes), photos=results)
+    return {name: table.getvalue() for name, table in tables.items()} | {_DOCUMENT: json.dumps(document)}
 
 
 def _whole_people(results: Iterable[dict], groups: Dict[Optional[str], List[str]], folder: Path) -> Counter:

@@ -6,7 +6,7 @@ import json
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, Optional, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, TextIO, Tuple
 
 import torch
 
@@ -136,9 +136,7 @@ class _ResultTables:
             self._document = self._stack.enter_context(open(document, 'wb', buffering=2**20))
             self._lock(self._document)
             self._files.append(self._document)
-            self._writers = [csv.DictWriter(file, self.columns) for file in self._files[:2]]
-            for writer in self._writers:
-                writer.writeheader()
+            self._writers = _open_writers(self._files[:2], self.columns)
             start = json.dumps(self.header)[:-1].encode() + f', "{self.kind}": ['.encode()
             self._document.write(start + _END)
             self._end, self._separator = len(start), b'\n'
@@ -163,14 +161,27 @@ class _ResultTables:
 
     def _add(self, result: dict) -> None:
         result = _rounded(result)
-        for row, attributes in self.to_rows(result):
-            for writer, key in zip(self._writers, ('label', 'probability')):
-                writer.writerow(row | {name: _cell(values[key]) for name, values in attributes.items()})
+        _write_rows(self._writers, self.to_rows(result))
         line = self._separator + json.dumps(result).encode()
         self._document.seek(self._end)
         self._document.write(line + _END)
         self._end += len(line)
         self._separator = b',\n'
+
+
+def _open_writers(files: Sequence[TextIO], columns: Sequence[str]) -> List[csv.DictWriter]:
+    """Writers of the tables of labels and of probabilities, which have their headings then."""
+    writers = [csv.DictWriter(file, columns) for file in files]
+    for writer in writers:
+        writer.writeheader()
+    return writers
+
+
+def _write_rows(writers: Sequence[csv.DictWriter], rows: Iterable[Tuple[dict, dict]]) -> None:
+    """Writes rows and their attributes to the tables of labels and of probabilities."""
+    for row, attributes in rows:
+        for writer, key in zip(writers, ('label', 'probability')):
+            writer.writerow(row | {name: _cell(values[key]) for name, values in attributes.items()})
 
 
 def _settings(inferencer: FaceAttributeInferencer, **options) -> dict:

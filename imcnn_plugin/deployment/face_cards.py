@@ -1,7 +1,7 @@
-"""The HTML of a photo on the web page: numbered boxes, and a card of attributes for each face."""
+"""The HTML of photos on the web page: numbered boxes, and a card of attributes for each face."""
 
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -12,34 +12,80 @@ from ..visualization import MAX_SIDE, face_color, spaced
 _TEMPLATE = Path(__file__).with_name('face_cards.html')
 # Height of a face on its card, for screens with two device pixels per CSS pixel; and its maximum width, since an image
 # that is passed as an aligned face may have any shape.
-_CROP, _MAX_WIDTH = 144, 288
+_CROP, _MAX_WIDTH = 192, 384
+# The width at which a photo is shown, in CSS pixels: its own between these.
+_SHOWN = (300, 640)
+_KINDS = {'.csv': 'text/csv', '.json': 'application/json'}
+# What is wrong with a face of which the inferencer has doubts, and what helps.
+_DOUBTS = dict(
+    small='The face is small: a photo in which it is larger gives a better answer.',
+    blurred='The face is blurred: a sharper photo gives a better answer.',
+    turned='The face is turned away: a photo from the front gives a better answer.',
+)
 
 
-def _render_faces(name: str, image: np.ndarray, faces: Sequence[dict], groups: Sequence[dict]) -> str:
-    """HTML, with embedded images, of a photo uint8 BGR ``(H, W, 3)`` and what the inferencer found, with crops.
+class _Photo(NamedTuple):
+    """What the page has of a photo: uint8 BGR ``(H, W, 3)``, or None if it cannot be read; and its result."""
+
+    name: str
+    image: Optional[np.ndarray]
+    result: dict  # of the inferencer, with crops
+
+
+def _render_photos(photos: Sequence[_Photo], groups: Sequence[dict], files: Dict[str, str]) -> str:
+    """HTML, with embedded images, of what was found in photos.
 
     A ``box`` of None is not drawn. Groups are dicts of ``name`` and ``labels``; each attribute of a face is in one.
+    The files, texts by name, can be downloaded; they are embedded, too.
     """
-    scale = min(1, MAX_SIDE / max(image.shape[:2]))
-    size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
-    boxes = [
-        (number, face_color(number), *_place(face['box'], image.shape))
-        for number, face in enumerate(faces, 1)
-        if face['box'] is not None
-    ]
-    values = dict(
-        message=None,
-        name=name,
-        photo=_jpeg_uri(cv2.resize(image, size, interpolation=cv2.INTER_AREA)),
-        boxes=boxes,
-        cards=[_card(number, face, groups) for number, face in enumerate(faces, 1)],
-    )
-    return render_template(_TEMPLATE, values, dict(spaced=spaced))
+    links = [(name, data_uri(text.encode(), _KINDS[Path(name).suffix])) for name, text in files.items()]
+    return _render([_describe(photo, groups) for photo in photos], links)
 
 
 def _render_message(message: str) -> str:
-    """HTML of a message instead of faces."""
-    return render_template(_TEMPLATE, dict(message=message), dict(spaced=spaced))
+    """HTML of a message instead of photos."""
+    return _render([dict(message=message)])
+
+
+def _render(photos: Sequence[dict], files: Sequence[Tuple[str, str]] = ()) -> str:
+    number = sum(len(photo.get('cards', ())) for photo in photos)
+    return render_template(_TEMPLATE, dict(photos=photos, number=number, files=files), dict(spaced=spaced))
+
+
+def _describe(photo: _Photo, groups: Sequence[dict]) -> dict:
+    """What the template needs to know about a photo."""
+    if not photo.result['faces']:
+        return dict(name=photo.name, message=_advise(photo))
+    height, width = photo.image.shape[:2]
+    scale = min(1, MAX_SIDE / max(height, width))
+    size = [max(1, round(side * scale)) for side in (width, height)]
+    faces = photo.result['faces']
+    boxes = [
+        (number, face_color(number), *_place(face['box'], photo.image.shape))
+        for number, face in enumerate(faces, 1)
+        if face['box'] is not None
+    ]
+    return dict(
+        name=photo.name,
+        message=None,
+        photo=_jpeg_uri(cv2.resize(photo.image, size, interpolation=cv2.INTER_AREA)),
+        width=int(np.clip(width, *_SHOWN)),
+        shape=width / height,
+        boxes=boxes,
+        cards=[_card(number, face, groups) for number, face in enumerate(faces, 1)],
+    )
+
+
+def _advise(photo: _Photo) -> str:
+    """Why a photo has no faces, and what to do."""
+    if photo.result['failed']:
+        return f'{photo.result["reason"]}.'
+    smallest = photo.result['smallest_face']
+    size = '' if smallest is None else f' and at least {smallest:.0f} pixels wide'
+    return (
+        f'No face was found in {photo.name}. Try a photo in which the face is upright, seen from the front, in good '
+        f'light{size}, or cut out the part of this one around the face.'
+    )
 
 
 def _place(box: Sequence[float], shape: Tuple[int, ...]) -> List[float]:
@@ -52,16 +98,23 @@ def _place(box: Sequence[float], shape: Tuple[int, ...]) -> List[float]:
 def _card(number: int, face: dict, groups: Sequence[dict]) -> dict:
     attributes, crop = face['attributes'], face['crop']
     width = min(_MAX_WIDTH, max(1, round(_CROP * crop.shape[1] / crop.shape[0])))
-    found = [name for name, values in attributes.items() if values['label']]
+    found = sorted((item for item in attributes.items() if item[1]['label']), key=lambda item: -item[1]['probability'])
+    rest = [
+        (group['name'], [(name, attributes[name]) for name in group['labels'] if not attributes[name]['label']])
+        for group in groups
+    ]
     return dict(
         number=number,
         color=face_color(number),
-        crop=_jpeg_uri(cv2.resize(crop, (width, _CROP), interpolation=cv2.INTER_AREA)),
-        found=sorted(found, key=lambda name: -attributes[name]['probability']),
-        groups=[(group['name'], {name: attributes[name] for name in group['labels']}) for group in groups],
+        # A photo that is an aligned face is not shown twice.
+        crop=face['box'] and _jpeg_uri(cv2.resize(crop, (width, _CROP), interpolation=cv2.INTER_AREA)),
+        doubts=[_DOUBTS[doubt] for doubt in (face['quality'] or {}).get('doubts', ())],
+        found=found,
+        rest=[(name, values) for name, values in rest if values],
+        others=len(attributes) - len(found),
     )
 
 
 def _jpeg_uri(image: np.ndarray) -> str:
     """An image, uint8 BGR, as a JPEG ``data:`` URI."""
-    return data_uri(cv2.imencode('.jpg', image)[1].tobytes(), 'jpeg')
+    return data_uri(cv2.imencode('.jpg', image)[1].tobytes(), 'image/jpeg')

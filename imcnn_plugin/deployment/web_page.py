@@ -1,4 +1,4 @@
-"""The web page of ``tools/demo.py``, made with gradio: upload a photo, see its faces and their attributes."""
+"""The web page of ``tools/demo.py``, made with gradio: upload photos, see their faces and their attributes."""
 
 import os
 import re
@@ -6,25 +6,29 @@ import signal
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Callable, Iterable, Optional, Sequence, Tuple
 from unittest.mock import patch
 
 import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from ..apis.inferencer import FaceAttributeInferencer
-from ..apis.photos import read_photo
+from ..apis import FaceAttributeInferencer, format_results, read_photo
 from ..errors import ConfigError, DataError
 from ..signals import install_handlers, restore_handlers
+from ..synthetic import draw_example
 from ..templates import render_template
-from .face_cards import _render_faces, _render_message
+from .face_cards import _Photo, _render_message, _render_photos
 
 _HEAD = Path(__file__).with_name('web_page_head.html')
-# At most this many photos wait, each for less than the age at which uploads are deleted.
+# At most this many photos at once: for more there is tools/infer.py.
+_MAX_PHOTOS = 20
+# At most this many uploads wait, each for less than the age at which uploads are deleted.
 _MAX_QUEUED = 500
 # Seconds between two clean-ups of uploads, and the age at which they are deleted.
 _CLEANING = (60, 1800)
+# What was found, or the message, is read out, and in sight.
+_FOCUS = "watch('value', () => element.querySelector('[tabindex]').focus());"
 
 
 class WebPage:
@@ -77,16 +81,34 @@ class WebPage:
         [result] = self.inferencer(image, aligned=self.aligned, return_crops=crops)
         return image, result
 
-    def show(self, photo: dict) -> Tuple[None, str]:
-        """For the page: an empty field for the next photo, and HTML."""
-        name = Path(photo['path']).name
+    def show(self, photos: Sequence[dict], track: Callable[[Iterable], Iterable] = iter) -> Tuple[None, str]:
+        """For the page: an empty field for the next photos, and HTML."""
+        if len(photos) > _MAX_PHOTOS:
+            return None, _render_message(
+                f'{len(photos)} photos are more than the accepted {_MAX_PHOTOS}: choose fewer.'
+            )
+        return None, self._render([self._find_faces(photo['path']) for photo in track(photos)])
+
+    def show_example(self) -> str:
+        """HTML of a drawn face."""
+        image = draw_example()
+        [result] = self.inferencer(image, aligned=self.aligned, return_crops=True)
+        return self._render([_Photo('example.png', image, result)])
+
+    def _find_faces(self, path: str) -> _Photo:
+        name = Path(path).name
         try:
-            image, result = self.predict(photo['path'], crops=True)
+            return _Photo(name, *self.predict(path, crops=True))
         except DataError as error:
-            return None, _render_message(f'{error}.')
-        if not result['faces']:
-            return None, _render_message(f'No face was found in {name}.')
-        return None, _render_faces(name, image, result['faces'], self.groups)
+            failed = dict(path=name, size=None, smallest_face=None, faces=[], reason=str(error), failed=True)
+            return _Photo(name, None, failed)
+
+    def _render(self, photos: Sequence[_Photo]) -> str:
+        results = []
+        for name, _, result in photos:
+            faces = [{key: value for key, value in face.items() if key != 'crop'} for face in result['faces']]
+            results.append(result | dict(path=name, faces=faces))
+        return _render_photos(photos, self.groups, format_results(results, self.title, self.inferencer.classes))
 
     def answer(self, photo: Optional[dict]) -> dict:
         """For the API: the faces of a photo or, if there are none, the reason."""
@@ -109,17 +131,25 @@ class WebPage:
         options = dict(preprocess=False, concurrency_id='model', concurrency_limit=1)
         kind = 'aligned face' if self.aligned else 'photo'
         intro = Markup(
-            '<h1>Face attributes</h1><p>{}. One {} at a time: JPEG, PNG, WebP and others, up to {:g} MB and {:g} '
-            'megapixels. Labels are guesses about looks, for research: decide nothing about a person by them. Photos '
-            'are deleted within the hour.</p>'
-        ).format(self.title, kind, self.megabytes, self.megapixels)
+            '<h1>Face attributes</h1><p>{}. Drop {}s below, or paste one: up to {} at once, JPEG, PNG, WebP and '
+            'others, each up to {:g} MB and {:g} megapixels. Labels are guesses about looks, for research: decide '
+            'nothing about a person by them. Photos are deleted within the hour.</p>'
+        ).format(self.title, kind, _MAX_PHOTOS, self.megabytes, self.megapixels)
         with gr.Blocks(title='Face attributes', analytics_enabled=False, delete_cache=_CLEANING) as page:
             gr.HTML(intro, elem_id='intro')
-            photo = gr.File(label=kind.capitalize(), height=140, elem_id='photo')
-            gr.HTML('<p class="message" role="alert"></p>', elem_id='rejected')
-            faces = gr.HTML(elem_id='faces', apply_default_css=False)
-            photo.upload(self.show, photo, [photo, faces], api_visibility='private', **options)
+            photos = gr.File(label=f'{kind.capitalize()}s', file_count='multiple', height=140, elem_id='photo')
+            example = gr.Button('Try a drawn face', size='sm', elem_id='example')
+            gr.HTML('<p class="message" role="alert" tabindex="-1"></p>', elem_id='rejected')
+            faces = gr.HTML(elem_id='faces', apply_default_css=False, js_on_load=_FOCUS)
+
+            def show(photos: Sequence[dict], progress=gr.Progress()):  # noqa: B008
+                return self.show(photos, progress.tqdm)
+
+            photos.upload(show, photos, [photos, faces], api_visibility='private', **options)
+            example.click(self.show_example, None, faces, api_visibility='private', **options)
+            # For programs: a photo, and its answer.
             program = gr.Button(visible=False)
+            photo = gr.File(visible=False)
             program.click(self.answer, photo, gr.JSON(visible=False), api_name='predict', **options)
         # An open API would bypass the queue.
         return page.queue(api_open=False, max_size=_MAX_QUEUED)
@@ -130,6 +160,7 @@ class WebPage:
         Raises:
             ConfigError: The address or port cannot be used.
         """
+        import gradio as gr
         import safehttpx
         from starlette.routing import Route
 
@@ -147,8 +178,8 @@ class WebPage:
                     server_name=host,
                     server_port=port,
                     max_file_size=round(self.megabytes * 1e6),
-                    theme=_light_theme(),
-                    head=render_template(_HEAD, dict(megabytes=f'{self.megabytes:g}')),
+                    theme=gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace']),
+                    head=render_template(_HEAD, dict(megabytes=f'{self.megabytes:g}', photos=_MAX_PHOTOS)),
                     footer_links=[],
                     run_history=False,
                     enable_monitoring=False,
@@ -166,16 +197,6 @@ class WebPage:
                 raise ConfigError(f'{host} has no free port {port}: choose others with --host and --port') from error
             print(f'{page.local_url} (Ctrl-C ends it)', flush=True)
             page.block_thread()
-
-
-def _light_theme():
-    """A ``gradio.themes.Base``: dark on white regardless of the browser's preference, in system fonts."""
-    import gradio as gr
-
-    theme = gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
-    for name in [name for name in vars(theme) if name.endswith('_dark')]:
-        setattr(theme, name, getattr(theme, name.removesuffix('_dark')))
-    return theme
 
 
 def _count_pixels(path: str) -> int:

@@ -86,4 +86,4 @@ def _thumbnail(path: str) -> str:
     image, file = Image.fromarray(read_rgb(path)), io.BytesIO()
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     image.save(file, format='JPEG', quality=85)
-    return data_uri(file.getvalue(), 'jpeg')
+    return data_uri(file.getvalue(), 'image/jpeg')

@@ -8,6 +8,7 @@ import numpy as np
 from .canvas import HEIGHT, SUPERSAMPLING, WIDTH, _Canvas, _mix
 from .face_features import ACCESSORIES, FEATURES
 from .head_and_body import BEHIND_FACE, _front_hair, _head
+from .sampling import _image_rng, _sample_identity, _sample_image
 
 HAIR_COLORS = dict(
     Black_Hair=(28, 24, 26), Blond_Hair=(232, 196, 104), Brown_Hair=(104, 64, 34), Gray_Hair=(172, 174, 180)
@@ -16,6 +17,17 @@ RED_HAIR = (178, 62, 24)
 CLOTHES = np.array([(40, 52, 84), (120, 34, 44), (50, 96, 80), (70, 70, 76), (180, 150, 60), (96, 60, 120)], float)
 TIES = np.array([(170, 24, 36), (24, 60, 160), (20, 110, 60), (110, 30, 130), (210, 120, 20)], float)
 EYESHADOW = np.array([(120, 40, 150), (30, 90, 170), (20, 130, 130)], float)
+
+
+def draw_example(seed: int = 0) -> np.ndarray:
+    """Draws a synthetic face, aligned like those of CelebA: uint8 BGR ``(218, 178, 3)``.
+
+    The face detectors find that of the default seed.
+    """
+    traits, stable = _sample_identity(seed, 0)
+    rng = _image_rng(seed, 0, 0)
+    face = _draw_face(traits, _sample_image(traits, stable, rng), rng)
+    return np.ascontiguousarray(face[..., ::-1])
 
 
 def _draw_face(traits: dict, has: Dict[str, bool], rng: np.random.Generator) -> np.ndarray:

@@ -65,7 +65,7 @@ def svg_uri(figure) -> str:
     # Without these, ids are random and the file holds the date.
     with matplotlib.rc_context({'svg.hashsalt': 'imcnn_plugin'}):
         figure.savefig(file, format='svg', metadata=dict(Date=None))
-    return data_uri(file.getvalue(), 'svg+xml')
+    return data_uri(file.getvalue(), 'image/svg+xml')
 
 
 def _new_figure(width: float, height: float):

@@ -1,6 +1,7 @@
 """The page as a user starts it: a process, Chromium, and clients."""
 
 import io
+import json
 import os
 import runpy
 import signal
@@ -19,7 +20,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imcnn_plugin.apis import FaceAttributeInferencer, read_photo
+from imcnn_plugin.apis import FaceAttributeInferencer, infer_photos, read_photo
 from imcnn_plugin.attributes import NINE_GROUPS
 from imcnn_plugin.errors import ConfigError
 
@@ -185,11 +186,13 @@ def test_several_clients_are_served_at_once(server, photos, inferencer):
 def test_files_of_the_server_stay_there(server, folder, checkpoint, path):
     [uploads] = folder.glob('face_attributes_*')
     path = path.format(folder=folder, model=checkpoint, uploads=uploads)
-    # By address, and as the photo of a request.
+    # By address, and as the photo of a request, of a program or of a browser.
     assert httpx.get(f'{server[1]}/gradio_api/file={path}').status_code in (403, 404)
     assert httpx.get(f'{server[1]}/gradio_api/file/{path}').status_code in (403, 404)
     sent = dict(path=path, meta=dict(_type='gradio.FileData'))
     assert 'event: error\ndata: {"error": null}' in request(server, sent)
+    events = visit(server, [sent], f'thief of {path}')
+    assert '"success":false' in events and '<div' not in events
 
 
 def test_nothing_is_fetched_from_the_web(server, folder):
@@ -206,6 +209,14 @@ def request(server, photo):
     if posted.status_code != 200:
         return f'event: error {posted.text}'
     return httpx.get(f'{server[1]}/gradio_api/call/predict/{posted.json()["event_id"]}').text
+
+
+def visit(server, photos, session):
+    """The events of photos that a browser has uploaded."""
+    visitor = dict(session_hash=session)
+    joined = httpx.post(f'{server[1]}/gradio_api/queue/join', json=dict(data=[photos], fn_index=0, **visitor))
+    assert joined.is_success
+    return httpx.get(f'{server[1]}/gradio_api/queue/data', params=visitor, timeout=60).text
 
 
 def test_nobody_goes_round_the_queue(server):
@@ -229,8 +240,7 @@ def test_what_a_visitor_sees_is_not_written_to_disk(server, folder, photos):
         [path] = httpx.post(f'{server[1]}/gradio_api/upload', files=dict(files=('2.jpg', photo))).json()
     sent = dict(path=path, meta=dict(_type='gradio.FileData'))
     visitor = dict(session_hash='visitor')
-    assert httpx.post(f'{server[1]}/gradio_api/queue/join', json=dict(data=[sent], fn_index=0, **visitor)).is_success
-    events = httpx.get(f'{server[1]}/gradio_api/queue/data', params=visitor, timeout=60).text
+    events = visit(server, [sent], 'visitor')
     assert 'process_completed' in events and '1 face in 2.jpg' in events and 'data:image/jpeg' in events
     for address in ('deep_link', 'deep_link/'):
         found = httpx.get(f'{server[1]}/gradio_api/{address}', params=visitor, follow_redirects=True)
@@ -261,8 +271,8 @@ def test_old_uploads_are_deleted(inferencer, monkeypatch, tmp_path):
 
 @pytest.fixture
 def page(browser, server):
-    """The page in a browser that prefers dark ones, and what its console said and it asked for."""
-    page = browser.new_page(color_scheme='dark', viewport=dict(width=1280, height=900))
+    """The page in a browser, and what its console said and it asked for."""
+    page = browser.new_page(viewport=dict(width=1280, height=900))
     page.said, page.asked = [], []
     page.on('console', lambda message: message.type == 'error' and page.said.append(message.text))
     page.on('pageerror', lambda error: page.said.append(str(error)))
@@ -273,24 +283,30 @@ def page(browser, server):
     page.close()
 
 
-def drop(page, path):
-    """Drops a file on the page, and gives the text of what it shows then, in which is its name."""
+def drop(page, *paths):
+    """Drops files on the page, and gives the text of what it shows then, in which is the name of the last."""
     data = page.evaluate_handle(
-        """([bytes, name]) => {
+        """files => {
             const data = new DataTransfer();
-            data.items.add(new File([new Uint8Array(bytes)], name));
+            for (const [bytes, name] of files) data.items.add(new File([new Uint8Array(bytes)], name));
             return data;
         }""",
-        [[*path.read_bytes()], path.name],
+        [[[*path.read_bytes()], path.name] for path in paths],
     )
     page.locator('#photo button').first.dispatch_event('drop', dict(dataTransfer=data))
-    answer = page.locator('#faces .faces', has_text=path.name)
+    answer = page.locator('#faces .faces', has_text=paths[-1].name)
     answer.wait_for()
     return answer.inner_text().strip()
 
 
+def cells(table):
+    """Name and probability of the rows of tables."""
+    rows = table.locator('tr').evaluate_all('rows => rows.map(row => [...row.cells].map(cell => cell.innerText))')
+    return [(name, probability) for name, _, probability in rows]
+
+
 @pytest.mark.parametrize('width', [1280, 400])
-def test_a_browser_shows_the_faces(page, server, photos, inferencer, width):
+def test_what_is_found_is_shown_first_and_the_rest_folded(page, server, photos, inferencer, width):
     page.set_viewport_size(dict(width=width, height=900))
     page.locator('#photo input[type=file]').set_input_files(photos / 'two.png')
     page.locator('#faces .sheet').wait_for()
@@ -301,31 +317,111 @@ def test_a_browser_shows_the_faces(page, server, photos, inferencer, width):
         photo = page.locator('#faces .photo img').bounding_box()
         left = (box['x'] - photo['x']) / photo['width'] * 500
         assert left == pytest.approx(face['box'][0], abs=2)
-        card = page.locator('#faces details').nth(number)
-        if not number:
-            card.locator('summary').click()
-        card.locator('summary').click()
-        rows = card.locator('tr').evaluate_all('rows => rows.map(row => [...row.cells].map(cell => cell.innerText))')
-        order = [name for group in NINE_GROUPS for name in group['labels']]
-        for name, (shown, _, probability, label) in zip(order, rows, strict=True):
-            values = face['attributes'][name]
-            assert shown == name.replace('_', ' ') and label == ('yes' if values['label'] else 'no')
-            assert probability == f'{100 * values["probability"]:.0f} %'
-        bars = card.locator('tr .track').evaluate_all('bars => bars.map(bar => bar.getBoundingClientRect().width)')
-        assert max(bars) - min(bars) < 1 and min(bars) > 80
-    assert page.locator('#faces h3').all_inner_texts()[:2] == ['Gender', 'Nose']
+        card = page.locator('#faces article').nth(number)
+        shown = {
+            label: [
+                (name.replace('_', ' '), f'{100 * face["attributes"][name]["probability"]:.0f} %')
+                for group in NINE_GROUPS
+                for name in group['labels']
+                if face['attributes'][name]['label'] is label
+            ]
+            for label in (True, False)
+        }
+        found, rest = card.locator('.what'), card.locator('details')
+        assert sorted(cells(found)) == sorted(shown[True])
+        percent = [int(probability[:-2]) for _, probability in cells(found)]
+        assert percent == sorted(percent, reverse=True)
+        assert found.is_visible() and not rest.locator('table').first.is_visible()
+        rest.locator('summary').click()
+        assert rest.locator('summary').inner_text() == f'The other {len(shown[False])}'
+        assert rest.locator('table').first.is_visible() and cells(rest) == shown[False]
+        for part in (found, rest):
+            bars = part.locator('tr .track').evaluate_all('bars => bars.map(bar => bar.getBoundingClientRect().width)')
+            assert max(bars) - min(bars) < 1 and min(bars) > 60
+    # Its own 500 pixels, or what a phone has.
+    assert photo['width'] == min(500, page.locator('#faces').bounding_box()['width'])
     assert page.evaluate('document.documentElement.scrollWidth') == width
     sizes = "[...document.querySelectorAll('#faces *, #intro *')].map(e => parseFloat(getComputedStyle(e).fontSize))"
     assert min(page.evaluate(sizes)) >= 12
-    color = 'element => getComputedStyle(document.querySelector(element))'
-    assert page.evaluate(f"({color})('body').backgroundColor") == 'rgb(255, 255, 255)'
-    assert page.evaluate(f"({color})('#intro p').color") == 'rgb(31, 35, 40)'
     assert page.said == []
     assert all(url.startswith((f'{server[1]}/', 'data:')) for url in page.asked)
 
 
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_texts_are_legible(page, photos, contrasts, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.reload()
+    page.locator('#photo input[type=file]').wait_for(state='attached')
+    # With a message.
+    drop(page, photos / '2.jpg', photos / 'text.jpg')
+    page.locator('#faces summary').click()
+    found = contrasts(page)
+    assert len(found) > 100 and min(found)[0] >= 4.5, sorted(found)[:5]
+    background = page.evaluate('getComputedStyle(document.body).backgroundColor')
+    assert (background == 'rgb(255, 255, 255)') == (scheme == 'light')
+
+
+def test_results_of_several_photos_can_be_taken_away(page, photos, inferencer, checkpoint, tmp_path):
+    names = ['two.png', 'text.jpg', 'blank.png', '4.jpg']
+    text = drop(page, *(photos / name for name in names))
+    assert text.startswith('3 faces in 4 photos')
+    assert page.locator('#faces h3').all_inner_texts() == ['2 faces in two.png', '1 face in 4.jpg']
+    assert page.locator('#faces article').count() == 3 and page.locator('#faces [role=alert]').count() == 2
+    # The same as the tool writes for these files.
+    infer_photos(inferencer, [str(photos / name) for name in names], tmp_path, checkpoint.name)
+    for name in ('predictions.csv', 'probabilities.csv', 'predictions.json'):
+        with page.expect_download() as download:
+            page.get_by_role('link', name=name).click()
+        assert download.value.suggested_filename == name
+        taken = Path(download.value.path()).read_bytes().decode()
+        expected = (tmp_path / name).read_bytes().decode().replace(f'{photos}/', '')
+        if name.endswith('.json'):
+            taken, expected = json.loads(taken), json.loads(expected)
+            del expected['settings']
+        assert taken == expected
+
+
+def test_more_photos_than_are_accepted(page, photos, server):
+    drop(page, photos / '2.jpg')
+    page.locator('#photo input[type=file]').set_input_files([photos / '2.jpg'] * 21)
+    message = '21 photos are more than the accepted 20: choose fewer.'
+    assert page.locator('#rejected').inner_text().strip() == message
+    assert not any('/upload' in url for url in page.asked[-1:])
+    # Who asks without a browser gets no more.
+    with open(photos / '2.jpg', 'rb') as photo:
+        [path] = httpx.post(f'{server[1]}/gradio_api/upload', files=dict(files=('2.jpg', photo))).json()
+    assert message in visit(server, [dict(path=path, meta=dict(_type='gradio.FileData'))] * 21, 'many')
+
+
+def test_the_keyboard_goes_on_at_the_result(page, photos):
+    page.get_by_role('button', name='Try a drawn face').press('Enter')
+    page.locator('#faces h2', has_text='1 face in example.png').wait_for()
+    focused = 'document.activeElement.innerText'
+    page.wait_for_function(f"{focused} === '1 face in example.png'")
+    page.keyboard.press('Tab')
+    assert page.evaluate(focused) == 'predictions.csv'
+    drop(page, photos / 'text.jpg')
+    page.wait_for_function(f"{focused}.startsWith('text.jpg: ')")
+    assert page.said == []
+
+
+def test_a_picture_can_be_pasted(page, photos):
+    page.evaluate(
+        """bytes => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([new Uint8Array(bytes)], 'image.png', { type: 'image/png' }));
+            document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+        }""",
+        [*(photos / 'two.png').read_bytes()],
+    )
+    page.locator('#faces h2', has_text='2 faces in image.png').wait_for()
+
+
 def test_one_message_for_each_thing_that_goes_wrong(page, photos):
-    assert drop(page, photos / 'blank.png') == 'No face was found in blank.png.'
+    said = drop(page, photos / 'blank.png')
+    assert (
+        said.startswith('No face was found in blank.png. Try a photo in which') and 'at least 20 pixels wide' in said
+    )
     for name, message in USELESS.items():
         said = drop(page, photos / name)
         assert said.startswith(message) and said.endswith('.') and '/' not in said and 'Traceback' not in said

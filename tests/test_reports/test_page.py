@@ -298,34 +298,11 @@ def test_a_browser_shows_it(browser, written, width):
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
-def test_texts_are_legible(browser, written, scheme):
+def test_texts_are_legible(browser, contrasts, written, scheme):
     page = browser.new_page(viewport=dict(width=1280, height=900), color_scheme=scheme)
     page.goto(written[0])
-    # The contrast of WCAG, with the nearest background that is not transparent.
-    contrasts = page.evaluate(
-        """() => {
-            const numbers = color => color.match(/[\\d.]+/g).map(Number);
-            const luminance = color => {
-                const parts = numbers(color).slice(0, 3).map(v => v / 255);
-                const linear = parts.map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-                return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-            };
-            const behind = node => {
-                for (; node; node = node.parentElement) {
-                    const color = getComputedStyle(node).backgroundColor;
-                    if (numbers(color).length === 3) return color;
-                }
-                return 'rgb(255, 255, 255)';
-            };
-            const kinds = 'h1, h2, h3, p, a, li, td, th, small, strong, figcaption, button';
-            const texts = [...document.querySelectorAll(kinds)];
-            return texts.filter(text => text.checkVisibility()).map(text => {
-                const pair = [luminance(getComputedStyle(text).color), luminance(behind(text))].sort((a, b) => b - a);
-                return (pair[0] + 0.05) / (pair[1] + 0.05);
-            });
-        }"""
-    )
-    assert len(contrasts) > 500 and min(contrasts) >= 4.5
+    found = contrasts(page)
+    assert len(found) > 500 and min(found)[0] >= 4.5, min(found)
     background = page.evaluate('getComputedStyle(document.body).backgroundColor')
     assert (background == 'rgb(255, 255, 255)') == (scheme == 'light')
     page.close()
