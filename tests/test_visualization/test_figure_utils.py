@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from imcnn_plugin.errors import DataError
 from imcnn_plugin.visualization import plot_attribute_correlation, save_figure, spaced, svg_uri
+from imcnn_plugin.visualization.figure_utils import RIGHT, UNKNOWN, WRONG
 
 
 def plot():
@@ -44,3 +46,10 @@ def test_names_become_words():
         '5 o Clock Shadow',
         'ID',
     ]
+
+
+@pytest.mark.parametrize('color', [RIGHT, UNKNOWN, WRONG])
+def test_colored_texts_are_legible_on_white(color):
+    """The contrast of WCAG."""
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in to_rgb(color)]
+    assert 1.05 / (np.dot((0.2126, 0.7152, 0.0722), linear) + 0.05) >= 4.5
