@@ -35,7 +35,7 @@ from .result_tables import (
     _write_rows,
 )
 
-# About as many bytes are written for a label of a face, in all tables, and for a drawing.
+# Approximate numbers of bytes that are written for a label of a face, in all tables, and for a drawing.
 _LABEL_BYTES, _DRAWING_BYTES = 100, 100_000
 _BOX = ('left', 'top', 'right', 'bottom')
 _COLUMNS = ('face', *_BOX, 'score', 'error')
@@ -53,32 +53,32 @@ def infer_photos(
     draw: bool = False,
     overwrite: bool = False,
 ) -> Counter:
-    """Predicts files and writes tables and, if asked for, pictures to a folder.
+    """Predicts photos and writes tables and, if asked for, drawings to a folder.
 
     ``predictions.csv`` has a row per face, with its attributes as 1 and 0; ``probabilities.csv`` has the same rows
     with probabilities. A photo without faces has a row with the reason in the column ``error``. ``predictions.json``
-    has everything, a line per photo, and is a whole document at any time.
+    has everything, a line per photo, and is a valid document at any time.
 
-    The files grow by a photo at a time. If the process ends, however that happens, the same call goes on where it
-    stopped: a photo that is in the tables is not predicted again, and none is in them twice. Of a person whose photos
-    are predicted together all or none are kept.
+    Results are appended photo by photo. However the process ends, the same call resumes where it stopped: a photo in
+    the tables is not predicted again, and none is in them twice. For a person whose photos are predicted together,
+    either all results are kept or none.
 
     Args:
         inferencer: The inferencer.
-        photos: Paths. One that cannot be predicted has a row that says so.
-        out: The folder; pictures go to ``drawn`` in it.
-        checkpoint: Its name, for the JSON file.
+        photos: Paths. A photo that cannot be predicted has a row with the reason.
+        out: The output folder; drawings are written to ``drawn`` in it.
+        checkpoint: Name of the checkpoint, for the JSON file.
         batch_size: Number of faces per forward pass.
         aligned: Each photo is an aligned face.
         album: Predicts the photos of one person together; used with ``person_by``.
-        person_by: Who is in which photo, see :func:`~imcnn_plugin.apis.photo_groups.group_by_person`.
+        person_by: Assigns photos to persons, see :func:`~imcnn_plugin.apis.photo_groups.group_by_person`.
         draw: Also draw each photo with its faces.
-        overwrite: Start again, whatever the folder has. Its drawings are removed.
+        overwrite: Start again instead of resuming, and remove the drawings in the folder.
 
     Returns:
-        Numbers of ``photos``, ``faces``, photos ``without`` a face, ``failed`` ones and those ``shrunk`` for
-        detection, all of them with those done ``before``; the number of those ``undrawn`` since they cannot be read
-        again; and ``seconds``. A warning tells if aligned faces have another shape than those of CelebA.
+        Numbers of ``photos``, ``faces``, and photos ``without`` a face, ``failed``, and ``shrunk`` for detection, all
+        including those done ``before``; the number of photos ``undrawn`` because they cannot be read again; and
+        ``seconds``. A warning reports aligned faces that have another shape than those of CelebA.
 
     Raises:
         DataError: There is no photo, or a result file cannot be written.
@@ -137,12 +137,12 @@ def infer_photos(
 
 
 def format_results(results: Iterable[dict], checkpoint: str, attributes: Sequence[str]) -> Dict[str, str]:
-    """What :func:`infer_photos` writes of results, by the names of the files; the JSON document has no ``settings``.
+    """The texts that :func:`infer_photos` would write for results, by file name; the JSON has no ``settings``.
 
     Args:
-        results: Of a :class:`~imcnn_plugin.apis.FaceAttributeInferencer` with these attributes, without crops.
-        checkpoint: Its name, for the JSON file.
-        attributes: Their names.
+        results: Results of a :class:`~imcnn_plugin.apis.FaceAttributeInferencer` with these attributes, without crops.
+        checkpoint: Name of the checkpoint, for the JSON file.
+        attributes: Names of the attributes.
     """
     results = [_rounded(result) for result in results]
     # csv ends lines itself.
@@ -155,7 +155,7 @@ def format_results(results: Iterable[dict], checkpoint: str, attributes: Sequenc
 
 
 def _whole_people(results: Iterable[dict], groups: Dict[Optional[str], List[str]], folder: Path) -> Counter:
-    """How often each photo is among the results to go on after: the first ones, with all photos of their people.
+    """Counts each photo in the results to resume after: the first ones that have all photos of their persons.
 
     Raises:
         ConfigError: There are results of other photos.
@@ -206,7 +206,7 @@ def _draw(inferencer: FaceAttributeInferencer, result: dict, folder: Path, numbe
 
 
 def _rows(result: dict) -> Iterator[Tuple[dict, dict]]:
-    """The rows of a photo in the tables, and their attributes; of a person, whose face is the largest."""
+    """The rows of a photo in the tables, and their attributes; the largest face is that of the person."""
     for number, face in enumerate(result['faces'], 1):
         row = dict(file=result['path'], face=number, score=face['score'], **dict(zip(_BOX, face['box'] or ())))
         if number == 1 and 'person' in result:

@@ -1,4 +1,4 @@
-"""Tables of results that grow while a run works, and with which the same run goes on after it was stopped."""
+"""Tables of results that grow during a run, and from which an interrupted run resumes."""
 
 import csv
 import hashlib
@@ -21,19 +21,19 @@ _END = b'\n]}\n'
 class _ResultTables:
     """``predictions.json``, and tables of the labels and of the probabilities in it.
 
-    The document has a header, and a line for each photo or video. A result is written over its end, with a new end, so
-    that it is whole after each. It alone says what is done, since it has everything: a run that goes on writes all
-    three files again up to where it goes on, under other names, and appends to them. The folder is locked meanwhile.
+    The document has a header, and a line for each photo or video. A result and a new end overwrite the old end, so the
+    document is valid after each result. Only the document determines what is done, since it has everything: a resumed
+    run writes all three files again up to that point, under other names, and appends to them. The folder is locked.
 
     Args:
-        folder: Where they are; it is made if needed.
-        header: What the document begins with. Of it ``attributes`` and ``settings``, a dict, must be those of the
-            results that are there already.
+        folder: The folder of the files; it is created if necessary.
+        header: Header of the document. Its ``attributes`` and ``settings``, a dict, must match those of existing
+            results.
         kind: Key of the results in the document.
-        columns: Those of the tables before the attributes.
-        to_rows: From a result to its rows in the tables, and attributes by name, each a dict with ``label`` and
+        columns: Columns of the tables before the attributes.
+        to_rows: Maps a result to its rows in the tables, and attributes by name, each a dict with ``label`` and
             ``probability``.
-        overwrite: Start again, whatever is there.
+        overwrite: Start again instead of resuming.
 
     Raises:
         ConfigError: The folder has other results, or another process writes to it.
@@ -57,7 +57,7 @@ class _ResultTables:
         for name in (*_TABLES, _DOCUMENT):
             writable(self.folder / name)
         with ExitStack() as stack:
-            # The file of an earlier run stays open, and with it the lock, when another takes its name.
+            # The file of an earlier run stays open and locked when another file takes its name.
             held = stack.enter_context(open(self.path, 'ab'))
             self._lock(held)
             if not self.overwrite:
@@ -72,7 +72,7 @@ class _ResultTables:
                 for name in (*_TABLES, _DOCUMENT):
                     sync(self.folder / name)
         except OSError as error:
-            # What could not be written is tried again when a file is closed.
+            # Closing a file tries again to write the rest.
             if kind is None:
                 raise self._unwritable(error) from error
 
@@ -112,7 +112,7 @@ class _ResultTables:
             raise ConfigError(f'{self.folder} has results with other settings ({"; ".join(different)}): {advice}')
 
     def read(self) -> Iterator[dict]:
-        """Yields the results from before :meth:`start`, but for one that a crash has cut; none to overwrite."""
+        """Yields the results from before :meth:`start`, except a truncated last one; nothing with ``overwrite``."""
         if self.overwrite:
             return
         with open(self.path, 'rb') as file:
@@ -125,14 +125,14 @@ class _ResultTables:
                 yield result
 
     def start(self, results: Iterable[dict]) -> None:
-        """Begins new files with these results; then they replace those that are there."""
+        """Begins new files with these results, and replaces the existing files by them."""
         with ExitStack() as replaced:
-            # The document is the last to be opened, and so the first to get its name: there are no tables without it.
+            # The document is opened last, so it is the first to get its name: there are no tables without it.
             *tables, document = (replaced.enter_context(replacing(self.folder / n)) for n in (*_TABLES, _DOCUMENT))
             # A file name that is not text is written with escaped bytes.
             options = dict(newline='', encoding='utf-8', errors='backslashreplace')
             self._files = [self._stack.enter_context(open(path, 'w', **options)) for path in tables]
-            # The buffer has room for a line: what is written at once is rarely cut.
+            # The buffer has room for a line, so that lines are rarely truncated.
             self._document = self._stack.enter_context(open(document, 'wb', buffering=2**20))
             self._lock(self._document)
             self._files.append(self._document)
@@ -142,7 +142,7 @@ class _ResultTables:
             self._end, self._separator = len(start), b'\n'
             for result in results:
                 self._add(result)
-            # A disk that is full says so here.
+            # A full disk raises here.
             for file in self._files:
                 file.flush()
 
@@ -170,7 +170,7 @@ class _ResultTables:
 
 
 def _open_writers(files: Sequence[TextIO], columns: Sequence[str]) -> List[csv.DictWriter]:
-    """Writers of the tables of labels and of probabilities, which have their headings then."""
+    """Writers of the tables of labels and of probabilities, after writing their headers."""
     writers = [csv.DictWriter(file, columns) for file in files]
     for writer in writers:
         writer.writeheader()
@@ -185,7 +185,7 @@ def _write_rows(writers: Sequence[csv.DictWriter], rows: Iterable[Tuple[dict, di
 
 
 def _settings(inferencer: FaceAttributeInferencer, **options) -> dict:
-    """What results depend on, for the header: the model's weights, its calibration, and options."""
+    """What results depend on, for the header: weights, calibration and options."""
     calibration = torch.stack([inferencer.head.thresholds, inferencer.head.temperature]).cpu().numpy().tobytes()
     return dict(
         weights=inferencer.trained.checksum,
@@ -197,14 +197,14 @@ def _settings(inferencer: FaceAttributeInferencer, **options) -> dict:
 
 
 def _numbered(folder: Path, number: int, path: str, suffix: str) -> Path:
-    """The path of a picture of a photo or video, from its number in the tables and its own path."""
-    # A name has at most 255 bytes, and .tmp is appended to it at first.
+    """The path of a drawing of a photo or video, from its number in the tables and its own path."""
+    # A name has at most 255 bytes, including a temporary suffix .tmp.
     stem = os.fsdecode(os.fsencode(Path(path).stem)[:200])
     return folder / f'{number:06}_{stem}{suffix}'
 
 
 def _remove_numbered(folder: Path, kept: int) -> None:
-    """Removes the pictures of an earlier run in a folder of tables, but those of the first photos or videos."""
+    """Removes the drawings of an earlier run in a folder of tables, except those of the first photos or videos."""
     for pattern in ('drawn/*.jpg', 'drawn/*.mp4', 'curves/*.png'):
         for path in folder.glob(pattern):
             number = path.name.partition('_')[0]

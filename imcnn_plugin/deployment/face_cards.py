@@ -16,7 +16,7 @@ _CROP, _MAX_WIDTH = 192, 384
 # The width at which a photo is shown, in CSS pixels: its own between these.
 _SHOWN = (300, 640)
 _KINDS = {'.csv': 'text/csv', '.json': 'application/json'}
-# What is wrong with a face of which the inferencer has doubts, and what helps.
+# What each doubt about a face means, and what helps.
 _DOUBTS = dict(
     small='The face is small: a photo in which it is larger gives a better answer.',
     blurred='The face is blurred: a sharper photo gives a better answer.',
@@ -25,7 +25,7 @@ _DOUBTS = dict(
 
 
 class _Photo(NamedTuple):
-    """What the page has of a photo: uint8 BGR ``(H, W, 3)``, or None if it cannot be read; and its result."""
+    """A photo on the page: uint8 BGR ``(H, W, 3)``, or None if it cannot be read, and its result."""
 
     name: str
     image: Optional[np.ndarray]
@@ -33,7 +33,7 @@ class _Photo(NamedTuple):
 
 
 def _render_photos(photos: Sequence[_Photo], groups: Sequence[dict], files: Dict[str, str]) -> str:
-    """HTML, with embedded images, of what was found in photos.
+    """Renders the results of photos as HTML with embedded images.
 
     A ``box`` of None is not drawn. Groups are dicts of ``name`` and ``labels``; each attribute of a face is in one.
     The files, texts by name, can be downloaded; they are embedded, too.
@@ -77,7 +77,7 @@ def _describe(photo: _Photo, groups: Sequence[dict]) -> dict:
 
 
 def _advise(photo: _Photo) -> str:
-    """Why a photo has no faces, and what to do."""
+    """A message: why a photo has no faces, and what to do."""
     if photo.result['failed']:
         return f'{photo.result["reason"]}.'
     smallest = photo.result['smallest_face']

@@ -21,18 +21,18 @@ from ..templates import render_template
 from .face_cards import _Photo, _render_message, _render_photos
 
 _HEAD = Path(__file__).with_name('web_page_head.html')
-# At most this many photos at once: for more there is tools/infer.py.
+# Maximum number of photos at once; tools/infer.py is for more.
 _MAX_PHOTOS = 20
 # At most this many uploads wait, each for less than the age at which uploads are deleted.
 _MAX_QUEUED = 500
 # Seconds between two clean-ups of uploads, and the age at which they are deleted.
 _CLEANING = (60, 1800)
-# What was found, or the message, is read out, and in sight.
+# Screen readers read the result or the message, and it scrolls into view.
 _FOCUS = "watch('value', () => element.querySelector('[tabindex]').focus());"
 
 
 class WebPage:
-    """The page: what it does with a photo, and how it is served.
+    """The page: processes photos and is served by gradio.
 
     Args:
         inferencer: Detects faces and predicts.
@@ -60,7 +60,7 @@ class WebPage:
         self.aligned = aligned
         head = inferencer.trained.cfg.model.head
         self.groups = (head.get('attr_head') or head).groups
-        # A missing package fails now, and the first photo takes no longer than others.
+        # A missing package fails now, and the first photo takes no longer than the others.
         inferencer(np.zeros((218, 178, 3), np.uint8), aligned=aligned)
 
     def predict(self, path: str, crops: bool = False) -> Tuple[np.ndarray, dict]:
@@ -147,7 +147,7 @@ class WebPage:
 
             photos.upload(show, photos, [photos, faces], api_visibility='private', **options)
             example.click(self.show_example, None, faces, api_visibility='private', **options)
-            # For programs: a photo, and its answer.
+            # The API for programs.
             program = gr.Button(visible=False)
             photo = gr.File(visible=False)
             program.click(self.answer, photo, gr.JSON(visible=False), api_name='predict', **options)

@@ -14,7 +14,7 @@ from ..templates import data_uri
 from ..visualization import plot_reliability, svg_uri
 from .split_predictions import SplitPredictions
 
-# At most this many errors are listed, of one attribute, and at most this many images.
+# Maximum numbers of errors, of errors of one attribute, and of images that are listed.
 ERRORS, PER_ATTRIBUTE, IMAGES = 30, 3, 10
 # Longer side of an image on the page, in pixels.
 THUMBNAIL = 112

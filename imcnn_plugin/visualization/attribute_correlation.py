@@ -18,7 +18,7 @@ def choose_images(
         identity: ``(N, )``, -1 for unknown.
         number: Images per side; fewer if the data does not have as many.
         same: The one identity; by default the first of those with the most images.
-        seed: Of the sampling.
+        seed: Seed of the sampling.
 
     Returns:
         Two index arrays ``(n, )`` in ascending order, n <= number.

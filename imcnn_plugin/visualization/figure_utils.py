@@ -1,4 +1,4 @@
-"""What all figures share: the palette, an empty figure, the grid, and saving."""
+"""Shared parts of all figures: the palette, an empty figure, the grid, and saving."""
 
 import io
 import re
@@ -12,9 +12,9 @@ from ..templates import data_uri
 # Okabe & Ito's palette, which readers with color vision deficiency can tell apart, without yellow, which is too faint
 # on white: blue, orange, green, purple, sky blue, vermilion, black.
 COLORS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#000000')
-# Also those of texts, with a contrast of at least 4.5:1 on white, which COLORS[5] has not.
+# Also for texts: a contrast of at least 4.5:1 on white, which COLORS[5] lacks.
 RIGHT, WRONG, UNKNOWN = COLORS[0], '#C14F00', '#57606A'
-# What a bar has not filled.
+# The unfilled part of a bar.
 TRACK = '#E4E8EC'
 
 
@@ -51,7 +51,7 @@ def save_figure(figure, path: Union[str, Path], dpi: int = 150) -> None:
         try:
             figure.savefig(temporary, dpi=dpi, format=Path(path).suffix[1:].lower())
         except ValueError as error:
-            # matplotlib takes what is between two dollar signs for a formula.
+            # matplotlib interprets text between two dollar signs as a formula.
             raise DataError(
                 f'{path}: a name in the figure is a wrong formula: leave out its $ ({one_line(error)})'
             ) from error
@@ -62,7 +62,7 @@ def svg_uri(figure) -> str:
     import matplotlib
 
     file = io.BytesIO()
-    # Without these, ids are random and the file holds the date.
+    # Without these, ids are random and the file contains the date.
     with matplotlib.rc_context({'svg.hashsalt': 'imcnn_plugin'}):
         figure.savefig(file, format='svg', metadata=dict(Date=None))
     return data_uri(file.getvalue(), 'image/svg+xml')

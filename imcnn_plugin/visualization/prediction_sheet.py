@@ -24,7 +24,7 @@ def plot_prediction_sheet(
 ):
     """Draws faces beside their predicted and labelled attributes as a ``matplotlib.figure.Figure``.
 
-    The color says whether an attribute is predicted, labelled or both. Others are not listed.
+    The color shows whether an attribute is predicted, labelled or both. Others are not listed.
 
     Args:
         images: Faces ``(H, W, 3)``, uint8 RGB.

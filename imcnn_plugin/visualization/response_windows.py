@@ -10,7 +10,7 @@ def plot_response_windows(
     networks: Sequence[Tuple[str, Sequence[Tuple[np.ndarray, np.ndarray]], np.ndarray]],
     boxes: Sequence[Optional[np.ndarray]],
 ):
-    """Draws photos, response maps on them, and the windows that follow, as a ``matplotlib.figure.Figure``.
+    """Draws photos, their response maps and the resulting windows as a ``matplotlib.figure.Figure``.
 
     Args:
         photos: N photos ``(H, W, 3)``, uint8 RGB.
