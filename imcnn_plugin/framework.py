@@ -7,10 +7,11 @@ installed versions.
 
 import atexit
 import os
+from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Callable, Dict, Tuple
+from typing import Callable, Dict, Iterator, Tuple
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
-from mmengine.logging import logger
+from mmengine.logging import MMLogger, logger
 from mmengine.optim import OptimWrapper
 from mmengine.runner import CheckpointLoader, EpochBasedTrainLoop, Runner
 from numpy._core.multiarray import _reconstruct, scalar
@@ -27,7 +28,7 @@ from torch import nn
 __all__ = [
     'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'SCHEDULER_PROGRESS', 'accumulative_counts',
     'checkpoint_loaders', 'ema_has_started', 'has_fast_bf16', 'import_datasets', 'import_onnxruntime', 'is_compiled',
-    'is_resuming', 'model_config', 'open_mtcnn', 'read_mtcnn_file', 'run_exit_functions', 'set_resuming',
+    'is_resuming', 'log_prints', 'model_config', 'open_mtcnn', 'read_mtcnn_file', 'run_exit_functions', 'set_resuming',
     'swap_ema_weights'
 ]  # fmt: skip
 
@@ -73,6 +74,16 @@ def import_datasets() -> None:
     logger.print = lambda message: message == 'Could not import OneDL' or print(message)
     try:
         import_module('mmpretrain.datasets')
+    finally:
+        del logger.print
+
+
+@contextmanager
+def log_prints(target: MMLogger) -> Iterator[None]:
+    """Lets mmengine's ``print_log`` log what it prints where it was given no logger, as ``Runner.load_checkpoint``."""
+    logger.print = target.info
+    try:
+        yield
     finally:
         del logger.print
 

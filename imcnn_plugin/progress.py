@@ -8,11 +8,45 @@ from mmengine.dist import is_main_process
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ['format_duration', 'progress_bar', 'track']
+__all__ = ['BETWEEN_LINES', 'ProgressLines', 'format_duration', 'progress_bar', 'track']
 
 Item = TypeVar('Item')
 # Seconds until the first line in a log, and between lines.
-_FIRST_LINE, _BETWEEN_LINES = 10, 60
+_FIRST_LINE, BETWEEN_LINES = 10, 60
+
+
+class ProgressLines:
+    """The lines that a log gets now and then: how much is done and how long the rest takes.
+
+    Args:
+        title: What is done.
+        total: Number of items.
+        completed: Number of those that were finished before.
+        first: Seconds until the first line.
+    """
+
+    def __init__(self, title: str, total: int, completed: int = 0, first: float = _FIRST_LINE):
+        self.title, self.total, self.completed = title, total, completed
+        self.start = time.monotonic()
+        self.next_line = self.start + first
+
+    def speed(self, done: float) -> float:
+        """Items a second, of which ``done`` are finished now."""
+        return (done - self.completed) / max(time.monotonic() - self.start, 1e-9)
+
+    def line(self, done: float, unit: Optional[str] = None) -> Optional[str]:
+        """The line for ``done`` finished items, with their speed if they have a unit; None if it is too early."""
+        if time.monotonic() <= self.next_line:
+            return None
+        self.postpone()
+        speed = self.speed(done)
+        rate = f'{speed:.1f} {unit}/s, ' if unit else ''
+        rest = format_duration((self.total - done) / speed)
+        return f'{self.title}: {done:.0f} of {self.total}, {rate}about {rest} left'
+
+    def postpone(self) -> None:
+        """No line in the next minute."""
+        self.next_line = time.monotonic() + BETWEEN_LINES
 
 
 @contextmanager
@@ -42,21 +76,14 @@ def progress_bar(
     # rich estimates from the last 30 s, which items that take longer never fill.
     bar = Progress(*columns, console=console, transient=True, disable=not visible, speed_estimate_period=24 * 3600)
     task = bar.add_task(title, total=total, completed=completed, rate='')
-    start = time.monotonic()
-    next_line = start + _FIRST_LINE
+    lines = ProgressLines(title, total, completed)
 
     def advance(number: int = 1) -> None:
-        nonlocal next_line
         bar.advance(task, number)
-        now, done = time.monotonic(), bar.tasks[0].completed
-        speed = (done - completed) / max(now - start, 1e-9)
-        rate = f'{speed:.1f} {unit}/s'
-        bar.update(task, rate=rate)
-        if not console.is_terminal and now > next_line and is_main_process():
-            next_line = now + _BETWEEN_LINES
-            rate = f'{rate}, ' if unit else ''
-            rest = format_duration((total - done) / speed)
-            console.print(f'{title}: {done:.0f} of {total}, {rate}about {rest} left')
+        done = bar.tasks[0].completed
+        bar.update(task, rate=f'{lines.speed(done):.1f} {unit}/s')
+        if not console.is_terminal and is_main_process() and (line := lines.line(done, unit)):
+            console.print(line)
 
     with bar:
         yield advance

@@ -18,6 +18,7 @@ from .malloc_tuning import keep_freed_memory
 from .optim_wrappers import BF16OptimWrapper, NonBlockingOptimWrapper
 from .performance_hook import PerformanceHook
 from .pin_memory import pins_memory
+from .progress_hook import ProgressHook
 from .resumable_train_loop import ResumableTrainLoop
 from .run_checkpoint_hook import RunCheckpointHook
 from .step_seed_hook import StepSeedHook
@@ -28,8 +29,8 @@ __all__ = [
     'AttributeReportHook', 'BF16OptimWrapper', 'BadImageHook', 'BriefLogProcessor', 'Curve',
     'DataModelCheckHook', 'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'DistillationPreprocessor',
     'FaceVisualizationHook', 'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop', 'InterruptHook', 'LOADERS',
-    'METRIC_PREFIX', 'NonBlockingOptimWrapper', 'PerformanceHook', 'ResumableTrainLoop', 'RunCheckpointHook',
-    'StepSeedHook', 'TrainingLog', 'VERSIONS', 'build_image_split', 'build_runner', 'build_split',
+    'METRIC_PREFIX', 'NonBlockingOptimWrapper', 'PerformanceHook', 'ProgressHook', 'ResumableTrainLoop',
+    'RunCheckpointHook', 'StepSeedHook', 'TrainingLog', 'VERSIONS', 'build_image_split', 'build_runner', 'build_split',
     'evaluation_loader', 'evaluation_pipeline', 'init_cpu_processes', 'keep_freed_memory', 'load_config',
     'localize_data', 'mean_by_key', 'pins_memory', 'read_epoch_log', 'read_log', 'resolve_num_identities',
     'shutdown_distributed', 'train_and_test'

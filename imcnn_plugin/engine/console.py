@@ -13,6 +13,7 @@ _FILE_ONLY = (
     'Distributed training is not used',
     'Hooks will be executed',
     'Checkpoints will be saved',
+    'Loads checkpoint by',
     'Exp name',
     'Saving checkpoint at',
     'The best checkpoint with',

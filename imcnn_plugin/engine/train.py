@@ -32,6 +32,7 @@ from .config import resolve_num_identities
 from .console import _quiet_console
 from .data_model_check_hook import DataModelCheckHook
 from .launch import init_cpu_processes
+from .progress_hook import ProgressHook
 from .resumed_settings import _read_settings, _restore_settings
 
 # Of mmengine's time stamps.
@@ -72,6 +73,11 @@ class _Runner(Runner):
 
     def dump_config(self) -> None:
         """Leaves the config in a work directory as it is: DataModelCheckHook writes it when training starts."""
+
+    def load_checkpoint(self, *args, **kwargs) -> dict:
+        """Loads the weights of a checkpoint; mmengine prints how, and not to the log file."""
+        with framework.log_prints(self.logger):
+            return super().load_checkpoint(*args, **kwargs)
 
     def resume(self, *args, **kwargs) -> None:
         """Resumes a checkpoint."""
@@ -123,6 +129,7 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else _Runner.from_cfg(cfg)
     for name in _BUILDERS:
         setattr(runner, f'build_{name}', translate_build_errors(source)(getattr(runner, f'build_{name}')))
+    runner.register_hook(ProgressHook())
     for hook in runner.hooks:
         # Where EMAHook builds its model.
         hook.before_run = translate_build_errors(source)(hook.before_run)

@@ -1,13 +1,15 @@
 """Trains every variant with every seed, each run in its own process, and appends their results to a file."""
 
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import product
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Union
@@ -17,7 +19,7 @@ from ..errors import ConfigError, DataError
 from ..evaluation import REPORT_FILE, AttributeReport
 from ..files import lock
 from ..parallel import usable_cores
-from ..progress import progress_bar
+from ..progress import BETWEEN_LINES, format_duration, progress_bar
 from ..signals import install_handlers, interrupt, restore_handlers
 from .job import Job, _folder_name
 from .results_file import _append, _append_row, _make_row, read_rows
@@ -89,20 +91,35 @@ class Sweep:
         try:
             with progress_bar('Runs', len(todo)) as advance:
                 futures = {pool.submit(self._train, job): job for job in todo}
-                for count, future in enumerate(as_completed(futures), 1):
-                    job = futures[future]
-                    try:
-                        outcome = f'{future.result()["mean_accuracy"]:.2f} %'
-                    except (DataError, OSError, RuntimeError) as error:
-                        failed[job] = str(error)
-                        outcome = f'failed: {error}'
-                    print(f'[{count}/{len(todo)}] {job}: {outcome}', flush=True)
-                    advance()
+                start, pending, count = time.monotonic(), {*futures}, 0
+                while pending:
+                    done, pending = wait(pending, BETWEEN_LINES, FIRST_COMPLETED)
+                    for count, future in enumerate(done, count + 1):
+                        job = futures[future]
+                        try:
+                            outcome = f'{future.result()["mean_accuracy"]:.2f} %'
+                        except (DataError, OSError, RuntimeError) as error:
+                            failed[job] = str(error)
+                            outcome = f'failed: {error}'
+                        print(f'[{count}/{len(todo)}] {job}: {outcome}', flush=True)
+                        advance()
+                    # Before a run has completed, its own estimate is all that is known.
+                    if not count and (rest := self._first_estimate(len(todo), time.monotonic() - start)):
+                        print(f'Runs: 0 of {len(todo)}, about {format_duration(rest)} left', flush=True)
         finally:
             self._stop()
             pool.shutdown(cancel_futures=True)
             restore_handlers(before)
         return failed
+
+    def _first_estimate(self, runs: int, elapsed: float) -> Optional[float]:
+        """Seconds until all runs are done, by what the first ones log of themselves; None if that is nothing yet."""
+        with self.lock:
+            logs = [Path(job.folder, 'train.log') for job in self.running]
+        rests = [rest for path in logs if (rest := _logged_rest(path)) is not None]
+        if not rests:
+            return None
+        return max(rests) + (math.ceil(runs / self.at_once) - 1) * (elapsed + max(rests))
 
     def _stop(self) -> None:
         with self.lock:
@@ -157,6 +174,20 @@ class Sweep:
         with self.lock:
             _append_row(self.results, row)
         return row
+
+
+def _logged_rest(path: Path) -> Optional[float]:
+    """The seconds that a run's training takes from the last line of its log that tells; None if no line does."""
+    if not path.is_file():
+        return None
+    found = re.findall(
+        r'Epoch\(train\).* eta: (?:(\d+) days?, )?(\d+):(\d+):(\d+)',
+        path.read_text(encoding='utf-8', errors='replace'),
+    )
+    if not found:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found[-1])
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _validation_accuracy(folder: Path, config: Optional[dict]) -> Optional[float]:

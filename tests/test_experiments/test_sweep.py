@@ -15,7 +15,7 @@ from imcnn_plugin.errors import ConfigError
 from imcnn_plugin.experiments import Sweep, SweepTable, Variant, group_rows, parse_variant, read_rows
 from imcnn_plugin.experiments.job import _folder_name
 from imcnn_plugin.experiments.results_file import _unpack_counts
-from imcnn_plugin.experiments.sweep import _validation_accuracy
+from imcnn_plugin.experiments.sweep import _logged_rest, _validation_accuracy
 
 OPTIONS = [*TINY, 'train_cfg.max_epochs=1']
 ATTR_NET = f'ATTR Net={CONFIG} model.head.id_head=None'
@@ -70,7 +70,9 @@ def test_a_row_has_what_tables_and_intervals_need(swept):
         for key in ('correct', 'labelled'):
             found = report['by_identity'][key]
             assert counts[key].T.tolist() == [*found.values()]
-        log = (folder / _folder_name(Variant(row['name'], CONFIG), row['seed']) / 'train.log').read_text()
+        path = folder / _folder_name(Variant(row['name'], CONFIG), row['seed']) / 'train.log'
+        log = path.read_text()
+        assert _logged_rest(path) == 0
         [val] = re.findall(r'Epoch\(val\) .* attr/mean_accuracy: ([0-9.]+)', log)
         assert row['val_accuracy'] == pytest.approx(float(val), abs=1e-4)
         assert row['agreement'] == report['means']['agreement'] and row['seconds'] > 1 and not row['resumed']
@@ -222,3 +224,18 @@ def test_two_runs_with_one_work_directory_are_rejected():
         Sweep(variants, (0,), 'out', 'rows', 'train.py')
     with pytest.raises(ConfigError, match='lambda_1-seed0'):
         Sweep(variants[:1], (0, 0), 'out', 'rows', 'train.py')
+
+
+def test_the_first_run_tells_how_long_a_sweep_takes(faces, monkeypatch, tmp_path):
+    sweep, _ = in_process(tmp_path, faces, monkeypatch)
+    log = sweep.jobs[0].folder / 'train.log'
+    sweep.running = {sweep.jobs[0]: None}
+    # It has not started to train.
+    assert sweep._first_estimate(4, 5) is None
+    log.parent.mkdir()
+    log.write_text('Epoch(train) [1][50/99]  eta: 0:09:00  time: 1\nEpoch(val) [1][50/60]  eta: 0:00:01\n')
+    assert sweep._first_estimate(4, 60) == 540 + 3 * 600
+    sweep.at_once = 2
+    assert sweep._first_estimate(4, 60) == 540 + 600
+    log.write_text('Epoch(train) [1][50/99]  lr: 1  eta: 1 day, 0:00:30  time: 1\n')
+    assert sweep._first_estimate(1, 60) == 24 * 3600 + 30
