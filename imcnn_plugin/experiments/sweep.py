@@ -94,8 +94,8 @@ class Sweep:
                 start, pending, count = time.monotonic(), {*futures}, 0
                 while pending:
                     done, pending = wait(pending, BETWEEN_LINES, FIRST_COMPLETED)
-                    for count, future in enumerate(done, count + 1):
-                        job = futures[future]
+                    for future in done:
+                        job, count = futures[future], count + 1
                         try:
                             outcome = f'{future.result()["mean_accuracy"]:.2f} %'
                         except (DataError, OSError, RuntimeError) as error:
