@@ -32,6 +32,7 @@ _SUFFIXES = set(
 )
 # Bytes 4 to 12 of a HEIC file.
 _HEIC_BRANDS = tuple(b'ftyp' + brand for brand in (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1'))
+_DAMAGED = 'it may be damaged, copy or download it again'
 # Transforms that read files.
 _READERS = ('LoadImageFromFile', 'LoadFaceFromFile')
 # Warning filters belong to the process: if two threads change them, one would restore the other's.
@@ -137,7 +138,7 @@ def read_reduced(photo: PhotoType, pixels: Optional[float] = None) -> Tuple[np.n
                 raise DataError(f'{image.format} is not a photo format: convert it to JPEG or PNG')
             # Pillow does not verify the checksums of a PNG's pixels.
             if content.startswith(PNG_SIGNATURE) and (damage := scan_png(content)[0]):
-                raise DataError(f'cannot be read ({damage})')
+                raise DataError(f'cannot be read ({damage}): {_DAMAGED}')
             width, height = image.size
             if pixels is not None and pixels < width * height:
                 # Rounded down: for a size that is one pixel larger, Pillow would decode four times the pixels.
@@ -158,7 +159,7 @@ def read_reduced(photo: PhotoType, pixels: Optional[float] = None) -> Tuple[np.n
         raise DataError(f'{name}: Pillow cannot read this file: {_advice(content)}') from None
     # Each of Pillow's readers has its own exceptions for damaged files.
     except Exception as error:
-        raise DataError(f'{name}: cannot be read ({" ".join(str(error).split())})') from error
+        raise DataError(f'{name}: cannot be read ({" ".join(str(error).split())}): {_DAMAGED}') from error
 
 
 def _read_content(photo: Union[str, Path, bytes, BinaryIO]) -> bytes:
