@@ -250,7 +250,7 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
         '--jobs',
         type=between(1, 1024),
         metavar='N',
-        help='number of processes; default one per core, fewer for little work',
+        help='number of processes; default one per core, fewer for small inputs',
     )
 
 
@@ -292,7 +292,7 @@ def add_runner_arguments(parser: argparse.ArgumentParser, default_work_dir: str)
         '--launcher',
         choices=('none', 'pytorch', 'slurm', 'mpi'),
         default='none',
-        help='what started several processes; default %(default)s',
+        help='launcher of several processes; default %(default)s',
     )
     # MIM's launcher passes it; the environment says the same.
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
@@ -301,45 +301,47 @@ def add_runner_arguments(parser: argparse.ArgumentParser, default_work_dir: str)
 def add_inferencer_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of :func:`make_inferencer`, and ``--aligned``."""
     parser.add_argument('--aligned', action='store_true', help='the photos are aligned faces, like those of CelebA')
-    parser.add_argument('--device', help='such as cpu or cuda:1; default a GPU if available')
+    parser.add_argument('--device', help='device, such as cpu or cuda:1; default a GPU if available')
     parser.add_argument(
         '--precision',
         choices=('fp32', 'bf16'),
-        help='of convolutions and matrix products; default bf16 on a CPU that is fast in it (AMX), else fp32',
+        help='precision of convolutions and matrix products; default bf16 on a CPU with AMX, else fp32',
     )
     parser.add_argument('--amp', dest='precision', action='store_const', const='bf16', help='like --precision bf16')
     parser.add_argument(
         '--detector',
         choices=('yunet', 'mtcnn'),
         default='yunet',
-        help='of faces, mtcnn is slower; default %(default)s',
+        help='face detector; mtcnn is slower; default %(default)s',
     )
     parser.add_argument(
         '--detect-pixels',
         type=between(1),
         metavar='N',
-        help='photos are shrunk to this many pixels for the detection of faces of 20 pixels and more; default 480000, '
-        '307200 for mtcnn',
+        help='shrink photos to this many pixels in all, in which faces of 20 pixels and more are detected; '
+        'default 480000, 307200 for mtcnn',
     )
     parser.add_argument(
         '--min-score',
         type=between(0, 1, float),
         metavar='X',
-        help='leave out faces of a lower score of the detector; default 0.9',
+        help='skip faces with a lower detection score; default 0.9',
     )
     parser.add_argument(
         '--min-face',
         type=between(0, kind=float),
         default=0,
         metavar='N',
-        help='leave out faces of fewer pixels in height or width; default %(default)s',
+        help='skip faces with fewer pixels in height or width; default %(default)s',
     )
-    parser.add_argument('--largest-only', action='store_true', help='only the largest face of each photo')
+    parser.add_argument('--largest-only', action='store_true', help='predict only the largest face of each photo')
     parser.add_argument(
         '--attributes', nargs='+', metavar='NAME', help='report only these, such as Smiling; default all'
     )
     parser.add_argument(
-        '--consistent', action='store_true', help='no labels that contradict each other, such as two hair colors'
+        '--consistent',
+        action='store_true',
+        help='choose the most probable labels that do not contradict each other, such as two hair colors',
     )
 
 

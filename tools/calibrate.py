@@ -23,7 +23,7 @@ def parse_args():
         '--criterion',
         choices=('accuracy', 'balanced_accuracy', 'f1'),
         default='accuracy',
-        help='what thresholds optimize; default %(default)s',
+        help='metric that the thresholds optimize; default %(default)s',
     )
     add_data_config(parser)
     add_data_root(parser)

@@ -14,13 +14,13 @@ def parse_args():
     add_checkpoint(parser)
     add_out(parser, 'the network in ONNX; a .json beside it describes it')
     parser.add_argument(
-        '--data-root', metavar='DIR', help='verify on the test split in this folder instead of drawn faces'
+        '--data-root', metavar='DIR', help='verify on the test split in this folder instead of synthetic faces'
     )
     parser.add_argument(
         '--images', type=between(1), default=32, metavar='N', help='images to verify on; default %(default)s'
     )
     parser.add_argument(
-        '--detector', action='store_true', help="write the face detector's ONNX files to the same folder, too"
+        '--detector', action='store_true', help="also write the face detector's ONNX files to the same folder"
     )
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Fits to a checkpoint how the photos of one person are predicted together, for tools/infer.py --person-by."""
+"""Fits how to combine the predictions for photos of one person, for tools/infer.py --person-by."""
 
 from imcnn_cli import (
     add_cfg_options,

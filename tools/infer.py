@@ -27,28 +27,34 @@ def parse_args():
         'work_dirs/imcnn_celeba clip.mp4 --out results --fps 2',
     )
     add_checkpoint(parser)
-    parser.add_argument('photos', nargs='*', metavar='PHOTO', help='files, or folders of photos; or videos')
+    parser.add_argument('photos', nargs='*', metavar='PHOTO', help='photos, folders of photos, or videos')
     parser.add_argument(
-        '--input', metavar='FILE', help='a file with one path per line, or of find -print0; - is standard input'
+        '--input',
+        metavar='FILE',
+        help='file with one path per line, or the output of find -print0; - is standard input',
     )
     add_inferencer_arguments(parser)
     add_out(parser, 'the tables', kind='folder')
     parser.add_argument(
-        '--overwrite', action='store_true', help='start again, in place of going on with the tables in DIR'
+        '--overwrite', action='store_true', help='start again instead of resuming from the tables in DIR'
     )
-    parser.add_argument('--draw', action='store_true', help='draw the photos or videos with their faces to DIR/drawn')
+    parser.add_argument(
+        '--draw', action='store_true', help='write the photos or videos with boxes and labels to DIR/drawn'
+    )
     parser.add_argument(
         '--person-by',
         metavar='folder|FILE',
         help="folder: each folder shows one person; or a CSV file with the columns 'file' and 'person'",
     )
-    parser.add_argument('--album', metavar='FILE', help='of tools/fit_album.py, for --person-by and for videos')
+    parser.add_argument(
+        '--album', metavar='FILE', help='file of tools/fit_album.py; required with --person-by, optional for videos'
+    )
     parser.add_argument(
         '--fps',
         type=between(0.001, kind=float),
         default=5.0,
         metavar='X',
-        help='frames of a video a second; default %(default)s',
+        help='frames of a video to process per second; default %(default)s',
     )
     parser.add_argument(
         '--batch-size', type=between(1), default=32, metavar='N', help='faces per forward pass; default %(default)s'
@@ -128,14 +134,14 @@ def predict_photos(args):
     if counts['shrunk']:
         print(
             f'{counts["shrunk"]} photos were shrunk for detection: smallest_face in '
-            'predictions.json is the side of the smallest faces that are found; a higher --detect-pixels finds '
+            'predictions.json is the side of the smallest faces that are detected; a higher --detect-pixels detects '
             'smaller ones.'
         )
     if counts['undrawn']:
         print(f'{counts["undrawn"]} photos could not be read again to be drawn.')
     if left_out:
         kinds = ', '.join(f'{number} {kind}' for kind, number in left_out.most_common())
-        print(f'Left out of the folders: {left_out.total()} files ({kinds}).')
+        print(f'Skipped in the folders: {left_out.total()} files ({kinds}).')
     return counts['failed']
 
 

@@ -1,6 +1,6 @@
-"""Kills training runs at random moments, resumes them and checks that their checkpoints equal those of a whole run.
+"""Kills training runs at random moments, resumes them and compares their checkpoints with those of an unbroken run.
 
-A tiny network is trained on drawn faces. The exit status is 1 if a checkpoint is missing or differs in a single bit.
+A tiny network is trained on synthetic faces. The exit status is 1 if a checkpoint is missing or not bitwise equal.
 """
 
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Strips a checkpoint to what predictions need, for others to use, and lists what was dropped."""
+"""Strips a checkpoint to what inference needs, for publishing, and lists what was dropped."""
 
 from imcnn_cli import add_checkpoint, add_out, make_parser, run_tool
 

@@ -1,4 +1,4 @@
-"""Trains variants with several seeds, keeps a row of figures for each run, and prints one table."""
+"""Trains variants with several seeds, stores the results of each run, and prints one table."""
 
 import sys
 from pathlib import Path
@@ -39,7 +39,11 @@ def parse_args():
         help='cross-validation: folds to train and test each variant with, such as 0 1 2 3 4',
     )
     parser.add_argument(
-        '--lambdas', nargs='+', default=[], metavar='X', help='variants of --config; 0: no identity branch'
+        '--lambdas',
+        nargs='+',
+        default=[],
+        metavar='X',
+        help='weights of the identity loss, each a variant of --config; 0 trains without the identity branch',
     )
     parser.add_argument(
         '--config', default='configs/imcnn_celeba_mini.py', help='config of --lambdas; default %(default)s'
@@ -54,9 +58,11 @@ def parse_args():
         type=between(1, 1024),
         default=1,
         metavar='N',
-        help='number of runs at once, which share the cores; default 1',
+        help='number of parallel runs, which share the cores; default 1',
     )
-    parser.add_argument('--baseline', metavar='NAME', help='what the others are compared with; default the first')
+    parser.add_argument(
+        '--baseline', metavar='NAME', help='variant that the others are compared with; default the first'
+    )
     parser.add_argument('--table-only', action='store_true', help='train nothing; without variants, show all rows')
     parser.add_argument('--markdown', type=writable, metavar='FILE', help='file for the table as Markdown')
     parser.add_argument(

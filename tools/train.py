@@ -18,15 +18,17 @@ def parse_args():
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='resume this checkpoint; without a value, the latest one in the work directory',
+        help='resume from this checkpoint; without a value, from the latest one in the work directory',
     )
     parser.add_argument('--no-validate', action='store_true', help='neither validate nor test')
     parser.add_argument(
-        '--auto-scale-lr', action='store_true', help="scale the learning rate by global batch / the config's batch"
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by the ratio of the global batch size to the config's",
     )
     args = parser.parse_args()
     if args.resume == '':
-        parser.error('--resume is empty: name a checkpoint, or leave out the value for the latest one')
+        parser.error('--resume is empty: name a checkpoint, or omit the value for the latest one')
     return args
 
 

@@ -26,7 +26,9 @@ def parse_args():
         '--faces', required=True, metavar='DIR', help='pack of the aligned faces, see tools/data/pack.py'
     )
     parser.add_argument(
-        '--imcnn', metavar='CHECKPOINT', help='of imcnn_celeba_mini_fast.py: LNets start from it; default from scratch'
+        '--imcnn',
+        metavar='CHECKPOINT',
+        help='checkpoint of imcnn_celeba_mini_fast.py from which the LNets start; default from scratch',
     )
     parser.add_argument(
         '--work-dir',

@@ -96,7 +96,7 @@ def load_file(path: Union[str, os.PathLike], map_location: Any = None, mmap: Opt
         raise DataError(
             f'{path} is not a torch checkpoint, or damaged ({reason}): give the file of a checkpoint'
         ) from error
-    raise DataError(f'{path} is damaged in its part {damaged}: give another checkpoint')
+    raise DataError(f'{path} is damaged in {damaged}: give another checkpoint')
 
 
 def check_checkpoint(checkpoint: Any, source: str) -> dict:

@@ -88,7 +88,7 @@ class FaceDataset(BaseDataset):
         if isinstance(kwargs.get('classes'), str):
             kwargs['classes'] = [line for line in read_text(os.path.expanduser(kwargs['classes'])).split('\n') if line]
         if kwargs.get('classes') is not None and not kwargs['classes']:
-            raise ConfigError('classes is empty: name the labels, or leave it out')
+            raise ConfigError('classes is empty: name the labels, or remove the option')
         self.has_own_classes = bool(kwargs.get('classes') or (kwargs.get('metainfo') or {}).get('classes'))
         # The records are arrays, which workers share without serialization.
         kwargs['serialize_data'] = False

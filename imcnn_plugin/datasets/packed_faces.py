@@ -166,7 +166,7 @@ class PackedDataset(FaceDataset):
             if self.pipeline.transforms and not any(isinstance(step, CenterCrop) for step in self.pipeline.transforms):
                 raise ConfigError(
                     f'{pack.path / HEADER}: the middle of {pack.header["cut"]} pixels was packed, which the pipeline '
-                    'does not cut out: correct the pipeline, or leave it out'
+                    'does not cut out: correct or remove the pipeline'
                 )
         for step in self.pipeline.transforms:
             if isinstance(step, PackInputs):

@@ -28,7 +28,7 @@ class _ConsoleFilter(logging.Filter):
 
 
 def _quiet_console(logger: MMLogger) -> None:
-    """Leaves out of what a logger writes to the console what belongs in its log file."""
+    """Keeps messages that belong in the log file from the console."""
     for handler in logger.handlers:
         if not isinstance(handler, logging.FileHandler) and not any(
             isinstance(item, _ConsoleFilter) for item in handler.filters

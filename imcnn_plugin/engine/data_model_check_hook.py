@@ -147,7 +147,7 @@ def _check_evaluation(loader: DataLoader, evaluator: Evaluator, name: str) -> No
                     f"{name}.dataset and collate_fn=dict(type='default_collate'), or use PerAttributeAccuracy"
                 )
     if loader.drop_last and len(loader.sampler) % loader.batch_sampler.batch_size:
-        raise ConfigError(f'{name}.drop_last=True leaves out the last images of the evaluation: set it to False')
+        raise ConfigError(f'{name}.drop_last=True skips the last images of the evaluation: set it to False')
 
 
 def _check_same_start(runner: Runner, split: dict) -> None:

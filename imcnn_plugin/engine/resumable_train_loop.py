@@ -134,7 +134,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """Steps of the current epoch before the checkpoint.
 
         Raises:
-            ConfigError: There are some, and the sampler cannot leave out their images.
+            ConfigError: There are some, and the sampler cannot skip their images.
         """
         hub, steps = self.runner.message_hub, len(self.dataloader)
         # mmengine's own loop leaves the numbers of all epochs and iterations alone.

@@ -58,7 +58,7 @@ class _Runner(Runner):
         self.started.add(self._timestamp)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
-        """The logger of the run, whose console leaves out what belongs in the log file."""
+        """The logger of the run; messages that belong in the log file are not shown on the console."""
         logger = super().build_logger(*args, **kwargs)
         _quiet_console(logger)
         return logger

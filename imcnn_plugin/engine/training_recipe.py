@@ -49,7 +49,7 @@ def _keep_unknown(model: torch.nn.Module, augment: Optional[Callable], where: st
         return None
     if getattr(getattr(model, 'head', None), 'id_head', None) is not None:
         raise ConfigError(
-            f'{where}: mixed images have no identity: leave out batch augmentations, or set model.head.id_head=None'
+            f'{where}: mixed images have no identity: remove the batch augmentations, or set model.head.id_head=None'
         )
     return partial(mix_known, augment)
 

@@ -91,7 +91,7 @@ def read_face_pairs(path: Union[str, Path]) -> FacePairs:
     head = lines[0] if lines else []
     if not head or len(head) > 2 or not all(value.isdecimal() and int(value) for value in head):
         raise DataError(f'{path}, line 1: expected the number of folds and of pairs, found {" ".join(head)!r}')
-    # The file of the training view has one fold, whose number is left out.
+    # The file of the training view has one fold, whose number is omitted.
     folds, pairs = map(int, ['1', *head][-2:])
     if len(lines) - 1 != 2 * folds * pairs:
         raise DataError(

@@ -92,7 +92,7 @@ def _read_argument(argument: str) -> List[dict]:
             file = str(Path(file, REPORT_FILE))
         rows = _read_rows(file)
         if rows and name:
-            raise DataError(f'{argument}: the rows of {file} have names: leave {name}= out')
+            raise DataError(f'{argument}: the rows of {file} have names: omit {name}=')
         found += [_row_of_report(name or _run_name(file), file)] if rows is None else rows
     return found
 

@@ -20,7 +20,7 @@ PHOTO_SIZE = (320, 240)
 MAX_FACES = 6
 # Of a face's drawing: heads are about 32 to 75 pixels wide.
 SCALES = (0.35, 0.8)
-# A face that finds no place in so many trials is left out.
+# A face that finds no place in this many trials is skipped.
 TRIALS = 5
 # Of the photos without any face.
 EMPTY = 0.05

@@ -53,7 +53,7 @@ def save_figure(figure, path: Union[str, Path], dpi: int = 150) -> None:
         except ValueError as error:
             # matplotlib interprets text between two dollar signs as a formula.
             raise DataError(
-                f'{path}: a name in the figure is a wrong formula: leave out its $ ({one_line(error)})'
+                f'{path}: a name in the figure is not a valid formula: remove its $ ({one_line(error)})'
             ) from error
 
 

@@ -32,7 +32,7 @@ def folder(faces, tmp_path):
 def test_largest_face_has_the_labels(folder):
     options = ['--ann-file', 'labels.csv', '--data-prefix', 'photos', '--split-column', 'split']
     output = run('tools/data/label_photos.py', folder, *options)
-    assert '4 photos, 4 faces, 1 photos without a face and 1 unreadable ones left out' in output
+    assert '4 photos, 4 faces, 1 photos without a face and 1 unreadable ones skipped' in output
     train, val = (json.loads((folder / f'{split}.json').read_text()) for split in ('train', 'val'))
     assert [image['file_name'] for image in train['images'] + val['images']] == [
         'photos/two.png',

@@ -96,9 +96,9 @@ def test_the_tool_prints_a_table_and_draws_curves(best, people, tmp_path):
     assert ' '.join(table[1]) == ' '.join(['small', *cells])
     # Networks need not have the same features.
     assert verification_table([*stored['results'], dict(stored['results'][0], network='b')])[2][3:] == ['-'] * 4
-    assert '40 pairs in 2 folds' in printed and 'Left out' not in printed
+    assert '40 pairs in 2 folds' in printed and 'Skipped' not in printed
     assert (tmp_path / 'roc.png').stat().st_size > 10000
     shutil.copytree(people, tmp_path / 'fewer')
     shutil.rmtree(tmp_path / 'fewer' / 'P1')
     printed = run(*command[:-1], tmp_path / 'fewer', '--cut', '178', '218')
-    assert f'Left out: 3 pairs of which an image is not in {tmp_path}/fewer.' in printed
+    assert f'Skipped: 3 pairs with an image that is not in {tmp_path}/fewer.' in printed

@@ -79,8 +79,8 @@ def cfg(faces, best, tmp_path):
             '56 training images in 1 processes give no batch of 64: reduce',
         ),
         ('train', dict(sampler=dict(type='InfiniteSampler')), 'an epoch of .* InfiniteSampler never ends'),
-        ('val', dict(batch_size=3, drop_last=True), 'val_dataloader.drop_last=True leaves out the last images'),
-        ('test', dict(batch_size=3, drop_last=True), 'test_dataloader.drop_last=True leaves out the last images'),
+        ('val', dict(batch_size=3, drop_last=True), 'val_dataloader.drop_last=True skips the last images'),
+        ('test', dict(batch_size=3, drop_last=True), 'test_dataloader.drop_last=True skips the last images'),
     ],
 )
 def test_loops_that_would_do_nothing_or_never_end(cfg, loader, options, message):

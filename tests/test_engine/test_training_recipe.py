@@ -131,5 +131,5 @@ def test_a_loss_of_one_label_is_refused(cfg):
 def test_mixed_images_have_no_identity(cfg, faces, best, tmp_path):
     cfg.model.head.id_head = load_config(best, data_root=str(faces), work_dir=str(tmp_path)).model.head.id_head
     cfg.model.train_cfg = copy.deepcopy(MIXUP)
-    with pytest.raises(ConfigError, match='model.train_cfg: mixed images have no identity: leave out'):
+    with pytest.raises(ConfigError, match='model.train_cfg: mixed images have no identity: remove the batch'):
         train(cfg)

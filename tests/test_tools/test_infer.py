@@ -217,7 +217,7 @@ def test_results_among_the_photos_are_not_photos(run, photos):
     assert status == 2 and 'has results of other photos than those given, such as' in said and 'bo/1.jpg' in said
     said = run(photos, '--out', photos / 'out', '--draw', '--overwrite')[1]
     assert '5 photos, 3 faces' in said
-    assert 'Left out of the folders: 9 files (5 drawn before, 2 .csv, 1 .md, 1 .json).' in said
+    assert 'Skipped in the folders: 9 files (5 drawn before, 2 .csv, 1 .md, 1 .json).' in said
     drawn = sorted(path.name for path in (photos / 'out' / 'drawn').iterdir())
     assert drawn == ['000001_empty.jpg', '000003_1.jpg', '000004_2.jpg', '000005_ö, "2".jpg']
 

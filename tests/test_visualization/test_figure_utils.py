@@ -29,7 +29,7 @@ def test_writes_the_file_or_says_why_not(tmp_path):
 def test_a_name_that_matplotlib_takes_for_a_wrong_formula(tmp_path):
     figure = plot()
     figure.suptitle('a $x_$')
-    with pytest.raises(DataError, match=r'a.png: a name in the figure is a wrong formula: leave out its \$') as error:
+    with pytest.raises(DataError, match=r'a.png: a name in the figure is not a valid formula: remove its \$') as error:
         save_figure(figure, tmp_path / 'a.png')
     assert '\n' not in str(error.value) and not list(tmp_path.iterdir())
 

@@ -1,4 +1,4 @@
-"""Prints both halves of the paper's Table 3, with measured accuracies beside them, and what is wrong in it."""
+"""Prints both halves of the paper's Table 3 beside measured accuracies, and lists the errors in the table."""
 
 from pathlib import Path
 

@@ -15,9 +15,9 @@ def parse_args():
         '--checkpoint', metavar='FILE', help='checkpoint to report; default the best, else the latest of WORK_DIR'
     )
     parser.add_argument(
-        '--pictures', action='store_true', help='show the images of the worst errors: do not publish them'
+        '--pictures', action='store_true', help='include the images of the worst errors; do not publish them'
     )
-    parser.add_argument('--compare', metavar='WORK_DIR', help='a second run, whose accuracies stand beside')
+    parser.add_argument('--compare', metavar='WORK_DIR', help='work directory of a second run to compare with')
     add_out(parser, 'the page; default report.html in WORK_DIR', required=False)
     return parser.parse_args()
 

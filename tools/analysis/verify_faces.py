@@ -1,4 +1,4 @@
-"""Tests on LFW's pairs whether the features of networks tell people apart: how much the identity loss has taught."""
+"""Face verification on LFW's pairs with the features of networks: how much they know about identities."""
 
 import json
 
@@ -67,7 +67,7 @@ def main(args):
         'others; +- is the standard error over folds; AUC is the area under the ROC curve. Chance is 50 % and 0.5.'
     )
     if left_out := len(listed.names) - len(there.names):
-        print(f'Left out: {left_out} pairs of which an image is not in {args.images}.')
+        print(f'Skipped: {left_out} pairs with an image that is not in {args.images}.')
     if args.json:
         about = dict(pairs=len(pairs.names), folds=int(pairs.fold.max()) + 1, results=rows)
         write_text(args.json, json.dumps(about, indent=1) + '\n')

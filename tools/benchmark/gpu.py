@@ -1,7 +1,7 @@
 """Checks on a GPU that this package computes what it computes on a CPU, and measures how fast, within a time limit.
 
 Each part prints what it finds as soon as it knows, and writes it to --out. A part that fails is named, and the next
-one goes on; a part that would not end in time is left out. Everything is done on drawn faces. The exit status is 1 if
+one goes on; a part that would not end in time is skipped. Everything runs on synthetic faces. The exit status is 1 if
 a check failed. Without a GPU it only shows that the parts run: --tiny makes them small.
 """
 

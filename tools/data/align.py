@@ -1,7 +1,7 @@
-"""Finds the face in each photo of a folder and aligns it like CelebA's faces, under the same names in another folder.
+"""Detects a face in each photo of a folder and writes it, aligned like CelebA's, to the same path in another folder.
 
-Lists of labels beside the photos are copied, so that the other folder is a dataset, too. Of a photo in which no face
-is found the middle is cut out; FOLDER/not_aligned.txt lists these. After an interruption the same command resumes.
+Label lists beside the photos are copied, so that the new folder is a dataset, too. If no face is detected, the middle
+of the photo is cropped; not_aligned.txt lists these photos. After an interruption, the same command resumes.
 
 The exit status is 1 if a photo could not be read.
 """
@@ -22,7 +22,7 @@ def parse_args():
         nargs=2,
         type=between(1, 65535),
         metavar=('WIDTH', 'HEIGHT'),
-        help="of the pictures; default 178 218, CelebA's; for LFWA 170 208, the middle that its configs cut out",
+        help="width and height of the images; default 178 218, CelebA's; for LFWA 170 208, which its configs crop",
     )
     add_jobs(parser)
     return parser.parse_args()

@@ -1,6 +1,6 @@
-"""Checks the lists, labels and images of a folder in CelebA's layout, and lists all issues at once.
+"""Checks the lists, labels and images of a dataset in CelebA's layout, and reports all issues at once.
 
-Exits with 1 if there are errors, with which training would stop or be wrong, and with 0 if there are only warnings.
+The exit status is 1 if there are errors, which would stop or corrupt training, and 0 if there are only warnings.
 """
 
 import sys

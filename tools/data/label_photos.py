@@ -1,7 +1,7 @@
-"""Finds the faces in labelled photos and writes their boxes and attributes in COCO's format, to train a detector on.
+"""Detects the faces in labelled photos and writes their boxes and attributes in COCO format, to train a detector.
 
-DATA_ROOT gets train.json and val.json. The labels of a photo become those of its largest face; those of the other
-faces are unknown.
+train.json and val.json are written to DATA_ROOT. A photo's labels are assigned to its largest face; the labels of the
+other faces are unknown.
 """
 
 from collections import Counter
@@ -24,11 +24,11 @@ def parse_args():
         help='CSV file or list of labels in DATA_ROOT, as in docs/own_data.md',
     )
     parser.add_argument('--data-prefix', default='', help='folder of the images in DATA_ROOT; default itself')
-    parser.add_argument('--image-column', default='image', help='the column of images; default %(default)s')
+    parser.add_argument('--image-column', default='image', help='column of the image paths; default %(default)s')
     splits = parser.add_mutually_exclusive_group()
-    splits.add_argument('--split-column', help='the column of splits')
+    splits.add_argument('--split-column', help='column of the splits')
     splits.add_argument(
-        '--split-file', metavar='FILE', help="a file of images and splits, such as CelebA's list_eval_partition.txt"
+        '--split-file', metavar='FILE', help="file of images and splits, such as CelebA's list_eval_partition.txt"
     )
     parser.add_argument('--splits', nargs='+', default=['train', 'val'], help='splits to label; default train val')
     return parser.parse_args()
@@ -56,7 +56,7 @@ def main(args):
         write_coco(path, track(photos, split, len(dataset)), dataset.metainfo['classes'])
     print(
         f'{counts["photos"]} photos, {counts["faces"]} faces, {counts["without"]} photos without a face and '
-        f'{counts["failed"]} unreadable ones left out; written to {args.root}'
+        f'{counts["failed"]} unreadable ones skipped; written to {args.root}'
     )
 
 

@@ -1,4 +1,4 @@
-"""Draws a dataset of synthetic faces in CelebA's layout, with all 40 attributes and identities."""
+"""Generates a dataset of synthetic faces in CelebA's layout, with all 40 attributes and identities."""
 
 from imcnn_cli import add_jobs, add_out, add_seed, between, make_parser, run_tool
 

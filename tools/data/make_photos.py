@@ -1,4 +1,4 @@
-"""Draws photos with several synthetic faces, their boxes and 40 attributes in COCO's format, to try a detector on."""
+"""Generates photos with several synthetic faces, their boxes and 40 attributes in COCO format, to try a detector."""
 
 from imcnn_cli import add_jobs, add_out, add_seed, between, make_parser, run_tool
 
