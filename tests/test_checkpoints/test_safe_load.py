@@ -56,7 +56,8 @@ class Call:
         range(3),
         Fraction(1, 2),
     ],
-    ids=repr,
+    # Without addresses: the processes that share the suite must find the same names.
+    ids=lambda payload: str(getattr(payload, 'call', type(payload).__name__)).split(' at 0x')[0],
 )
 def test_nothing_else_is_let_through(tmp_path, payload):
     torch.save(dict(payload=payload), tmp_path / 'a.pth')
