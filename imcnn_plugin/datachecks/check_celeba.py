@@ -1,4 +1,4 @@
-"""Checks a whole dataset in CelebA's layout and collects all issues; ``tools/data/check.py`` prints them."""
+"""Checks a dataset in CelebA's layout and collects all issues; ``tools/data/check.py`` prints them."""
 
 import os
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ UNUSED = IssueKind('files in the image folder that are in no list', 'they are no
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What was checked, and all issues that were found."""
+    """The size of the checked dataset, and all issues that were found."""
 
     root: str
     images: int  # usable lines of the attribute list
     identities: int
-    splits: Dict[str, int]  # number of images by name
+    splits: Dict[str, int]  # number of images by split
     issues: List[Issue]
     not_checked: List[str]  # which of labels, identities, splits and images were not checked
 
@@ -49,11 +49,11 @@ def check_celeba(
     Args:
         root: The data root of :class:`~imcnn_plugin.datasets.CelebAIdentity`.
         data_prefix: The image folder in it.
-        lists_only: Do not check images.
+        lists_only: Skip the images.
         workers: Number of processes that read images; by default all cores, or 1 for a small dataset.
 
     Raises:
-        DataError: There is no such folder.
+        DataError: The folder ``root`` does not exist.
     """
     if not os.path.isdir(root):
         raise DataError(f'{root} is not a folder: give the folder that holds CelebA')
@@ -66,7 +66,7 @@ def check_celeba(
     if attributes is None:
         return CheckResult(str(root), 0, 0, {}, issues, ['labels', 'identities', 'splits', 'images'])
 
-    # For each image, its row in the lists of identities and splits, and its value there; -1 for none.
+    # Row and value of each image in the lists of identities and splits; -1 if it is missing there.
     rows, values = np.full((2, 2, len(attributes.names)), -1)
     for i, numbers in enumerate((identities, partition)):
         if numbers is not None:

@@ -1,4 +1,4 @@
-"""Reads all images of a dataset once, in several processes, and finds the issues with them."""
+"""Reads all images of a dataset once, in several processes, and finds their issues."""
 
 import hashlib
 import os
@@ -35,7 +35,7 @@ SAME = IssueKind(
 
 
 class _ImageFacts(NamedTuple):
-    """What reading an image shows: an issue, or its size and digest."""
+    """The result of reading an image: an issue, or its size and digest."""
 
     issue: Optional[Tuple[IssueKind, str]] = None
     size: Optional[Tuple[int, int]] = None  # width and height
@@ -43,7 +43,7 @@ class _ImageFacts(NamedTuple):
 
 
 def _read_facts(path: str) -> _ImageFacts:
-    """Decodes an image as training does."""
+    """Decodes an image as in training."""
     try:
         with open(path, 'rb') as file:
             content = file.read()
@@ -101,7 +101,7 @@ def _find_unusual_sizes(sizes: List[Optional[Tuple[int, int]]], folder: str, pat
 def _find_identical_images(
     digests: List[Optional[bytes]], paths: List[str], names: np.ndarray, identity: np.ndarray, split: np.ndarray
 ) -> List[Issue]:
-    """Finds images whose file has the same bytes as that of an earlier image."""
+    """Finds images whose files are byte-identical to that of an earlier image."""
     first: Dict[bytes, int] = {}
     issues = []
     for row, digest in enumerate(digests):

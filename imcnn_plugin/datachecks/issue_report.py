@@ -11,7 +11,7 @@ from .check_celeba import CheckResult
 def text_report(result: CheckResult, limit: int) -> str:
     """Lists each kind of issue with its advice and up to ``limit`` issues (0: all), errors first.
 
-    Paths are relative to the folder that was checked. Advice that consecutive kinds share is given once.
+    Paths are relative to the folder that was checked. Consecutive kinds with the same advice show it once.
     """
     lines = [f'{result.root}: {_count(result.images, "labelled image")}']
     if result.splits:
@@ -38,7 +38,7 @@ def text_report(result: CheckResult, limit: int) -> str:
 
 
 def json_report(result: CheckResult) -> str:
-    """Lists all issues. Unlike in the text, paths include the folder that was checked."""
+    """Lists all issues. Unlike in the text report, paths include the folder that was checked."""
     kinds = [
         dict(kind=kind.name, severity=_severity(kind), count=len(issues), advice=kind.advice)
         for kind, issues in _group_by_kind(result.issues).items()
@@ -62,7 +62,7 @@ def json_report(result: CheckResult) -> str:
 
 
 def _group_by_kind(issues: List[Issue]) -> Dict[IssueKind, List[Issue]]:
-    """Issues of each kind, errors first."""
+    """Groups issues by kind, errors first."""
     kinds: Dict[IssueKind, List[Issue]] = {}
     for issue in sorted(issues, key=lambda issue: not issue.kind.is_error):
         kinds.setdefault(issue.kind, []).append(issue)

@@ -1,4 +1,4 @@
-"""Checks labels, identities and splits of readable lists. All issues are warnings, as annotators make mistakes."""
+"""Checks labels, identities and splits of readable lists. All issues are warnings, since annotators make mistakes."""
 
 from typing import List
 
@@ -9,8 +9,8 @@ from ..datasets.issues import Issue, IssueKind, quote
 from ..label_conflicts import find_combinations
 
 SPLITS = ('train', 'val', 'test')
-# The one attribute of CelebA on whose labels the images of an identity almost always agree: 0.98 beyond chance.
-# The next is Young with 0.85, and people age.
+# The only attribute of CelebA whose labels almost always agree within an identity: 0.98 beyond chance. The next is
+# Young with 0.85, which changes with age.
 CONSISTENT_ATTRIBUTE = 'Male'
 
 UNLABELLED = IssueKind(
@@ -37,7 +37,7 @@ INCONSISTENT = IssueKind(
 
 
 def _find_unlabelled_images(attributes: AttributeList, numbers: NumberList) -> List[Issue]:
-    """Finds lines for images that are not in the attribute list."""
+    """Finds lines of images that are not in the attribute list."""
     rows = np.flatnonzero(~np.isin(numbers.names, attributes.names))
     return [
         Issue(UNLABELLED, numbers.path, line, f'{quote(name)} is not in {attributes.path}')
@@ -46,7 +46,7 @@ def _find_unlabelled_images(attributes: AttributeList, numbers: NumberList) -> L
 
 
 def _find_constant_attributes(attributes: AttributeList) -> List[Issue]:
-    """Finds attributes that all images have, or none."""
+    """Finds attributes that all images or no images have."""
     issues = []
     for name, column in zip(attributes.classes, attributes.labels.T):
         values = np.unique(column[column >= 0])
@@ -57,7 +57,7 @@ def _find_constant_attributes(attributes: AttributeList) -> List[Issue]:
 
 
 def _find_label_conflicts(attributes: AttributeList) -> List[Issue]:
-    """Finds images with labels that exclude each other."""
+    """Finds images with mutually exclusive labels."""
     issues = []
     labels = attributes.labels
     for combination, _, masks in find_combinations(labels == 1, labels, attributes.classes):
@@ -102,7 +102,7 @@ def _find_shared_identities(
 ) -> List[Issue]:
     """Finds identities (``(N, )``, -1 for unknown) in more than one split.
 
-    ``rows`` are the images' rows in the list of splits ``(N, )``, -1 for none.
+    ``rows`` ``(N, )`` are the rows of the images in the list of splits, -1 if they are missing there.
     """
     issues = []
     for images in _group_by_identity(np.where(rows >= 0, identity, -1)):

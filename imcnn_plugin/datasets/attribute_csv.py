@@ -17,28 +17,31 @@ from .protocols import Splits
 class AttributeCSV(CelebAIdentity):
     """Images with custom labels, from a CSV file with a header and a line for each image.
 
-    A label is 1 or true, 0 or false; -1, nothing or nan is unknown, but -1 means no in a column of 1 and -1 without 0.
-    Other columns hold the image's path and optionally its identity (any text; -1, nothing or nan is unknown) and its
-    split (train, val or test, or 0, 1 or 2). A list with spaces instead of commas is read as well, as CelebA's own.
+    Labels are 1 or true for yes and 0 or false for no; -1, an empty field or nan is unknown. In a column that has only
+    1 and -1, -1 means no. Other columns hold the image's path and, optionally, its identity (any text; -1, an empty
+    field or nan is unknown) and its split (train, val or test, or 0, 1 or 2). Lists separated by spaces, like CelebA's
+    own, can be read too.
 
     Args:
         ann_file: The CSV file, in ``data_root`` unless absolute.
         data_root: The dataset's folder.
         data_prefix: The image folder in ``data_root``; the paths in the file are relative to it.
-        classes: The label columns in the desired order; by default all columns without another use, in the file's
+        classes: The label columns in the desired order. Defaults to all columns without another use, in the file's
             order.
         image_column: The column of image paths.
         identity_column: The column of identities.
-        identity_from_folder: An image's folder is its identity.
+        identity_from_folder: Use the folder of each image as its identity.
         split_column: The column of splits.
-        split_file: A file of images and splits instead, such as CelebA's ``list_eval_partition.txt``, in ``data_root``
-            unless absolute. Without either, ``split`` of the protocol 'official' is the whole file.
-        negative: The number for no in all columns, 0 or -1, where the other one is unknown; by default each column
-            shows it.
+        split_file: A file of images and splits instead of a column, such as CelebA's ``list_eval_partition.txt``, in
+            ``data_root`` unless absolute. Without ``split_column`` and ``split_file``, every ``split`` of the protocol
+            'official' is the whole file.
+        negative: The number that means no in all columns, 0 or -1; the other one is unknown. By default it is
+            inferred for each column.
         **kwargs: ``split``, ``protocol`` and others of :class:`CelebAIdentity`.
 
     Records and ``metainfo`` are those of :class:`CelebAIdentity`, with the file's ``classes``. ``identity`` is the
-    file's if all identities are integers, otherwise they are numbered from 0 as they appear.
+    number in the file if all identities are integers; otherwise identities are numbered from 0 in order of
+    appearance.
 
     Raises:
         DataError: The file cannot be read, an image is missing, or splits share an identity.
@@ -79,7 +82,7 @@ class AttributeCSV(CelebAIdentity):
         super().__init__(data_root, data_prefix=data_prefix, ann_file=ann_file, classes=classes, **kwargs)
 
     def load_data_list(self) -> FaceRecords:
-        """Reads the file and looks for the split's images."""
+        """Reads the file and finds the split's images."""
         path = Path(self.ann_file)
         annotations, classes, lines = _read_table(path, self._metainfo.get('classes'), *self.table_options)
         self._metainfo.update(classes=classes)
@@ -96,7 +99,7 @@ class AttributeCSV(CelebAIdentity):
         return super()._make_splits(annotations, source)
 
     def _identity_name(self, annotations: Annotations) -> str:
-        # The numbers mean nothing in another file; other labels of the same images do not matter.
+        # Identity numbers are only comparable within one list. The checksum excludes labels, which may differ.
         checksum = _checksum([*annotations.names.tolist(), annotations.identity.tobytes()])
         return f'identities of {Path(self.ann_file).name} ({checksum[:12]})'
 

@@ -18,13 +18,13 @@ from .protocols import Splits, _check_disjoint, _kfold_splits, _official_splits,
 class CelebAIdentity(FaceDataset):
     """CelebA with its 40 attributes and its identities, from the dataset's own files.
 
-    ``data_root`` holds ``list_attr_celeba.txt``, ``identity_CelebA.txt``, ``list_eval_partition.txt`` and the image
-    folder, side by side or in the download's ``Anno``, ``Eval`` and ``Img``. Images may be .jpg or .png, and the lists
-    .csv as on Kaggle. Without ``identity_CelebA.txt`` all identities are unknown.
+    ``data_root`` contains ``list_attr_celeba.txt``, ``identity_CelebA.txt``, ``list_eval_partition.txt`` and the image
+    folder, side by side or in the folders ``Anno``, ``Eval`` and ``Img`` of the download. Images may be .jpg or .png,
+    and lists may be .csv files as on Kaggle. Without ``identity_CelebA.txt`` all identities are unknown.
 
     Args:
         data_root: CelebA's folder.
-        split: 'train', 'val', 'test' or 'trainval' of ``protocol='official'``, else 'train' or 'test'.
+        split: 'train', 'val', 'test' or 'trainval' of ``protocol='official'``, otherwise 'train' or 'test'.
         protocol: 'official', 'paper' or 'kfold', see :mod:`imcnn_plugin.datasets.protocols`.
         fold: The test fold of 'kfold', from 0.
         num_folds: Number of folds of 'kfold'.
@@ -56,7 +56,7 @@ class CelebAIdentity(FaceDataset):
         data_prefix: str = DATA_PREFIX,
         **kwargs,
     ):
-        # An environment variable in a config is a string.
+        # A config may read it from an environment variable, which is a string.
         self.fold = int(fold)
         self.num_folds = num_folds
         self.num_train_identities = num_train_identities
@@ -68,7 +68,7 @@ class CelebAIdentity(FaceDataset):
         annotations = read_annotations(self.data_root)
         partition = str(_find_list(self.data_root, PARTITION_LIST))
         rows, gt_identity = self._select(annotations, partition, _lists_checksum(self.data_root))
-        # An absolute data_prefix stays as it is: if data_root is a link, a relative path with .. leads elsewhere.
+        # Keep an absolute data_prefix: if data_root is a symlink, a relative path with .. would resolve elsewhere.
         inside = Path(self.img_prefix).is_relative_to(self.data_root)
         prefix = os.path.relpath(self.img_prefix, self.data_root) if inside else os.path.abspath(self.img_prefix)
         folder, names, missing = find_images(self.data_root, prefix, annotations.names[rows])

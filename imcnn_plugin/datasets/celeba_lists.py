@@ -1,6 +1,6 @@
 """Reads CelebA's three lists.
 
-Readers of single lists raise the first error, or ``report`` all issues and return what is usable.
+Readers of single lists raise the first error or, with ``report``, pass on all issues and return the usable lines.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from .list_file import ATTRIBUTE_LIST, CSV, FOLDERS, IDENTITY_LIST, PARTITION_LI
 
 # One digit more than the largest number in a list.
 LONGEST_NUMBER = 11
-# 2 stands for 0, which is no label of CelebA, while a list is read.
+# CelebA has no label 0; while a list is read, 2 marks it.
 LABELS = {b'1': 1, b'-1': 0, b'0': 2}
 
 COUNT = IssueKind(
@@ -42,7 +42,7 @@ class Annotations:
 
     names: np.ndarray  # (N, ) bytes, file names
     labels: np.ndarray  # (N, 40) int8, 0 or 1
-    identity: np.ndarray  # (N, ) int32, the file's own numbers, -1 unknown
+    identity: np.ndarray  # (N, ) int32, the numbers in the file, -1 unknown
     partition: np.ndarray  # (N, ) int8: 0 train, 1 val, 2 test
 
 
@@ -51,9 +51,9 @@ class AttributeList:
     """The usable lines of the attribute list."""
 
     path: str
-    classes: Optional[Tuple[str, ...]]  # the 40 names of its columns; None if line 2 has anything else
+    classes: Optional[Tuple[str, ...]]  # the names of the 40 columns; None if line 2 is something else
     names: np.ndarray  # (N, ) bytes, unique
-    labels: np.ndarray  # (N, 40) int8, 0 or 1; -1 for what is neither 1 nor -1 in the file
+    labels: np.ndarray  # (N, 40) int8, 0 or 1; -1 if the file has neither 1 nor -1
     lines: np.ndarray  # (N, ), from 1
 
 
@@ -68,10 +68,10 @@ class NumberList:
 
 
 def read_annotations(root: Union[str, Path]) -> Annotations:
-    """Reads CelebA's lists as downloaded; without that of the identities, they are unknown, which the log says.
+    """Reads CelebA's lists as downloaded. Without the identity list, logs that all identities are unknown.
 
     Raises:
-        DataError: Names the file and line that cannot be read, or the image that a list lacks.
+        DataError: Names the file and line that cannot be read, or an image that is missing from a list.
     """
     lists = [path for name in FOLDERS if (path := _find_list(root, name))]
     return _read_annotations(root, tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in lists))
@@ -79,7 +79,7 @@ def read_annotations(root: Union[str, Path]) -> Annotations:
 
 @lru_cache(maxsize=1)
 def _read_annotations(root: Union[str, Path], lists: tuple) -> Annotations:
-    """The splits of a config share what was read, unless a file has changed in between."""
+    """Cached, so that the splits of a config read the lists once unless a file changes."""
     attributes, identities, partition = read_attribute_list(root), read_identity_list(root), read_partition_list(root)
     if identities is None:
         print_log(f'{root}: no {IDENTITY_LIST}, so all identities are unknown.', 'current')
@@ -95,9 +95,9 @@ def _read_annotations(root: Union[str, Path], lists: tuple) -> Annotations:
 
 
 def read_attribute_list(root: Union[str, Path], report: IssueHandler = _reject) -> Optional[AttributeList]:
-    """Reads ``list_attr_celeba.txt``: a number of images, the attributes, then a name and 40 labels per line.
+    """Reads ``list_attr_celeba.txt``: the number of images, the attributes, then a name and 40 labels per line.
 
-    As a CSV file it has a column of names first, and no number of images.
+    The CSV version has no number of images, and its header also names the first column.
 
     Returns:
         None if the file cannot be read at all.
@@ -121,7 +121,7 @@ def read_attribute_list(root: Union[str, Path], report: IssueHandler = _reject) 
 
 
 def _read_header(path: str, lines: Sequence[bytes], report: IssueHandler) -> Tuple[Optional[Tuple[str, ...]], int]:
-    """The 40 names of the columns, None if they are not 40 different ones; and the number of lines above the rows."""
+    """Returns the 40 column names, None unless they are 40 different ones, and the number of lines above the rows."""
     is_csv = path.endswith(CSV)
     announced = lines[0].strip()
     has_count = announced.isdigit() and len(announced) <= LONGEST_NUMBER
@@ -130,7 +130,7 @@ def _read_header(path: str, lines: Sequence[bytes], report: IssueHandler) -> Tup
     # Without the number, line 1 may hold the attributes; without the attributes, line 2 is a row.
     above = 0 if not has_count and len(announced.split()) > 1 else 1
     header = lines[above] if above < len(lines) else b''
-    # In a CSV file the names of the images have a column, too.
+    # The header of a CSV file also names the column of image names.
     classes = tuple(name.decode(errors='replace') for name in header.split())[1 if is_csv else 0 :]
     if len(classes) < 2 or classes[1] in ('1', '-1', '0'):
         report([Issue(HEADER, path, above + 1, f'expected attribute names, found {quote(header)}')])
@@ -144,7 +144,7 @@ def _read_header(path: str, lines: Sequence[bytes], report: IssueHandler) -> Tup
 
 
 def _header_differences(classes: Sequence[str]) -> List[str]:
-    """How names differ from CelebA's attributes: by column if there are 40, else by name."""
+    """Describes how names differ from CelebA's attributes: by column if there are 40, otherwise by name."""
     if len(classes) == len(ATTRIBUTES):
         return [
             f'column {column} is {found[:40]}{"" if found in ATTRIBUTES else " (no attribute of CelebA)"}, expected '
@@ -156,7 +156,7 @@ def _header_differences(classes: Sequence[str]) -> List[str]:
 
 
 def _name_differences(classes: Sequence[str]) -> List[str]:
-    """Which names are unknown, missing or repeated."""
+    """Describes which names are unknown, missing or repeated."""
     unknown = [f'{name[:40]} is no attribute of CelebA' for name in classes if name not in ATTRIBUTES]
     missing = [f'{name} is missing' for name in ATTRIBUTES if name not in classes]
     repeated = [f'{name} is there {classes.count(name)} times' for name in ATTRIBUTES if classes.count(name) > 1]
@@ -164,7 +164,7 @@ def _name_differences(classes: Sequence[str]) -> List[str]:
 
 
 def _check_labels(attributes: AttributeList, lines: Sequence[bytes], report: IssueHandler) -> np.ndarray:
-    """Labels ``(N, 40)`` with -1 instead of invalid ones, or 0 instead of 2 if the list has 0 for no."""
+    """Returns labels ``(N, 40)`` with -1 for invalid ones. If the list uses 0 for no, 2 becomes 0."""
     path, numbers = attributes.path, attributes.lines.tolist()
     zero = attributes.labels == 2
     is_no = zero.any() and not (attributes.labels == 0).any()
@@ -220,7 +220,7 @@ def _read_number_list(
 
 
 def match_rows(attributes: AttributeList, numbers: NumberList, report: IssueHandler = _reject) -> np.ndarray:
-    """Returns for each image of the attribute list its row in another list ``(N, )``, -1 if it has none there.
+    """Returns the row of each image of the attribute list in another list ``(N, )``, -1 if it is missing there.
 
     The other list may have more images.
     """

@@ -1,4 +1,4 @@
-"""Photos with several faces as a COCO file, which mmdet and most detectors read."""
+"""Writes photos with several faces as a COCO file, the format that mmdet and most detectors read."""
 
 import json
 from pathlib import Path
@@ -22,8 +22,8 @@ class LabelledPhoto(NamedTuple):
 def write_coco(path: Union[str, Path], photos: Iterable[LabelledPhoto], classes: Sequence[str]) -> None:
     """Writes a COCO file with one category, ``face``.
 
-    As keypoints have it, the category holds the names of the ``attributes``, and each annotation a list of their
-    values: 1, 0, or -1 for unknown.
+    As for COCO's keypoints, the category lists the names of the ``attributes`` and each annotation lists their values:
+    1, 0, or -1 for unknown.
 
     Raises:
         DataError: The file cannot be written.

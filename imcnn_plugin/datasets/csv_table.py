@@ -19,12 +19,12 @@ PARTITION = {None: -1, 'train': 0, 'val': 1, 'test': 2, '0': 0, '1': 1, '2': 2}
 SPLIT_VALUES = 'train, val or test, or 0, 1 or 2'
 # Absolute paths of Linux and Windows, URLs, and parent folders.
 OUTSIDE = re.compile(r'^/|^[A-Za-z]:/|://|(^|/)\.\.(/|$)|\0')
-# What programs write for nothing.
+# What programs write into empty fields.
 NOTHING = ('', 'nan', 'NaN', 'None', 'null', 'NULL')
-# Labels besides the numbers for no and unknown. Programs write 1.0 if a column has gaps.
+# Labels other than the numbers for no and unknown. Programs write 1.0 if a column has gaps.
 WORDS = {'1': 1, '1.0': 1, 'true': 1, 'True': 1, 'TRUE': 1, 'false': 0, 'False': 0, 'FALSE': 0}
 WORDS.update(dict.fromkeys(NOTHING, -1))
-# Stands for the number for unknown while a file is read.
+# Marks the number that means unknown while a file is read.
 UNKNOWN_NUMBER = 2
 
 
@@ -38,10 +38,10 @@ def _read_table(
     split_file: Optional[str],
     negative: Optional[int],
 ) -> Tuple[Annotations, Tuple[str, ...], np.ndarray]:
-    """Reads a CSV file with a header and a line for each image, or a list whose fields are separated by spaces.
+    """Reads a CSV file with a header and one line per image, or a list whose fields are separated by spaces.
 
-    The arguments are those of :class:`AttributeCSV`. Returns the annotations, -1 for unknown labels, identities and
-    splits; the names of the labels; and for each image its line in the file, from 1.
+    The arguments are those of :class:`AttributeCSV`. Returns the annotations, with -1 for unknown labels,
+    identities and splits; the names of the labels; and the line of each image in the file, from 1.
     """
     rows = _read_rows(path, image_column, classes)
     _, header = next(rows)
@@ -97,10 +97,10 @@ def _read_table(
 
 
 def _read_rows(path: Path, image_column: str, classes: Optional[Sequence[str]]) -> Iterator[Tuple[int, List[str]]]:
-    """The header and the rows of a CSV file or, if its first line has no such mark, of a list with spaces.
+    """Yields the header and rows of a CSV file or, if line 1 has no comma, semicolon or tab, of a list with spaces.
 
-    Like CelebA's, a list may begin with the number of images and the names of its labels alone. Without any names,
-    its labels are ``classes``, or CelebA's 40 attributes if they are 40.
+    Like CelebA's list, it may begin with the number of images and a line of label names. If there are no names, the
+    labels are CelebA's 40 attributes if there are 40 of them, otherwise ``classes``.
     """
     advice = 'set ann_file to the CSV file'
     text = read_text(path, advice)
@@ -135,7 +135,7 @@ def _read_rows(path: Path, image_column: str, classes: Optional[Sequence[str]]) 
 
 
 def _read_splits(path: Path) -> Dict[str, int]:
-    """Splits by image, from a list or a CSV file of images and splits, with a header or without."""
+    """Reads the split of each image from a list or a CSV file, with or without a header."""
     lines = read_text(path, 'set split_file to the list of splits').split('\n')
     mark = next((mark for mark in ',;\t' if mark in lines[0]), None)
     splits = {}
@@ -153,7 +153,7 @@ def _read_splits(path: Path) -> Dict[str, int]:
 
 
 def _find_column(header: Sequence[str], name: Optional[str], option: str, path: Path) -> Optional[int]:
-    """The index of a column; None for None."""
+    """The index of a column; None if ``name`` is None."""
     if name is None:
         return None
     if name not in header:
@@ -164,7 +164,7 @@ def _find_column(header: Sequence[str], name: Optional[str], option: str, path: 
 
 
 def _remaining_columns(header: Sequence[str], used: Sequence[Optional[int]], path: Path) -> List[int]:
-    """The columns that remain for labels."""
+    """The columns that have no other use and so hold labels."""
     if '' in header:
         raise DataError(
             f'{path}, line 1: column {header.index("") + 1} of {len(header)} has no name: name it, remove it (pandas '
@@ -177,7 +177,7 @@ def _remaining_columns(header: Sequence[str], used: Sequence[Optional[int]], pat
 
 
 def _clean_path(text: str, where: str) -> str:
-    """A path in the image folder, with / as separator; raises DataError if it leads out of the folder."""
+    """Returns a path in the image folder, separated by /; raises DataError if it leads out of the folder."""
     path = text.strip().replace('\\', '/')
     if not path or OUTSIDE.search(path):
         raise DataError(
@@ -197,9 +197,9 @@ def _label_codes(negative: Optional[int]) -> Dict[str, int]:
 
 
 def _decode_labels(labels: array, classes: Sequence[str], negative: Optional[int], path: Path) -> np.ndarray:
-    """Labels ``(N, L)``. Without ``negative``, -1 means no in columns of 1 and -1, and is unknown in those with 0.
+    """Labels ``(N, L)``. Without ``negative``, -1 means unknown in columns with 0, and no in those without.
 
-    Raises DataError if -1 seems to have both meanings, or if no label is no.
+    Raises DataError if -1 seems to have both meanings, or if no label means no.
     """
     labels = np.frombuffer(labels, np.int8).reshape(-1, len(classes))
     in_doubt = labels == UNKNOWN_NUMBER
@@ -226,7 +226,7 @@ def _decode_labels(labels: array, classes: Sequence[str], negative: Optional[int
 
 
 def _number_identities(identities: Sequence[str]) -> np.ndarray:
-    """An integer for each identity, -1 if unknown. Integers are kept; other texts are numbered as they appear."""
+    """An integer for each identity, -1 if unknown. Integers are kept; other texts are numbered in order."""
     # Programs write 12.0 for 12 if a column has gaps.
     identities = [re.sub(r'^(-?[0-9]+)\.0+$', r'\1', identity) for identity in identities]
     known = dict.fromkeys(identity for identity in identities if identity not in ('-1', *NOTHING))

@@ -17,13 +17,13 @@ from .protocols import Splits
 
 @dataclass(eq=False, repr=False)
 class FaceRecords(abc.Sequence):
-    """The records of N images, kept as arrays: workers share them, and an image takes 60 bytes."""
+    """The records of N images as arrays, which workers share; an image takes 60 bytes."""
 
     folder: str  # of the images
     names: np.ndarray  # (N, ) bytes, paths in the folder
     gt_score: np.ndarray  # (N, L) int8: 1, 0, or -1 for unknown
     gt_identity: np.ndarray  # (N, ) labels of the training identities, -1 for all others
-    identity: np.ndarray  # (N, ) the dataset's own numbers, -1 for unknown
+    identity: np.ndarray  # (N, ) the dataset's numbers, -1 for unknown
 
     def __len__(self) -> int:
         return len(self.names)
@@ -53,10 +53,10 @@ class FaceDataset(BaseDataset):
         protocol: The name of the rule that divides the images into splits.
         min_images_per_identity: The identity loss ignores identities with fewer training images.
         ann_file: The annotation file, if there is one.
-        **kwargs: Options of mmpretrain's ``BaseDataset`` except ``filter_cfg``. ``serialize_data`` changes nothing.
+        **kwargs: Options of mmpretrain's ``BaseDataset`` except ``filter_cfg``. ``serialize_data`` has no effect.
 
     ``metainfo`` has ``classes``, ``num_identities`` (K, of the training split), ``protocol``, ``split``, and
-    ``checksums`` of the annotations and of the split's list of images. ``split_identity`` is the split's own, see
+    ``checksums`` of the annotations and of the split's list of images. ``split_identity`` describes the split for
     :func:`~imcnn_plugin.datasets.identify_split`.
     """
 
@@ -95,7 +95,7 @@ class FaceDataset(BaseDataset):
         super().__init__(ann_file=ann_file, data_root=os.path.expanduser(data_root), **kwargs)
 
     def _make_splits(self, annotations: Annotations, source: str) -> Splits:
-        """Masks ``(N, )`` by split, one of them 'train'. ``source`` is the file that defines them, for messages."""
+        """Masks ``(N, )`` by split, including 'train'. ``source`` is the file that defines them, for messages."""
         raise NotImplementedError
 
     def _select(
@@ -103,8 +103,8 @@ class FaceDataset(BaseDataset):
     ) -> Tuple[np.ndarray, np.ndarray]:
         """Rows of the split's images ``(n, )`` and their ``gt_identity`` ``(n, )``; describes them in ``metainfo``.
 
-        ``source`` is the file that defines the splits, ``checksum`` that of the annotations. ``usable`` is a mask
-        ``(N, )`` of the images that may be selected; all N count for the identities.
+        ``source`` is the file that defines the splits, ``checksum`` is that of the annotations. ``usable`` is a mask
+        ``(N, )`` of the images that may be selected; the identities are those of all N images.
         """
         names, identity = annotations.names, annotations.identity
         splits = self._make_splits(annotations, source)
@@ -113,7 +113,7 @@ class FaceDataset(BaseDataset):
         rows = np.flatnonzero(splits[self.split] & usable)
         if not len(rows):
             raise DataError(f"{source}: no image is in split '{self.split}' of protocol '{self.protocol}'")
-        # The identities of the training split are the labels in every split of a protocol.
+        # Every split of a protocol labels identities by their index in the training split.
         train = splits.get('trainval' if self.split == 'trainval' else 'train', False) & (identity >= 0)
         known, counts = np.unique(identity[train], return_counts=True)
         known = known[counts >= self.min_images_per_identity]
@@ -139,9 +139,9 @@ class FaceDataset(BaseDataset):
         return {}
 
     def _members(self, annotations: Annotations, rows: np.ndarray) -> Dict[str, List[int]]:
-        """What the images in some rows ``(n, )`` must not share with a training split: numbers by what they count.
+        """What the images in some rows ``(n, )`` must not share with a training split: lists of numbers by name.
 
-        The same number under the same name is the same identity, in whatever dataset.
+        The same number under the same name means the same identity (or image), even in another dataset.
         """
         return {}
 
@@ -153,7 +153,7 @@ class FaceDataset(BaseDataset):
         return labels[:, [ATTRIBUTES.index(name) for name in classes]]
 
     def take_classes(self, classes: Sequence[str]) -> None:
-        """Keeps these labels only, in this order, unless the dataset was given ``classes`` or lacks one of them."""
+        """Selects these labels in this order, unless the dataset was given ``classes`` or lacks one of them."""
         own = list(self.metainfo['classes'])
         if not self.has_own_classes and list(classes) != own and set(classes) <= set(own):
             self.data_list.gt_score = self.data_list.gt_score[:, [own.index(name) for name in classes]]

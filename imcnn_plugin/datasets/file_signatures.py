@@ -1,4 +1,4 @@
-"""Recognizes what a failed download often leaves instead of a file."""
+"""Recognizes the web pages and archives that failed downloads often leave instead of the file."""
 
 from typing import Optional, Tuple
 

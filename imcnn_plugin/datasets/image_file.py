@@ -17,7 +17,7 @@ JPEG_END = b'\xff\xd9'
 JPEG_SCAN = 0xDA
 # Segments that hold the image's size.
 JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Pillow's limit too. A small file may claim a billion pixels and fill the memory.
+# Also Pillow's limit. A small file may claim a billion pixels and exhaust the memory.
 MAX_PIXELS = 178_956_970
 # For reading images in several processes. Starting one takes as long as reading IMAGES_PER_PROCESS images.
 IMAGES_PER_TASK = 256
@@ -37,7 +37,7 @@ def read_image(path: str, backend_args: Optional[dict] = None) -> np.ndarray:
 
     Args:
         path: The file, or a URL of one of mmengine's file backends.
-        backend_args: Arguments of the backend; by default the path shows it.
+        backend_args: Arguments of the backend; by default it is inferred from the path.
 
     Returns:
         uint8 BGR ``(H, W, 3)``.
@@ -86,16 +86,16 @@ def find_corruption(content: bytes) -> Optional[str]:
 
 
 def _scan_jpeg(content: bytes) -> Tuple[Optional[str], Tuple[int, int]]:
-    """What is wrong, if the end marker is missing; width and height, 0 if unknown.
+    """Returns what is wrong if the end marker is missing, and width and height, 0 if unknown.
 
-    Segments before the scan are skipped by their lengths, as one may hold a thumbnail with its own end marker. In the
-    scan, a byte FF that begins no marker is followed by 00.
+    Segments before the scan are skipped by their lengths, because a segment may hold a thumbnail with its own end
+    marker. In the scan, a byte FF that does not begin a marker is followed by 00.
     """
     position, size = len(JPEG_SIGNATURE), (0, 0)
     while content[position : position + 1] == b'\xff' and position + 1 < len(content):
         marker = content[position + 1]
         if marker == 0xFF:
-            # A marker may be padded with these.
+            # Markers may be padded with FF bytes.
             position += 1
             continue
         if marker in JPEG_FRAMES:
@@ -109,7 +109,7 @@ def _scan_jpeg(content: bytes) -> Tuple[Optional[str], Tuple[int, int]]:
 
 
 def scan_png(content: bytes) -> Tuple[Optional[str], Tuple[int, int]]:
-    """Compares the checksums of a PNG's chunks, and looks for the last one.
+    """Verifies the checksums of a PNG's chunks and that the last chunk exists.
 
     Returns:
         What is wrong, if anything; width and height, 0 if unknown.
@@ -138,7 +138,7 @@ def _pillow_size(content: bytes) -> Tuple[int, int]:
                 return image.size
         except Image.DecompressionBombError:
             return MAX_PIXELS, 2
-        # For a damaged file Pillow raises errors of many types, and OpenCV decides.
+        # Pillow raises many types of errors for damaged files; OpenCV then decides.
         except Exception:
             return 0, 0
 

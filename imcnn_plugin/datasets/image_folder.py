@@ -21,8 +21,8 @@ MISSING = IssueKind('images that are not on disk', 'unpack the images again')
 def find_image_folder(root: Union[str, Path], prefix: str, report: IssueHandler = _reject) -> Optional[str]:
     """Finds CelebA's image folder ``prefix`` in ``root`` or its ``Img``, also with _png appended to its name.
 
-    It may be in a folder of the same name, as archives are often unpacked, that has no files but hidden ones.
-    If there is none, ``report`` takes the issue, and the result is None.
+    Unpacked archives often have a folder of the same name in it: this one is returned if there are no other files but
+    hidden ones. If there is no image folder, the issue is passed to ``report`` and the result is None.
     """
     folders = [os.path.join(root, sub, prefix + suffix) for sub in ('', 'Img') for suffix in ('', '_png')]
     folder = next((folder for folder in folders if os.path.isdir(folder)), None)
@@ -52,7 +52,7 @@ def list_files(folder: str) -> np.ndarray:
 
 
 def find_images(data_root: Union[str, Path], prefix: str, names: np.ndarray) -> Tuple[str, np.ndarray, np.ndarray]:
-    """Finds the files of CelebA's images; those of its lossless version end in .png.
+    """Finds the files of CelebA's images, which end in .png in the lossless version.
 
     Args:
         data_root: CelebA's folder.
@@ -86,7 +86,7 @@ def _find_missing(folder: str, paths: np.ndarray) -> np.ndarray:
 
 
 def missing_image_issues(path: str, lines: np.ndarray, folder: str, names: np.ndarray) -> List[Issue]:
-    """Returns an issue for each of n images that the list ``path`` names in ``lines``, but ``folder`` lacks."""
+    """Returns an issue for each of n images that are in ``lines`` of the list ``path`` but not in ``folder``."""
     return [
         Issue(MISSING, path, line, f'{quote(name)} is not in {folder}')
         for line, name in zip(lines.tolist(), names.tolist())

@@ -1,4 +1,4 @@
-"""What can be wrong with a dataset: training raises the first error, ``tools/data/check.py`` lists all of them."""
+"""Issues of a dataset: training raises the first error, ``tools/data/check.py`` lists all errors and warnings."""
 
 from dataclasses import dataclass
 from typing import Callable, Optional, Sequence, Union
@@ -30,7 +30,7 @@ class Issue:
         return self.path if self.line is None else f'{self.path}, line {self.line}'
 
 
-# Takes the issues that one check found: ``_reject``, or ``extend`` of a list.
+# Called with the issues that one check found: ``_reject``, or ``extend`` of a list.
 IssueHandler = Callable[[Sequence[Issue]], None]
 
 

@@ -17,13 +17,13 @@ from .protocols import OLD_PROTOCOLS, Splits, _check_disjoint, _kfold_splits, _s
 
 ATTRIBUTE_FILE = 'lfw_att_40.mat'
 SPLIT_FILE = 'indices_train_test.mat'
-# The variables of SPLIT_FILE: numbers of images, which count, and of people.
+# The variables of SPLIT_FILE: indices of images, which define the halves, and of identities, which are checked.
 SPLIT_FIELDS = ('indices_img_train', 'indices_img_test')
 PEOPLE_FIELDS = ('indices_identity_train', 'indices_identity_test')
-# One of this many people of the training half is held out to choose settings.
+# One in this many identities of the training half is held out for validation.
 HELD_OUT = 10
 FOLDER = 'lfw'
-# Width and height of the middle of a picture in which a face is framed as CelebA's are.
+# Width and height of the center crop in which a face is framed as in CelebA.
 LFWA_CUT = (170, 208)
 
 
@@ -31,19 +31,19 @@ LFWA_CUT = (170, 208)
 class LFWA(FaceDataset):
     """LFWA: LFW's faces with CelebA's 40 attributes (Liu et al. 2015), from the dataset's own files.
 
-    ``data_root`` holds the image folder, with a folder for each identity, ``lfw_att_40.mat`` and, for the two splits,
-    ``indices_train_test.mat``, side by side or in ``Anno`` or ``anno``. MATLAB's version 7.3 needs h5py, version 5
-    needs scipy.
+    ``data_root`` contains the image folder, with one folder per identity, ``lfw_att_40.mat`` and, for the two halves,
+    ``indices_train_test.mat``, side by side or in ``Anno`` or ``anno``. MATLAB files of version 7.3 require h5py,
+    those of version 5 require scipy.
 
-    No person is in both halves, of 6,263 and 6,880 images.
+    The training half has 6,263 images, the test half 6,880. They share no identity.
 
     Args:
         data_root: LFWA's folder.
-        split: 'all', 'train' or 'test'; 'val' is a tenth of the people of 'train', held out to choose settings, and
-            'fit' are the others. 'whole' has only 'all'.
-        protocol: 'halves', the dataset's own; 'whole', for a test on all of it, as in the paper (section 4.1); or
-            'kfold', cross-validation by person. 'lfwa' is an earlier name of 'halves'.
-        fold: The test fold of 'kfold', from 0. Of 'halves', 1 exchanges them: train on the test half, and test on the
+        split: 'all', 'train' or 'test'; 'val' holds out a tenth of the identities of 'train' for validation, and
+            'fit' has the others. The protocol 'whole' has only 'all'.
+        protocol: 'halves', the dataset's own; 'whole', to test on the whole dataset as in the paper (section 4.1); or
+            'kfold', cross-validation by identity. 'lfwa' is an earlier name of 'halves'.
+        fold: The test fold of 'kfold', from 0. For 'halves', 1 exchanges them: train on the test half and test on the
             training half.
         num_folds: Number of folds of 'kfold'.
         seed: The seed of 'kfold'.
@@ -54,11 +54,11 @@ class LFWA(FaceDataset):
             ``gt_identity`` and ``identity``. ``classes`` selects and orders L of the 40 attributes.
 
     ``gt_identity`` is 0 to K - 1 in 'train', 'fit' and 'val', -1 elsewhere; ``identity`` numbers all identities in
-    the order of their names. ``metainfo`` is that of :class:`FaceDataset`; K is 0 for 'all', except of
-    'kfold'.
+    the order of their names. ``metainfo`` is that of :class:`FaceDataset`; K is 0 for
+    'all', except with 'kfold'.
 
     Raises:
-        DataError: A file cannot be read, an image is missing, or the halves share an image or a person.
+        DataError: A file cannot be read, an image is missing, or the halves share an image or an identity.
         ConfigError: The protocol, split or classes do not exist.
     """
 
@@ -75,7 +75,7 @@ class LFWA(FaceDataset):
         exchanged: bool = False,
         **kwargs,
     ):
-        # An environment variable in a config is a string.
+        # A config may read it from an environment variable, which is a string.
         self.fold = int(fold)
         self.num_folds = num_folds
         self.seed = seed
@@ -85,7 +85,7 @@ class LFWA(FaceDataset):
         super().__init__(data_root, split, protocol, min_images_per_identity, data_prefix=data_prefix, **kwargs)
 
     def load_data_list(self) -> FaceRecords:
-        """Reads LFWA's files and looks for the split's images."""
+        """Reads LFWA's files and finds the split's images."""
         halves = self.split != 'all' and self.protocol == 'halves'
         annotations, checksum = _read_lfwa(self.data_root, halves)
         path = _find_file(self.data_root, ATTRIBUTE_FILE)
@@ -123,7 +123,7 @@ class LFWA(FaceDataset):
         ).get(self.protocol, {})
 
     def _members(self, annotations: Annotations, rows: np.ndarray) -> Dict[str, List[int]]:
-        # Checkpoints of earlier versions have the images alone.
+        # Checkpoints of earlier versions have only the images.
         return {
             'identities of LFWA': np.unique(annotations.identity[rows]).tolist(),
             'images of LFWA': rows.tolist(),
@@ -131,7 +131,7 @@ class LFWA(FaceDataset):
 
 
 def is_lfwa(root: Union[str, Path]) -> bool:
-    """Whether a folder holds LFWA's labels."""
+    """Whether a folder contains LFWA's labels."""
     return any(_candidates(root, ATTRIBUTE_FILE))
 
 
@@ -140,11 +140,11 @@ def _read_lfwa(root: Union[str, Path], halves: bool = True) -> Tuple[Annotations
 
     Args:
         root: LFWA's folder.
-        halves: Whether to read which images are in which half; without, no image is in any.
+        halves: Whether to read which images are in which half; if not, no image is in either.
 
     Returns:
-        The annotations, with partition 0 for the training half, 2 for the test half and -1 for neither; and a checksum
-        of the labels' file. ``identity`` numbers the people in the order of their names.
+        The annotations, with partition 0 for the training half, 2 for the test half and -1 for neither; and the
+        checksum of the label file. ``identity`` numbers the identities in the order of their names.
 
     Raises:
         DataError: A file cannot be read.
@@ -162,12 +162,12 @@ def _read_lfwa(root: Union[str, Path], halves: bool = True) -> Tuple[Annotations
 
 @lru_cache(maxsize=1)
 def _read_once(path: Path, size: int, changed: int) -> Tuple[np.ndarray, np.ndarray, str]:
-    """:func:`_read_attributes` and the file's checksum: the splits of a run read one file. Not to be changed."""
+    """:func:`_read_attributes` and the file's checksum: cached for the splits of a run. Do not modify the arrays."""
     return *_read_attributes(path), _checksum([path.read_bytes()])
 
 
 def _find_file(root: Union[str, Path], name: str) -> Path:
-    """The path of one of LFWA's MATLAB files, beside the image folder or in a folder for annotations."""
+    """The path of one of LFWA's MATLAB files, beside the image folder or in an annotation folder."""
     if found := _candidates(root, name):
         return found[0]
     raise DataError(
@@ -214,7 +214,7 @@ def _read_attributes(path: Path) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def _read_partition(path: Path, identity: np.ndarray) -> np.ndarray:
-    """Reads ``indices_train_test.mat``: 0 train, 2 test, -1 neither, int8 ``(N, )``, of images of people ``(N, )``."""
+    """Reads ``indices_train_test.mat``: int8 ``(N, )``, 0 train, 2 test, -1 neither; ``identity`` is ``(N, )``."""
     num_images = len(identity)
     partition = np.full(num_images, -1, np.int8)
     fields = [dict.fromkeys(names, np.ndarray) for names in (SPLIT_FIELDS, PEOPLE_FIELDS)]

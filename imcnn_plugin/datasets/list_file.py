@@ -10,13 +10,13 @@ from .issues import Issue, IssueHandler, IssueKind, _reject, quote
 ATTRIBUTE_LIST = 'list_attr_celeba.txt'
 IDENTITY_LIST = 'identity_CelebA.txt'
 PARTITION_LIST = 'list_eval_partition.txt'
-# The folders of CelebA's own download, beside the flat layout.
+# The folders of CelebA's download; the flat layout has none.
 FOLDERS = {ATTRIBUTE_LIST: 'Anno', IDENTITY_LIST: 'Anno', PARTITION_LIST: 'Eval'}
-# As Kaggle has them: with a header, and without a count.
+# Kaggle's lists have a header and no count.
 CSV = '.csv'
-# To bytes that are split at spaces.
+# Turns separators into spaces.
 SPACES = bytes.maketrans(b',;', b'  ')
-# The limit of file systems for a name, in bytes.
+# The longest file name that file systems allow, in bytes.
 LONGEST_NAME = 255
 
 NO_LIST = IssueKind(
@@ -38,9 +38,9 @@ DUPLICATE = IssueKind('images that a list has twice', 'remove one of the two lin
 
 
 def _find_list(root: Union[str, Path], name: str, report: IssueHandler = _reject) -> Optional[Path]:
-    """The path of one of CelebA's lists or of its CSV file, in the flat layout or in that of the download.
+    """The path of one of CelebA's lists or of its CSV version, in the flat layout or that of the download.
 
-    Only that of the identities may be missing.
+    Only the identity list may be missing.
     """
     candidates = [Path(root, sub, name) for sub in ('', FOLDERS[name])]
     candidates += [path.with_suffix(CSV) for path in candidates]
@@ -62,7 +62,7 @@ def _read_lines(root: Union[str, Path], name: str, report: IssueHandler) -> Tupl
         if foreign := identify_foreign_file(content):
             kind, found = foreign[0], f'is {foreign[1]}, not a list'
         else:
-            # Names of files need not be UTF-8.
+            # File names need not be UTF-8.
             content = decode_text(content, 'surrogateescape').encode(errors='surrogateescape')
             if path.suffix == CSV:
                 content = content.translate(SPACES, b'"')

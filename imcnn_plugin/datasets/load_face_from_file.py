@@ -9,7 +9,7 @@ from mmpretrain.registry import TRANSFORMS
 from ..errors import ConfigError, DataError
 from .image_file import UnreadableImage, read_image
 
-# The ori_shape of an unreadable image. PackInputs passes it on, also from a worker process.
+# Marks an unreadable image as its ori_shape, which PackInputs passes on, also from worker processes.
 NO_PIXELS = (0, 0)
 # The size of CelebA's aligned images, for pipelines that do not resize.
 GREY = np.full((218, 178, 3), 128, np.uint8)
@@ -17,14 +17,14 @@ GREY = np.full((218, 178, 3), 128, np.uint8)
 
 @TRANSFORMS.register_module()
 class LoadFaceFromFile(LoadImageFromFile):
-    """mmcv's ``LoadImageFromFile`` with its default options, which detects damaged files.
+    """Like mmcv's ``LoadImageFromFile`` with its default options, but detects damaged files.
 
-    An image without a path, which mmpretrain's inferencers have read already, stays as it is.
+    Images without a path, which mmpretrain's inferencers have already read, are not changed.
 
     Args:
-        on_bad_image: 'error', or 'skip', which replaces an unreadable image with a grey one, and makes all its labels
-            and its ``gt_identity`` unknown (-1): nothing is learnt from it, and metrics ignore it. Batches keep their
-            size and order, so runs stay comparable and resumable; the grey image counts in the statistics of batch
+        on_bad_image: 'error', or 'skip', which replaces an unreadable image with a grey one and sets its labels and
+            ``gt_identity`` to unknown (-1), so that losses and metrics ignore it. Batches keep their size and order,
+            so runs stay comparable and resumable. The grey image still counts in the statistics of batch
             normalization. Each such image is logged, and :class:`~imcnn_plugin.engine.bad_image_hook.BadImageHook`
             lists them.
         backend_args: Arguments of mmengine's file backend.

@@ -14,8 +14,8 @@ from .issues import quote
 def _read_mat(path: Path, fields: Dict[str, type], optional: Mapping[str, type] = {}) -> list:
     """Reads variables of a MATLAB file of version 5 or 7.3.
 
-    ``fields`` has their names and types: list for lists of str, np.ndarray for numbers in MATLAB's own shape. Those of
-    ``optional`` follow, None if the file lacks them.
+    ``fields`` maps their names to types: list for lists of str, np.ndarray for numbers in MATLAB's shape. Those of
+    ``optional`` follow, None if they are missing.
     """
     with path.open('rb') as file:
         head = file.read(80)
@@ -27,12 +27,12 @@ def _read_mat(path: Path, fields: Dict[str, type], optional: Mapping[str, type] 
         )
     required, fields = fields, {**fields, **optional}
     try:
-        # In another process, since some damaged files crash scipy and HDF5.
+        # Read in another process, since some damaged files crash scipy and HDF5.
         with ProcessPoolExecutor(1, worker_context('fork'), follow_parent) as pool:
             found = pool.submit(reader, path, list(fields)).result()
     except ImportError as error:
         raise DataError(f"{path} cannot be read ({error}): pip install 'imcnn_plugin[analysis]'") from error
-    # For a damaged file h5py and scipy raise errors of many types.
+    # h5py and scipy raise many types of errors for damaged files.
     except Exception as error:
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())
         raise DataError(f'{path} cannot be read ({reason}): download it again') from error
@@ -90,5 +90,5 @@ def _read_v73(path: Path, fields: Sequence[str]) -> dict:
     return found
 
 
-# By a file's first bytes. Version 7.3 puts MATLAB's own header before that of HDF5, which other programs omit.
+# By the first bytes of a file. MATLAB 7.3 writes its own header before that of HDF5; other programs omit it.
 READERS = {b'MATLAB 5.0': _read_v5, b'MATLAB 7.3': _read_v73, b'\x89HDF\r\n\x1a\n': _read_v73}

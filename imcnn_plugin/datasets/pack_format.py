@@ -1,8 +1,8 @@
 """The folder that ``tools/data/pack.py`` writes and :class:`~imcnn_plugin.datasets.PackedFaces` reads.
 
-``header.json`` describes the pack and how it was made. ``images.npy`` holds all images of the dataset's lists in the
-lists' order, the other files of :data:`ARRAYS` the content of the lists. Rows that are not ``present`` are images
-that could not be read; they are all zero.
+``header.json`` describes the pack and how it was made. ``images.npy`` contains all images in the order of the
+dataset's lists, and the other files of :data:`ARRAYS` contain the lists. Rows that are not ``present`` are images that
+could not be read; they are all zero.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ ARRAYS = {
     'partition.npy': ('i1', ()),
     'present.npy': ('b1', ()),
 }
-# What packs of CelebA lack that were made before there were others.
+# Values of keys that are missing from the oldest packs.
 DEFAULTS = dict(dataset='CelebA', cut=None)
 # The keys of header.json and the types of their values.
 KEYS = {
@@ -55,7 +55,7 @@ class Pack:
 
 
 def open_pack(path: Union[str, Path]) -> Pack:
-    """Opens a pack and checks all of it but the bytes of the images, which :func:`verify_pack` checks.
+    """Opens a pack and checks everything except the image data, see :func:`verify_pack`.
 
     Raises:
         DataError: Names the file and the key that is wrong.
@@ -75,7 +75,7 @@ def open_pack(path: Union[str, Path]) -> Pack:
 
 
 def _read_header(path: Path) -> dict:
-    """Reads ``header.json`` of a pack; raises DataError if it is that of anything else."""
+    """Reads the ``header.json`` of a pack; raises DataError if it is not valid."""
     file = path / HEADER
     if not path.is_dir():
         raise DataError(f'{path} not found: make it with tools/data/pack.py, or set the data root (CELEBA_PACK) to it')
@@ -113,7 +113,7 @@ def _read_array(path: Path, content: Union[BinaryIO, None] = None) -> np.ndarray
     """An array from the content of a .npy file, or memory-mapped."""
     try:
         return np.asarray(np.load(content) if content else np.load(path, mmap_mode='r'))
-    # For a damaged file NumPy raises errors of many types.
+    # NumPy raises many types of errors for damaged files.
     except Exception as error:
         reason = ' '.join(str(error).split())
         raise DataError(f'{path} cannot be read ({reason}): pack the images again') from error

@@ -18,11 +18,11 @@ class _PackSource:
     checksum: str  # of the annotation files
     folder: str  # of the image files
     names: np.ndarray  # (N, ) bytes, of the image files
-    cut: Optional[Tuple[int, int]]  # width and height of the middle of an image, which is kept; None for all of it
+    cut: Optional[Tuple[int, int]]  # width and height of the center crop; None for the whole image
 
 
 def _read_source(root: Union[str, Path], data_prefix: Optional[str] = None) -> _PackSource:
-    """Reads CelebA's or LFWA's files, whichever are in ``root``."""
+    """Reads the files of CelebA or LFWA, whichever is in ``root``."""
     if is_lfwa(root):
         annotations, checksum = _read_lfwa(root)
         folder, names, _ = find_images(root, data_prefix or FOLDER, annotations.names)

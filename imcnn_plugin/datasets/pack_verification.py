@@ -18,16 +18,16 @@ def verify_pack(
     jobs: Optional[int] = None,
     data_prefix: Optional[str] = None,
 ) -> Pack:
-    """Checks every byte of a pack and, given the dataset's folder, compares its lists and all images with the pack.
+    """Checks every byte of a pack and, given the dataset's folder, compares the pack with its lists and images.
 
     Args:
         path: The pack.
         root: The folder of CelebA or LFWA.
         jobs: Number of processes; by default one per core, or 1 for a small dataset.
-        data_prefix: The image folder; by default that of the dataset's download.
+        data_prefix: The image folder. Defaults to that of the dataset's download.
 
     Raises:
-        DataError: Describes the difference.
+        DataError: The pack is damaged, or differs from the files.
     """
     pack = open_pack(path)
     _compare_checksum(pack.path / IMAGES, pack.header, _images_checksum(pack.path))
@@ -63,7 +63,7 @@ def _compare_lists(pack: Pack, source: _PackSource, root: Union[str, Path]) -> N
 
 
 def _compare_images(task: _PackTask) -> Dict[int, str]:
-    """The rows of images that differ from the files, and how."""
+    """Returns the rows of images that differ from the files, with a description."""
     images = np.load(task.pack / IMAGES, mmap_mode='r')
     different = {}
     for row, face in task.read_faces(different):

@@ -21,15 +21,15 @@ class _PackTask:
     pack: Path
     folder: str  # of the image files
     size: int
-    cut: Optional[Tuple[int, int]]  # width and height of the middle that is kept
+    cut: Optional[Tuple[int, int]]  # width and height of the center crop
     rows: np.ndarray  # (n, ) of the images in the pack
     names: np.ndarray  # (n, ) bytes, of the files
 
     def read_faces(self, unreadable: Dict[int, str]) -> Iterator[Tuple[int, np.ndarray]]:
         """Yields rows and images, and adds the rows of unreadable images, with the reason, to ``unreadable``.
 
-        An image is what ``LoadFaceFromFile``, ``CenterCrop(crop_size=cut)`` and
-        ``Resize(scale=(size, size), interpolation='area')`` give.
+        Images are the output of ``LoadFaceFromFile``, ``CenterCrop(crop_size=cut)`` and
+        ``Resize(scale=(size, size), interpolation='area')``.
         """
         for row, name in zip(self.rows.tolist(), self.names.tolist()):
             try:
@@ -45,7 +45,7 @@ class _PackTask:
 def _run_task(
     function: Callable[[_PackTask], Dict[int, str]], task: _PackTask, jobs: Optional[int], title: str, total: int
 ) -> Iterator[Tuple[np.ndarray, Dict[int, str]]]:
-    """Runs a function over a task in pieces, and yields each piece's rows and result.
+    """Splits a task, runs a function on each piece and yields its rows and result.
 
     A progress bar shows how many of the pack's ``total`` images are done.
     """

@@ -24,7 +24,7 @@ class _PackedBatch(dict):
     """A batch that needs no collating."""
 
     def __missing__(self, key):
-        # mmengine's other collate functions ask for the first of several images.
+        # Other collate functions of mmengine access the first image of a batch.
         if key == 0:
             raise ConfigError(
                 "PackedFaces gives whole batches: set collate_fn=dict(type='packed_collate') in the data loader, or "
@@ -35,10 +35,10 @@ class _PackedBatch(dict):
 
 @FUNCTIONS.register_module()
 def packed_collate(batch: _PackedBatch) -> _PackedBatch:
-    """Passes on what :class:`PackedFaces` gives, which is already a batch.
+    """Returns the output of :class:`PackedFaces` unchanged, since it is already a batch.
 
     Raises:
-        ConfigError: It is a list of single images.
+        ConfigError: The input is a list of single images.
     """
     if not isinstance(batch, _PackedBatch):
         raise ConfigError(
@@ -51,7 +51,7 @@ def packed_collate(batch: _PackedBatch) -> _PackedBatch:
 class _PackedImages:
     """Images ``(N, H, W, 3)``, uint8, in a memory map or on a device.
 
-    Copies share them, and another process opens the file itself.
+    Copies share the images; when it is sent to another process, that process opens the file again.
     """
 
     def __init__(self, path: Path, device: Optional[str] = None, rows: Optional[np.ndarray] = None):
@@ -88,43 +88,42 @@ class _PackedRecords(FaceRecords):
 
 
 class PackedDataset(FaceDataset):
-    """A dataset from a pack of ``tools/data/pack.py``, a batch at a time. Subclasses name the dataset.
+    """Base class of datasets that read batches from a pack made by ``tools/data/pack.py``.
 
-    A data loader with ``collate_fn=dict(type='packed_collate')`` gets batches of ``inputs``, uint8 BGR
-    ``(n, 3, H, W)``, and one ``DataSample`` in ``data_samples``, which holds ``gt_score`` ``(n, L)``, ``gt_identity``
-    ``(n, )`` and ``identity`` ``(n, )`` of the whole batch. ``dataset[i]`` is one image as ``PackInputs`` returns it.
-    Its ``img_path`` is the name in the dataset's lists.
+    With ``collate_fn=dict(type='packed_collate')``, a data loader yields batches of ``inputs``, uint8 BGR
+    ``(n, 3, H, W)``, and ``data_samples``, one ``DataSample`` with ``gt_score`` ``(n, L)``, ``gt_identity`` ``(n, )``
+    and ``identity`` ``(n, )`` of the whole batch. ``dataset[i]`` is one image as returned by ``PackInputs``, whose
+    ``img_path`` is the name in the dataset's lists.
 
     Args:
         data_root: The pack.
-        batched: False gives single images, for other collate functions and models that need lists of images.
-        device: Loads the split's images onto this device, 'cpu' or 'cuda', and gathers batches there. With 'cuda' the
-            data loader needs ``num_workers=0``, and pins no memory. None leaves them in the memory map.
-        **kwargs: Options of the dataset that reads files, except ``data_prefix``. A ``pipeline`` of such a dataset is
-            not run, but must read, cut and resize as the pack was made. It is optional.
+        batched: If False, returns single images, for other collate functions and models that need lists of images.
+        device: Loads the split's images onto this device, 'cpu' or 'cuda', and gathers batches there. 'cuda' requires
+            a data loader with ``num_workers=0``, and no memory is pinned. None reads them from the memory map.
+        **kwargs: Options of the dataset that reads files, except ``data_prefix``. The optional ``pipeline`` is not
+            run, but must load, crop and resize images as they were when the pack was made.
 
-    ``metainfo`` is that of the files from which the pack was made, with their ``image_size``, height and width, and
-    ``image_cut``, width and height of the middle if it was cut out before: a checkpoint says so how to prepare
-    other images. If the pack skipped images (``--skip-bad``), splits and identities are still those of the whole
-    lists.
+    ``metainfo`` is that of the dataset that reads files, plus ``image_size`` (height and width) and, if images were
+    center-cropped first, ``image_cut`` (width and height of the crop), so that checkpoints say how to prepare other
+    images. Images that the pack skipped (``--skip-bad``) do not change the splits and identities.
 
     Raises:
         DataError: The pack cannot be read, or splits share an identity.
-        ConfigError: It holds another dataset, or the pipeline, protocol or split does not fit the pack.
+        ConfigError: The pack is of another dataset, or does not match the pipeline, protocol or split.
     """
 
     PACKED: str
 
     def __init__(self, data_root: str, batched: bool = True, device: Optional[str] = None, **kwargs):
         if not batched:
-            # Then torch's data loader asks for single images.
+            # Makes torch's data loader fetch single images.
             self.__getitems__ = None
         self.device = device
         self.images: Optional[_PackedImages] = None
         super().__init__(data_root=data_root, **kwargs)
 
     def full_init(self) -> None:
-        """Opens the pack, and loads the images if there is a device."""
+        """Opens the pack and, with a ``device``, loads the images onto it."""
         if self._fully_initialized:
             return
         super().full_init()
@@ -155,7 +154,7 @@ class PackedDataset(FaceDataset):
         )
 
     def _check_pipeline(self, pack: Pack) -> None:
-        """Raises ConfigError if the pipeline would give other images."""
+        """Raises ConfigError if the pipeline would produce different images."""
         height, width = pack.header['size']
         packed = {key: pack.header['resizing'].get(key) for key in ('interpolation', 'backend')}
         resizing = dict(scale=(width, height), keep_ratio=False, **packed)
@@ -186,7 +185,7 @@ class PackedDataset(FaceDataset):
 
     @force_full_init
     def __getitems__(self, indices: Sequence[int]) -> _PackedBatch:
-        """A batch; torch's data loader asks for it instead of single images."""
+        """Returns a batch; torch's data loader calls this instead of fetching single images."""
         index = np.asarray(indices)
         records = self.data_list
         numbers = [field[index] for field in (records.rows, records.gt_identity, records.identity)]
@@ -195,7 +194,7 @@ class PackedDataset(FaceDataset):
             rows, gt_score = numbers[0], torch.from_numpy(gt_score)
             gt_identity, identity = map(torch.from_numpy, numbers[1:])
         else:
-            # All that goes to the device is one table, so that there is one copy a batch.
+            # One table, so that each batch needs only one copy to the device.
             table = to_device(torch.from_numpy(np.column_stack([*numbers, gt_score])), self.device)
             rows, gt_identity, identity = table[:, :3].unbind(1)
             gt_score = table[:, 3:]

@@ -18,7 +18,7 @@ from .pack_format import ARRAYS, FORMAT, HEADER, IMAGES, VERSION, Pack, _images_
 from .pack_source import _PackSource, _read_source
 from .pack_workers import _PackTask, _run_task
 
-# In an unfinished pack: the list of unreadable images, and the lock that excludes other processes.
+# Files of an unfinished pack: the list of unreadable images, and the lock that excludes other processes.
 UNREADABLE = 'bad.txt'
 LOCK = 'lock'
 
@@ -31,18 +31,18 @@ def write_pack(
     skip_bad: bool = False,
     data_prefix: Optional[str] = None,
 ) -> Pack:
-    """Writes all images of CelebA's lists, or of LFWA's, to one memory map.
+    """Writes all images in the lists of CelebA or LFWA to one memory map.
 
-    It grows in ``<out>.partial``, which is renamed when complete. After an interruption the same call continues it.
+    It is written to ``<out>.partial``, which is renamed when complete. After an interruption, the same call resumes.
 
     Args:
-        root: The dataset's folder, as :class:`CelebAIdentity` or :class:`LFWA` takes it. Of LFWA's pictures, which
-            show more around a face, the middle is kept.
+        root: The dataset's folder, see :class:`CelebAIdentity` and :class:`LFWA`. LFWA's images are center-cropped,
+            since they show more around a face.
         out: The new folder.
         size: Height and width of the images in pixels.
-        jobs: Number of processes; by default one per core, or 1 for a small dataset. With 1 none is started.
-        skip_bad: Skip unreadable images, and list them in the header.
-        data_prefix: The image folder; by default that of the dataset's download.
+        jobs: Number of processes; by default one per core, or 1 for a small dataset. With 1, no process is started.
+        skip_bad: Skip unreadable images and list them in the header.
+        data_prefix: The image folder. Defaults to that of the dataset's download.
 
     Raises:
         DataError: The lists or images cannot be read, or the disk is full.
@@ -103,7 +103,7 @@ def _check_space(partial: Path, header: dict) -> None:
     """Raises DataError if the disk cannot hold the images; the labels' few bytes per image are ignored."""
     needed = header['num_images'] * header['size'][0] * header['size'][1] * 3
     if (partial / IMAGES).is_file():
-        # A sparse file: only what is written takes space.
+        # The file is sparse: only the written blocks take space.
         needed -= (partial / IMAGES).stat().st_blocks * 512
     disk = next(folder for folder in partial.parents if folder.exists())
     free = shutil.disk_usage(disk).free
@@ -115,7 +115,7 @@ def _check_space(partial: Path, header: dict) -> None:
 
 
 def _start(partial: Path, header: dict, annotations: Annotations) -> None:
-    """Writes an empty pack, or makes sure that the existing one has the same header."""
+    """Writes an empty pack, or checks that the existing one has the same header."""
     if (partial / HEADER).is_file():
         started = _read_header(partial)
         for key, value in header.items():
@@ -132,7 +132,7 @@ def _start(partial: Path, header: dict, annotations: Annotations) -> None:
     np.lib.format.open_memmap(partial / IMAGES, 'w+', np.uint8, (len(present), *header['size'], 3))
     for name in (*ARRAYS, IMAGES):
         sync(partial / name)
-    # Last, since it means that the rest exists.
+    # Written last: its existence means that the other files are complete.
     write_text(partial / HEADER, json.dumps(dict(header, skipped={}, checksums={}), indent=1))
 
 
@@ -153,7 +153,7 @@ def _write_images(task: _PackTask) -> Dict[int, str]:
     """Writes images to their rows; returns the rows of unreadable ones with the reason."""
     offset = np.load(task.pack / IMAGES, mmap_mode='r').offset
     unreadable = {}
-    # Not through the memory map, where a full disk would crash the process.
+    # Writing through the memory map would crash the process on a full disk.
     with (task.pack / IMAGES).open('r+b') as file:
         for row, face in task.read_faces(unreadable):
             file.seek(offset + row * face.nbytes)
@@ -172,7 +172,7 @@ def _reject_unreadable(partial: Path, unreadable: Dict[str, str], num_images: in
 
 
 def _finish(partial: Path, header: dict) -> None:
-    """Writes the header with checksums, and removes the files of an unfinished pack."""
+    """Writes the header with checksums and removes the files of an unfinished pack."""
     checksums = {name: hashlib.sha256((partial / name).read_bytes()).hexdigest() for name in ARRAYS}
     checksums[IMAGES] = _images_checksum(partial)
     write_text(partial / HEADER, json.dumps(dict(header, checksums=checksums), indent=1))

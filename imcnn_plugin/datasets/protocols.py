@@ -1,4 +1,4 @@
-"""Protocols: how a dataset of faces is divided into splits that share no identity.
+"""Protocols, which divide a dataset of faces into splits that share no identity.
 
 Each protocol is a function that returns ``{split: mask}`` with boolean masks ``(N, )``.
 """
@@ -11,17 +11,17 @@ import numpy as np
 from ..errors import ConfigError, DataError
 
 Splits = Dict[str, np.ndarray]
-# Earlier names, in configs and checkpoints.
+# Earlier names, still used by old configs and checkpoints.
 OLD_PROTOCOLS = dict(lfwa='halves')
 
 
 def _official_splits(partition: np.ndarray) -> Splits:
-    """The dataset's own splits: ``partition`` ``(N, )`` is 0 train, 1 val, 2 test; trainval is train and val."""
+    """The dataset's own splits: ``partition`` ``(N, )`` is 0 train, 1 val, 2 test; trainval is both train and val."""
     return dict(train=partition == 0, val=partition == 1, test=partition == 2, trainval=partition < 2)
 
 
 def _paper_splits(identity: np.ndarray, num_train_identities: int = 8000, seed: int = 0) -> Splits:
-    """The paper's splits (section 4.1): 8,000 identities for training, the others for testing.
+    """The paper's splits (section 4.1): 8,000 identities for training and the rest for testing.
 
     The paper does not list the identities, so they are drawn at random.
     """
@@ -57,9 +57,9 @@ def _shuffle_identities(identity: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _check_disjoint(splits: Splits, identity: np.ndarray, names: np.ndarray, source: str) -> None:
-    """Raises DataError if splits share an identity, with the name of one image from each.
+    """Raises DataError if an identity is in two splits, and names one image from each.
 
-    Unknown identities (-1) are ignored, and so is the split 'trainval', which overlaps by intent. ``source`` is the
+    Unknown identities (-1) are ignored, and so is the split 'trainval', which overlaps on purpose. ``source`` is the
     file that defines the splits, for the message.
     """
     known = identity >= 0

@@ -1,7 +1,7 @@
-"""Whether a model is evaluated on identities that it was trained on.
+"""Checks that a model is not evaluated on identities that it was trained on.
 
-The identity of a split is a dict: the ``protocol`` with its settings, and the ``split``; the checksum of the lists;
-and the split's ``members``, numbers of identities by dataset. Where the data lies, in files or in a pack, is no part.
+The identity of a split is a dict of the ``protocol`` and its settings, the ``split``, the checksum of the lists, and
+the ``members`` of the split, numbers of identities by dataset. It is the same for image files and for a pack.
 """
 
 import logging
@@ -15,12 +15,12 @@ from ..errors import ConfigError, DataError, one_line
 from .protocols import OLD_PROTOCOLS
 
 _RULE = ('protocol', 'fold', 'num_folds', 'num_train_identities', 'seed')
-# What checkpoints have of it that were written before they had the identity of their split.
+# The keys in checkpoints that predate the identity of a split.
 _OLD_RULE = ('protocol', 'fold')
 
 
 def identify_split(dataset: Dataset) -> dict:
-    """The identity of the split in a dataset, with the members of all datasets in a wrapper; empty if it has none."""
+    """The identity of a dataset's split, with the members of all datasets in a wrapper; empty if it has none."""
     parts = getattr(dataset, 'datasets', None) or filter(None, [getattr(dataset, 'dataset', None)])
     found = [getattr(dataset, 'split_identity', None) or {}, *map(identify_split, parts)]
     return reduce(merge_splits, filter(None, found), {})
@@ -30,7 +30,7 @@ def read_split(meta: Mapping[str, Any]) -> dict:
     """The identity of the split that a checkpoint was trained on, from its ``meta``.
 
     Raises:
-        DataError: It is damaged.
+        DataError: The ``meta`` is damaged.
     """
     if 'trained_on' in meta:
         try:
@@ -43,11 +43,11 @@ def read_split(meta: Mapping[str, Any]) -> dict:
 
 
 def _rename(identity: dict) -> dict:
-    """The identity of a split with today's name of its protocol."""
+    """The identity of a split with the current name of its protocol."""
     old = identity.get('protocol')
     if old not in OLD_PROTOCOLS:
         return identity
-    # The halves had no fold, and exchanged ones said so.
+    # The halves had the key exchanged instead of a fold.
     kept = {key: value for key, value in identity.items() if key != 'exchanged'}
     return dict(kept, protocol=OLD_PROTOCOLS[old], fold=int(identity.get('exchanged', False)))
 
@@ -62,15 +62,17 @@ def merge_splits(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict:
 def check_unseen(trained: Mapping[str, Any], found: Mapping[str, Any], own: Mapping[str, Any] = {}) -> None:
     """Rejects an evaluation on identities that a model was trained on.
 
-    One by the rule of the training only gets a warning: such a split is evaluated on purpose.
+    If both splits follow the same protocol with the same settings and lists, the evaluation is assumed to be
+    intentional and only logs a warning.
 
     Args:
         trained: The identity of the checkpoint's training split.
-        found: That of the evaluated split.
-        own: That of this run's training split, which its config puts beside the evaluated one.
+        found: The identity of the evaluated split.
+        own: The identity of this run's training split. Identities in it are not checked, since the config itself
+            pairs the two splits.
 
     Raises:
-        ConfigError: The model was trained on identities of the split by another protocol, fold, seed or list.
+        ConfigError: The model was trained on identities of the split, with another protocol, fold, seed or list.
     """
     same_lists = trained.get('lists') == found.get('lists') is not None
     shared = [
@@ -93,10 +95,10 @@ def check_resumable(trained: Mapping[str, Any], own: Mapping[str, Any]) -> None:
 
     Args:
         trained: The identity of the checkpoint's training split.
-        own: That of this run's training split.
+        own: The identity of this run's training split.
 
     Raises:
-        ConfigError: Protocol, fold, seed or split differ, or the training split has further identities.
+        ConfigError: Protocol, fold, seed or split differ, or the training split has additional identities.
     """
     if 'protocol' not in trained or 'protocol' not in own:
         return
@@ -122,7 +124,7 @@ def _differ(one: Mapping[str, Any], other: Mapping[str, Any], keys: tuple) -> bo
 
 
 def _describe(identity: Mapping[str, Any]) -> str:
-    """In words, such as ``split test of protocol kfold (fold 3, num_folds 5, seed 0)``."""
+    """Formats a split, such as ``split test of protocol kfold (fold 3, num_folds 5, seed 0)``."""
     rule = [f'{key} {identity[key]}' for key in _RULE[1:] if key in identity]
     return f'split {identity.get("split")} of protocol {identity.get("protocol")}' + (
         f' ({", ".join(rule)})' if rule else ''

@@ -1,4 +1,4 @@
-"""Windows of photos in a CSV file, and a transform that cuts them out."""
+"""A CSV file of photo windows, and a transform that crops photos to them."""
 
 from pathlib import Path
 from typing import Dict, Iterable, Optional, Tuple, Union
@@ -14,12 +14,12 @@ COLUMNS = ['name', 'left', 'top', 'right', 'bottom']
 
 
 def write_windows(path: Union[str, Path], names: Iterable[str], windows: np.ndarray) -> None:
-    """Writes a CSV file atomically: a line for each photo with its file name and window.
+    """Atomically writes a CSV file with the file name and window of each photo.
 
     Args:
         path: The file.
         names: File names of the N photos.
-        windows: ``(N, 4)``: left, top, right, bottom in pixels of the photo; they may reach beyond it.
+        windows: ``(N, 4)``: left, top, right, bottom in pixels; windows may extend beyond the photo.
 
     Raises:
         DataError: The file cannot be written.
@@ -29,10 +29,10 @@ def write_windows(path: Union[str, Path], names: Iterable[str], windows: np.ndar
 
 
 def read_windows(path: Union[str, Path]) -> Dict[str, np.ndarray]:
-    """Reads the windows ``(4, )`` of photos by their file names, see :func:`write_windows`.
+    """Reads the file of :func:`write_windows`: windows ``(4, )`` by file name.
 
     Raises:
-        DataError: The file cannot be read, or has other columns, or a window is empty or not of numbers.
+        DataError: The file cannot be read or has other columns, or a window is empty or not numeric.
     """
     rows = read_csv(path, 'write it with tools/train_lnets_anet.py')
     _, header = next(rows)
@@ -52,12 +52,12 @@ def read_windows(path: Union[str, Path]) -> Dict[str, np.ndarray]:
 
 @TRANSFORMS.register_module()
 class CropToWindow(BaseTransform):
-    """Cuts the window of a photo out of it; beyond the photo its border is repeated.
+    """Crops a photo to its window; outside of the photo, border pixels are repeated.
 
     Args:
         windows: The CSV file of :func:`write_windows`.
-        enlarge: Width and height of what is cut out, in those of the window.
-        shift: How far its center is below that of the window, in heights of the window.
+        enlarge: Width and height of the crop, relative to the window.
+        shift: Distance of the crop's center below that of the window, relative to the window's height.
 
     Raises:
         DataError: The file cannot be read, or has no window for a photo.
@@ -68,7 +68,7 @@ class CropToWindow(BaseTransform):
         self.windows: Optional[Dict[str, np.ndarray]] = None
 
     def transform(self, results: dict) -> dict:
-        """Replaces ``img`` and its shapes, and adds ``window`` ``(4, )``, what was cut out in pixels of the photo."""
+        """Crops ``img``, updates its shapes and adds ``window`` ``(4, )``, the crop in pixels of the photo."""
         if self.windows is None:
             self.windows = read_windows(self.path)
         name = Path(results['img_path']).name
@@ -80,7 +80,7 @@ class CropToWindow(BaseTransform):
         center[1] += self.shift * side[1]
         start, stop = np.round([center - half, center + half]).astype(int)
         stop = np.maximum(stop, start + 1)
-        # Places beyond the photo are those of its border.
+        # Outside of the photo, repeat its border.
         height, width = results['img'].shape[:2]
         columns = np.arange(start[0], stop[0]).clip(0, width - 1)
         rows = np.arange(start[1], stop[1]).clip(0, height - 1)
