@@ -1,4 +1,4 @@
-"""Reading checkpoints safely, writing them atomically, and models from them."""
+"""Reads checkpoints safely, writes them atomically, and builds models from them."""
 
 from .atomic_backend import AtomicBackend
 from .config_text import parse_config

@@ -8,7 +8,7 @@ from ..files import replacing
 
 @register_backend('atomic')
 class AtomicBackend(LocalBackend):
-    """mmengine's ``LocalBackend`` with atomic writes: a file gets its name once all of it is on disk."""
+    """mmengine's ``LocalBackend`` with atomic writes: a file appears only once it is complete on disk."""
 
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
         with replacing(filepath) as temporary:

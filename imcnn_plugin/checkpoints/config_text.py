@@ -10,14 +10,14 @@ from ..errors import DataError
 def parse_config(text: str, path: Union[str, Path]) -> Config:
     """Parses the config text of a checkpoint: assignments of literals and ``dict(...)``.
 
-    ``Config.fromstring`` would execute it, and loading weights must not run a program.
+    ``Config.fromstring`` would execute the text, and loading weights must not run code.
 
     Args:
-        text: What mmengine wrote.
+        text: The config as mmengine wrote it.
         path: The checkpoint, for messages.
 
     Raises:
-        DataError: The text holds anything else.
+        DataError: The text contains anything else.
     """
     try:
         values = {}
@@ -32,7 +32,7 @@ def parse_config(text: str, path: Union[str, Path]) -> Config:
 
 
 def _evaluate(node: ast.expr) -> Any:
-    """The value of a literal or ``dict(...)``; a ValueError for anything else."""
+    """Returns the value of a literal or ``dict(...)``; raises ValueError for anything else."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
         # mmengine writes dict({...}) if a key is not an identifier.
         found = _evaluate(node.args[0]) if node.args else {}

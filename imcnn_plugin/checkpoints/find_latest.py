@@ -7,15 +7,15 @@ from mmengine.logging import print_log
 from ..errors import DataError
 from .safe_load import load_file
 
-# A link to the best checkpoint of a work directory, whose own name changes.
+# A link to the best checkpoint of a work directory. The file itself has the epoch in its name.
 BEST = 'best.pth'
 
 
 def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
     """The newest checkpoint of a work directory that a run can resume; None if it has no checkpoint.
 
-    The one that ``last_checkpoint`` names is tried first, then the others from newest to oldest. Truncated or damaged
-    files, and published ones, are skipped with a warning.
+    The checkpoint named in ``last_checkpoint`` is tried first, then the others from newest to oldest. Truncated,
+    damaged and published files are skipped with a warning.
 
     Raises:
         DataError: There are checkpoints, but none can be resumed.
@@ -28,7 +28,8 @@ def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
     )
     pointer = work_dir / 'last_checkpoint'
     if pointer.is_file() and (named := pointer.read_text().strip()):
-        # A work directory that was moved or copied still names its old location. CheckpointHook's out_dir is another.
+        # If the work directory was moved or copied, the file still names its old location. Without checkpoints here,
+        # they are in CheckpointHook's out_dir.
         place = work_dir / Path(named).name if found else Path(named)
         found = [place, *(path for path in found if path.resolve() != place.resolve())]
     for path in found:
@@ -42,7 +43,7 @@ def find_latest(work_dir: Union[str, Path]) -> Optional[str]:
 
 
 def find_best(work_dir: Union[str, Path]) -> Optional[str]:
-    """The best checkpoint of a work directory or, without one, the latest; None if it has none.
+    """The best checkpoint of a work directory, or the latest if no best one was saved; None if it has no checkpoint.
 
     Raises:
         DataError: There are checkpoints, but none can be used.
@@ -52,7 +53,7 @@ def find_best(work_dir: Union[str, Path]) -> Optional[str]:
 
 
 def checkpoint_file(source: Union[str, Path]) -> Path:
-    """The file of a checkpoint that is given by itself or by the work directory of its run: :func:`find_best`.
+    """The checkpoint file for a path: the file itself or, for a work directory, that of :func:`find_best`.
 
     Raises:
         DataError: The work directory has no checkpoint.
@@ -66,12 +67,12 @@ def checkpoint_file(source: Union[str, Path]) -> Path:
 
 
 def _find_damage(path: Path) -> Optional[str]:
-    """What is wrong with a checkpoint file; None if a run can resume it."""
+    """The reason why a run cannot resume a checkpoint file; None if it can."""
     if not path.is_file():
         return 'does not exist'
     try:
         content = load_file(path, map_location='cpu', mmap=True)
     except DataError as error:
         return str(error).removeprefix(f'{path} ')
-    # Every run writes one, and no published file has it.
+    # Every run saves its message hub; published files have none.
     return None if isinstance(content, dict) and 'message_hub' in content else 'is not the checkpoint of a run'

@@ -1,4 +1,4 @@
-"""From the file of a checkpoint alone to a model for predictions."""
+"""Builds a model for prediction from its checkpoint file alone."""
 
 import copy
 import hashlib
@@ -20,11 +20,11 @@ from .safe_load import safe_loaders
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained model, and what its checkpoint says of it.
+    """A trained model with the config and metadata of its checkpoint.
 
     Args:
-        model: In evaluation mode, without the identity branch unless that was asked for.
-        cfg: The config it was trained with, likewise.
+        model: The model in evaluation mode. It has no identity branch unless one was requested.
+        cfg: The config that the model was built from, also without the identity branch unless requested.
         meta: The checkpoint's ``meta``.
     """
 
@@ -37,7 +37,7 @@ class TrainedModel:
         """The head that predicts attributes.
 
         Raises:
-            ConfigError: The model has another one.
+            ConfigError: The model has another type of head.
         """
         head = getattr(self.model.head, 'attr_head', self.model.head)
         if not isinstance(head, GroupedMultiLabelHead):
@@ -46,10 +46,10 @@ class TrainedModel:
 
     @cached_property
     def checksum(self) -> str:
-        """The first 16 hexadecimal digits of a SHA-256 of the weights that the logits depend on."""
+        """The first 16 hexadecimal digits of the SHA-256 of the weights that the logits depend on."""
         digest = hashlib.sha256()
         for name, value in sorted(self.model.state_dict().items()):
-            # The calibration and the identity branch do not count.
+            # The logits depend neither on the calibration nor on the identity branch.
             if not name.endswith(('.thresholds', '.temperature')) and '.id_head.' not in name:
                 digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -61,13 +61,13 @@ def load_model(
     """Builds the model of a checkpoint, loads its weights and checks them.
 
     Args:
-        source: A checkpoint that mmengine wrote, or a published one: the file, or what :func:`read_checkpoint`
-            returned, so that no file is read twice.
-        device: Where the model goes.
-        identity: Keep the identity branch.
+        source: A checkpoint file of mmengine, possibly a published one. Pass the result of :func:`read_checkpoint` to
+            avoid reading the file twice.
+        device: The device to move the model to.
+        identity: Whether to keep the identity branch.
 
     Raises:
-        DataError: The file is not a usable checkpoint, the weights do not fit the model, or one is not finite.
+        DataError: The file is not a usable checkpoint, its weights do not match the model, or a weight is not finite.
         ConfigError: A module that the config imports is missing.
     """
     checkpoint = source if isinstance(source, Checkpoint) else read_checkpoint(source)
@@ -75,15 +75,15 @@ def load_model(
     if not identity:
         drop_identity_head(cfg)
     if not cfg.get('test_dataloader'):
-        # mmpretrain would take None for one.
+        # mmpretrain would treat None as a data loader.
         cfg.pop('test_dataloader', None)
     try:
-        # The config is the file's: a module that it names may load another one.
+        # A module named in this config may itself load another checkpoint.
         with safe_loaders():
             model = get_model(cfg)
     except IMCNNError as error:
         raise type(error)(f'{path}: {error}') from error
-    # What a module raises for settings that do not fit is up to the module.
+    # Modules raise exceptions of any type for invalid settings.
     except Exception as error:
         raise DataError(f'{path}: the model in its config cannot be built ({one_line(error)})') from error
     try:
@@ -99,6 +99,6 @@ def load_model(
 
 
 def drop_identity_head(cfg: Config) -> None:
-    """Removes the identity branch from a config: tests and predictions do not run it."""
+    """Removes the identity branch from a config, since testing and prediction do not run it."""
     if 'id_head' in ((cfg.get('model') or {}).get('head') or {}):
         cfg.model.head.id_head = None

@@ -1,4 +1,4 @@
-"""Reads a checkpoint as data, once, and writes it back."""
+"""Reads checkpoints as data, without running code from them, and writes checkpoints."""
 
 import re
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Checkpoint:
 
     Args:
         path: The file.
-        content: What it holds: ``state_dict``, ``meta``, ``optimizer``, ... Tensors are memory-mapped, so they are
-            read from the file when they are used.
-        cfg: The config in ``meta``. It was parsed as data and never executed.
+        content: The dict in the file: ``state_dict``, ``meta``, ``optimizer``, ... Tensors are memory-mapped, so they
+            are read from the file only when used.
+        cfg: The config in ``meta``, parsed as data and never executed.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """The name of its run, which is that of the config, without the time; of the file if it says none."""
+        """The run's name without the timestamp, which is the name of its config; the file's stem if meta has none."""
         return re.sub('_[0-9]{8}_[0-9]{6}$', '', self.meta.get('experiment_name', self.path.stem))
 
     @property
@@ -50,13 +50,13 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
-    """Reads and checks a checkpoint of mmengine, or that of a work directory, see
-    :func:`checkpoint_file`.
+    """Reads and checks an mmengine checkpoint, given as a file or as the work directory of a run.
 
-    The modules in ``custom_imports`` of its config are imported, so that parts of other packages are registered.
+    :func:`checkpoint_file` chooses the file in a work directory. The modules in ``custom_imports`` of the config are
+    imported, so that the components of other packages are registered.
 
     Raises:
-        DataError: The file is missing, damaged, no checkpoint of mmengine, or asks for code to be run.
+        DataError: The file is missing, damaged or not an mmengine checkpoint, or loading it would run code.
         ConfigError: A module that the config imports is missing.
     """
     path = checkpoint_file(path)
@@ -90,7 +90,7 @@ def _types_in(node: Any) -> Iterator[str]:
 
 
 def _is_registered(name: str) -> bool:
-    """Whether a ``type`` is in a registry; mmengine would import any other dotted name, and call it."""
+    """Whether a ``type`` is in a registry; mmengine would import and call any other dotted name."""
     scope, _, last = name.rpartition('.')
     if not scope:
         return True
@@ -107,12 +107,12 @@ def save_checkpoint(content: dict, path: Union[str, Path]) -> None:
     """Writes a checkpoint atomically. The same content gives the same bytes.
 
     Raises:
-        DataError: It cannot be written.
+        DataError: The file cannot be written.
     """
     with replacing(path) as temporary:
         try:
             with temporary.open('wb') as file:
                 torch.save(content, file)
         except RuntimeError as error:
-            # After a failed write torch tries to close its archive, and fails again.
+            # After a failed write, torch also fails to close its archive: report the first error.
             raise (error.__context__ or error) from None

@@ -1,12 +1,12 @@
-"""Loads mmengine checkpoints with ``torch.load(weights_only=True)``, which runs nothing that a file asks for.
+"""Loads mmengine checkpoints with ``torch.load(weights_only=True)``, which runs no code from the file.
 
-Besides tensors, a checkpoint holds the history of every logged number, and what a dataset's ``METAINFO`` has: NumPy's
-numbers and arrays. Exactly these classes are allowed, also under the names that NumPy 1 wrote; ``weights_only`` is
-never switched off.
+Besides tensors, a checkpoint contains the history of every logged number and the dataset's ``METAINFO`` with NumPy
+numbers and arrays. Exactly these classes are allowed, also under the names that NumPy 1 wrote. ``weights_only`` is
+never turned off.
 
-mmengine leaves ``weights_only`` to torch's default, which is False for a URL, and its fork onedl-mmengine retries
-without it after an error. Where this package reads checkpoints, the loaders of this module therefore replace theirs:
-in its tools and runs for good, and elsewhere only while it reads one.
+mmengine does not set ``weights_only``, and torch's default for a URL is False. The fork onedl-mmengine retries without
+``weights_only`` after an error. The loaders of this module therefore replace theirs: permanently in this package's
+tools and runs, and elsewhere only while the package reads a checkpoint.
 """
 
 import os
@@ -29,7 +29,7 @@ _STATISTICS = ('min', 'max', 'current', 'mean')
 
 
 def _history_buffer_method(owner, name):
-    """Stands in for ``getattr``, by which a pickled HistoryBuffer refers to its methods; rejects everything else."""
+    """Replaces ``getattr``, which a pickled HistoryBuffer uses to refer to its methods; rejects everything else."""
     if owner is HistoryBuffer and name in _STATISTICS:
         return getattr(HistoryBuffer, name)
     raise pickle.UnpicklingError(
@@ -38,13 +38,13 @@ def _history_buffer_method(owner, name):
 
 
 def _empty_bytes(*args):
-    """Stands in for ``bytes``, by which a pickle of protocol 2 refers to b''; torch decodes all others from text."""
+    """Replaces ``bytes``, which a protocol 2 pickle calls to create b''; torch decodes all other bytes from text."""
     if args:
         raise pickle.UnpicklingError('the file asks for bytes of a number or a list, which no checkpoint needs')
     return b''
 
 
-# Of strings and records a file can change the size once there is an array of them; objects can be anything.
+# A file could change the size of strings and records after creating an array of them, and objects can be anything.
 _NO_NUMBERS = ('ObjectDType', 'VoidDType', 'BytesDType', 'StrDType', 'StringDType')
 _SAFE_GLOBALS = [
     HistoryBuffer,
@@ -61,18 +61,18 @@ _SAFE_GLOBALS = [
 
 
 def allow_mmengine_checkpoints() -> None:
-    """Adds the classes of a checkpoint to torch's safe globals, which ``torch.load(weights_only=True)`` accepts."""
+    """Adds the classes in checkpoints to torch's safe globals, which ``torch.load(weights_only=True)`` accepts."""
     torch.serialization.add_safe_globals(_SAFE_GLOBALS)
 
 
 def load_file(path: Union[str, os.PathLike], map_location: Any = None, mmap: Optional[bool] = None) -> Any:
-    """Reads a file that torch wrote; arguments as for ``torch.load``.
+    """Reads a file written by ``torch.save``. ``map_location`` and ``mmap`` are those of ``torch.load``.
 
     Raises:
-        DataError: It cannot be read, is damaged, or holds anything that a checkpoint does not.
+        DataError: The file cannot be read, is damaged, or contains objects that no checkpoint needs.
     """
     damaged = None
-    # onedl-mmengine removes what it has in common with them from torch's list each time that it loads a file.
+    # onedl-mmengine removes some of these classes from torch's list each time it loads a file.
     allow_mmengine_checkpoints()
     try:
         if is_zip := zipfile.is_zipfile(path):
@@ -80,7 +80,7 @@ def load_file(path: Union[str, os.PathLike], map_location: Any = None, mmap: Opt
                 # torch does not verify the checksums that it writes.
                 damaged = file.testzip()
         else:
-            # Before torch 1.6, and by mmpretrain's publish_model.py, files are pickles, which cannot be memory-mapped.
+            # torch before 1.6 and mmpretrain's publish_model.py write plain pickles, which cannot be memory-mapped.
             with open(path, 'rb') as file:
                 if file.read(1) != pickle.PROTO:
                     raise ValueError('neither a zip archive nor a pickle')
@@ -100,14 +100,14 @@ def load_file(path: Union[str, os.PathLike], map_location: Any = None, mmap: Opt
 
 
 def check_checkpoint(checkpoint: Any, source: str) -> dict:
-    """Checks the structure of a checkpoint, and removes the config that ``Runner.resume`` would execute.
+    """Checks the structure of a checkpoint and removes the config that ``Runner.resume`` would execute.
 
     Args:
-        checkpoint: What :func:`load_file` returned.
+        checkpoint: The object that :func:`load_file` returned.
         source: The file, for messages.
 
     Raises:
-        DataError: It is not a dict of dicts.
+        DataError: The checkpoint, its ``meta`` or ``state_dict`` is not a dict, or a weight's name is not a string.
     """
     if not isinstance(checkpoint, dict):
         raise DataError(f'{source} holds a {type(checkpoint).__name__}, not the dict of a checkpoint')
@@ -123,7 +123,7 @@ def check_checkpoint(checkpoint: Any, source: str) -> dict:
 
 
 def _load_from_local(path: str, map_location: Any = None) -> Any:
-    """Replaces mmengine's loader of files."""
+    """Replaces mmengine's loader for local files."""
     path = os.path.expanduser(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path} can not be found.')
@@ -131,10 +131,10 @@ def _load_from_local(path: str, map_location: Any = None) -> Any:
 
 
 def _load_from_http(url: str, map_location: Any = None) -> Any:
-    """Replaces mmengine's loader of URLs; the main process downloads, the others read its file.
+    """Replaces mmengine's loader for URLs. The main process downloads the file, then the others read it.
 
     Raises:
-        DataError: It cannot be downloaded, or holds anything that a checkpoint does not.
+        DataError: The file cannot be downloaded, or contains objects that no checkpoint needs.
     """
     allow_mmengine_checkpoints()
     if not is_main_process():
@@ -160,7 +160,7 @@ def _not_trusted(source: Union[str, os.PathLike]) -> DataError:
 
 
 _LOADERS = {'': _load_from_local, 'http://': _load_from_http, 'https://': _load_from_http}
-# Of mmengine's table of loaders.
+# Guards mmengine's table of loaders.
 _LOCK = RLock()
 
 
@@ -170,14 +170,14 @@ def _register(loaders: dict) -> None:
 
 
 def register_safe_loaders() -> None:
-    """Makes mmengine load all files and URLs of this process by ``weights_only``, as our tools and runs do."""
+    """Makes mmengine load all files and URLs in this process with ``weights_only``, as our tools and runs do."""
     with _LOCK:
         _register(_LOADERS)
 
 
 @contextmanager
 def safe_loaders() -> Iterator[None]:
-    """What :func:`register_safe_loaders` does, until the ``with`` statement ends."""
+    """Does the same as :func:`register_safe_loaders`, but only within a ``with`` block."""
     with _LOCK:
         before = checkpoint_loaders()
         _register(_LOADERS)
