@@ -9,7 +9,7 @@ from .variant import Variant, _fill_option
 
 @dataclass(frozen=True)
 class Job:
-    """A run of a sweep: a variant, a seed, a work directory and, of a cross-validation, the tested fold."""
+    """One run of a sweep: a variant, a seed, a work directory and, in cross-validation, the test fold."""
 
     variant: Variant
     seed: int
@@ -20,7 +20,7 @@ class Job:
         return f'{self.variant.name}, seed {self.seed}' + ('' if self.fold is None else f', fold {self.fold}')
 
     def has_row(self, rows: Sequence[dict]) -> bool:
-        """Whether one of the rows of a results file is of this run."""
+        """Whether the rows of a results file include this run."""
         key = (self.variant.name, self.variant.config_hash, self.seed)
         return any(
             key == (row['name'], row['config_hash'], row['seed']) and self.fold in (None, row.get('fold'))
@@ -40,14 +40,14 @@ class Job:
 
     @property
     def hash_file(self) -> Path:
-        """The file with the hash of the config that the work directory was started with."""
+        """The file with the hash of the config that the run was started with."""
         return Path(self.folder, 'config_hash.txt')
 
     def check_folder(self) -> None:
         """Checks that the work directory belongs to this run, so that it can be resumed and reported.
 
         Raises:
-            ConfigError: It has checkpoints of another config.
+            ConfigError: The work directory has checkpoints of another config.
         """
         path = self.hash_file
         if self.has_checkpoint and not (path.is_file() and path.read_text().strip() == self.variant.config_hash):

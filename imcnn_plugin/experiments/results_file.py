@@ -20,20 +20,21 @@ from ..files import sync
 from .job import Job
 from .variant import Variant
 
-# The keys that identify a run, with the fold of a cross-validation.
+# The keys that identify a run, together with the fold in cross-validation.
 KEY = ('name', 'config_hash', 'seed')
 # The directories of an absolute path, which would reveal a machine and its user.
 _DIRECTORIES = re.compile(r'(?<![\w.*~}-])~?/(?:[^/\s,\'")\]]+/)*')
 
 
 def read_rows(path: Union[str, Path], repair: bool = False) -> List[dict]:
-    """The rows of a results file; none if there is no file. The first row of a name, config, seed and fold counts.
+    """The rows of a results file; none if there is no file.
 
-    A truncated last line is skipped with a warning.
+    If a name, config, seed and fold occur more than once, the first row counts. A truncated last line is skipped with
+    a warning.
 
     Args:
         path: The file.
-        repair: Whether to remove that line, so that rows can be appended.
+        repair: Whether to remove a truncated last line, so that rows can be appended.
 
     Raises:
         DataError: The file or a line of it cannot be read.
@@ -59,7 +60,7 @@ def read_rows(path: Union[str, Path], repair: bool = False) -> List[dict]:
     for number, line in enumerate(content.splitlines(), 1):
         try:
             row = json.loads(line)
-            # The older name.
+            # Older versions wrote this name.
             if 'lasting' in row:
                 row['identity_stable'] = row.pop('lasting')
             rows.setdefault((*(row[key] for key in KEY), row.get('fold')), row)
@@ -79,7 +80,7 @@ def _is_json(text: bytes) -> bool:
 def group_rows(rows: Sequence[dict], variants: Sequence[Variant] = ()) -> Dict[str, List[dict]]:
     """Rows by variant, in the order of ``variants`` or, without any, of the file.
 
-    If the file has several configs with the same name, the config's hash is appended to it.
+    If several configs in the file have the same name, the config's hash is appended to the name.
     """
     if variants:
         keys = {(variant.name, variant.config_hash): variant.name for variant in variants}
@@ -150,7 +151,7 @@ def _pack_counts(by_identity: Dict[str, dict]) -> Dict[str, object]:
 
 
 def _pack(counts: np.ndarray) -> str:
-    # A group of images of unknown identity may have many.
+    # A group of images of unknown identity may be large.
     width = 2 if counts.max(initial=0) < 2**16 else 4
     return base64.b64encode(zlib.compress(counts.astype(f'<u{width}').tobytes(), 9)).decode()
 

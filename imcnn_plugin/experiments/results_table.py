@@ -1,4 +1,4 @@
-"""The table of a sweep: each variant's accuracy, and its difference to the baseline with a confidence interval."""
+"""The table of a sweep: each variant's accuracy and its difference from the baseline, with a confidence interval."""
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -8,7 +8,7 @@ from ..evaluation import STABLE_AGREEMENT, describe_split, paired_intervals
 from ..tables import aligned_lines, markdown_lines
 from .results_file import _unpack_counts
 
-# A difference, and the lower and upper end of its interval.
+# A difference and the lower and upper bounds of its interval.
 Interval = Tuple[float, float, float]
 HEADINGS = (
     'variant',
@@ -25,15 +25,16 @@ HEADINGS = (
 
 
 class SweepTable:
-    """Accuracy of each variant, and its difference to the baseline.
+    """Accuracy of each variant and its difference from the baseline.
 
     Args:
         groups: Rows by variant, from :func:`~imcnn_plugin.experiments.group_rows`.
         baseline: Name of the variant to compare with; the first by default. It may have no rows.
 
-    ``differences`` has, for each variant that was evaluated on the same images as the baseline, the results of
-    :func:`~imcnn_plugin.evaluation.paired_interval` over all, identity-stable and transient attributes; None without
-    such attributes. ``has_folds`` says whether a variant was tested on several folds, of which each is a run.
+    ``differences`` maps each variant that was evaluated on the same images as the baseline to three results of
+    :func:`~imcnn_plugin.evaluation.paired_interval`: over all, identity-stable and transient attributes. A result is
+    None if there are no such attributes. ``has_folds`` says whether a variant was tested on several folds, each in its
+    own run.
     """
 
     def __init__(self, groups: Dict[str, List[dict]], baseline: Optional[str] = None):
@@ -108,9 +109,9 @@ class SweepTable:
         return remarks
 
     def attribute_cells(self) -> List[Tuple[str, ...]]:
-        """A row per attribute, headings first, identity-stable attributes before transient ones: means over runs.
+        """A row per attribute with means over runs: headings first, then identity-stable, then transient attributes.
 
-        The accuracy is that of the baseline or, without a row of it, of the first variant.
+        The accuracy is that of the baseline, or of the first variant if the baseline has no row.
         """
         baseline = self.baseline if self.baseline in self.groups else next(iter(self.groups))
         first = self.groups[baseline][0]
@@ -131,14 +132,14 @@ class SweepTable:
         return cells
 
     def text(self) -> str:
-        """The table as aligned text, with the remarks and, of a cross-validation, the table of attributes."""
+        """The table as aligned text, with the remarks and, for a cross-validation, the table of attributes."""
         lines = [*aligned_lines(self.cells(), rules=(1,)), *self.remarks()]
         if self.has_folds:
             lines += ['', *aligned_lines(self.attribute_cells(), rules=(1,))]
         return '\n'.join(lines) + '\n'
 
     def markdown(self) -> str:
-        """The table, the remarks and the table of attributes as Markdown. There must be a row."""
+        """The table, the remarks and the table of attributes as Markdown. At least one row is required."""
         remarks = [f'- {line}' for line in self.remarks()]
         lines = [*markdown_lines(self.cells()), '', *remarks, '', *markdown_lines(self.attribute_cells())]
         return '\n'.join(lines) + '\n'
@@ -155,13 +156,13 @@ def _same_images(row: dict, other: dict) -> bool:
 
 
 def _by_fold(rows: Sequence[dict]) -> Dict[Optional[int], List[dict]]:
-    """Rows by the fold that they were evaluated on, in the order of folds; all under None without folds."""
+    """Groups rows by the fold that they were evaluated on, in ascending order; rows without a fold are under None."""
     folds = sorted({row.get('fold') for row in rows}, key=lambda fold: -1 if fold is None else fold)
     return {fold: [row for row in rows if row.get('fold') == fold] for fold in folds}
 
 
 def _comparable(rows: Sequence[dict], baseline: Sequence[dict]) -> bool:
-    """Whether rows were evaluated on the same folds as the baseline, and in each on the same images."""
+    """Whether rows were evaluated on the same folds as the baseline, and on the same images in each fold."""
     folds, others = _by_fold(rows), _by_fold(baseline)
     return folds.keys() == others.keys() and all(
         _same_images(row, others[fold][0]) for fold, some in folds.items() for row in some
@@ -169,9 +170,9 @@ def _comparable(rows: Sequence[dict], baseline: Sequence[dict]) -> bool:
 
 
 def _differences(groups: Dict[str, List[dict]], baseline: Sequence[dict]) -> Dict[str, List[Optional[Interval]]]:
-    """The differences in accuracy over all, identity-stable and transient attributes, over identities of all folds.
+    """The differences in accuracy over all, identity-stable and transient attributes, for the identities of all folds.
 
-    All variants are evaluated on one set of draws: to draw identities takes most of the time.
+    All variants share one set of draws, since drawing identities takes most of the time.
     """
     if not groups:
         return {}
@@ -187,7 +188,7 @@ def _differences(groups: Dict[str, List[dict]], baseline: Sequence[dict]) -> Dic
 
 
 def _counts(rows: Sequence[dict]) -> Tuple[np.ndarray, np.ndarray]:
-    """Correct, as a mean over seeds, and known labels ``(I, L)`` of the identities of all folds."""
+    """Counts of correct labels, averaged over seeds, and of known labels, both ``(I, L)``, over all folds."""
     folds = [
         [_unpack_counts(row['by_identity'], len(row['accuracy'])) for row in runs] for runs in _by_fold(rows).values()
     ]
@@ -198,13 +199,13 @@ def _counts(rows: Sequence[dict]) -> Tuple[np.ndarray, np.ndarray]:
 def _difference_cell(found: Optional[Interval]) -> str:
     if found is None or np.isnan(found[0]):
         return '-'
-    # The last bits depend on the order of sums, and would decide between -0.00 and +0.00.
+    # Rounding errors depend on the order of summation and would decide between -0.00 and +0.00.
     value, low, high = (round(number, 6) + 0 for number in found)
     return f'{value:+.2f}' if np.isnan(low) else f'{value:+.2f} ({low:+.2f} to {high:+.2f})'
 
 
 def _cell(value: float, form: str) -> str:
-    """A number; a dash for NaN, as of an attribute without known labels."""
+    """Formats a number; NaN, as for an attribute without known labels, becomes a dash."""
     return '-' if np.isnan(value) else format(value, form)
 
 

@@ -1,4 +1,4 @@
-"""Trains every variant with every seed, each run in its own process, and appends their results to a file."""
+"""Trains every variant with every seed, each run in its own process, and appends the results to a file."""
 
 import math
 import os
@@ -36,8 +36,8 @@ class Sweep:
         results: The results file.
         script: Path of ``tools/train.py``.
         data_root: Replaces the configs' ``data_root``.
-        jobs: Number of runs at once.
-        folds: Folds to test with each seed, of variants with folds.
+        jobs: Number of concurrent runs.
+        folds: Folds to test with each seed; None for variants without folds.
 
     Raises:
         ConfigError: Two runs would have the same work directory.
@@ -71,7 +71,7 @@ class Sweep:
         self.lock = threading.Lock()
 
     def run(self) -> Dict[Job, str]:
-        """Trains, and returns the error message of each run that failed.
+        """Runs the sweep and returns the error message of each run that failed.
 
         Raises:
             ConfigError: A work directory has checkpoints of another config.
@@ -81,7 +81,7 @@ class Sweep:
         todo = [job for job in self.jobs if not job.has_row(rows)]
         for job in todo:
             job.check_folder()
-        # A file that cannot be written is found before the first run.
+        # Fail before the first run if the file cannot be written.
         _append(self.results, b'')
         print(f'{len(self.jobs)} runs, {len(self.jobs) - len(todo)} of them already in {self.results}', flush=True)
         failed = {}
@@ -103,7 +103,7 @@ class Sweep:
                             outcome = f'failed: {error}'
                         print(f'[{count}/{len(todo)}] {job}: {outcome}', flush=True)
                         advance()
-                    # Before a run has completed, its own estimate is all that is known.
+                    # Until a run completes, the estimates of the running ones are all that is known.
                     if not count and (rest := self._first_estimate(len(todo), time.monotonic() - start)):
                         print(f'Runs: 0 of {len(todo)}, about {format_duration(rest)} left', flush=True)
         finally:
@@ -113,7 +113,7 @@ class Sweep:
         return failed
 
     def _first_estimate(self, runs: int, elapsed: float) -> Optional[float]:
-        """Seconds until all runs are done, by what the first ones log of themselves; None if that is nothing yet."""
+        """Seconds until all runs are done, estimated from the ETAs that the first ones log; None if there are none."""
         with self.lock:
             logs = [Path(job.folder, 'train.log') for job in self.running]
         rests = [rest for path in logs if (rest := _logged_rest(path)) is not None]
@@ -131,7 +131,7 @@ class Sweep:
         """Trains in a new process, appends the row and returns it.
 
         Raises:
-            RuntimeError: The run failed; has the last line of its log.
+            RuntimeError: The run failed. The message has the last line of its log.
         """
         job.folder.mkdir(parents=True, exist_ok=True)
         # Without a checkpoint, --resume would ignore the config's load_from.
@@ -151,7 +151,7 @@ class Sweep:
             with self.lock:
                 if self.stopped:
                     raise RuntimeError('stopped')
-                # A number of threads that is already set takes precedence.
+                # An OMP_NUM_THREADS that is already set takes precedence.
                 process = self.running[job] = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -177,7 +177,7 @@ class Sweep:
 
 
 def _logged_rest(path: Path) -> Optional[float]:
-    """The seconds that a run's training takes from the last line of its log that tells; None if no line does."""
+    """The remaining seconds of training according to the last ETA in a run's log; None if the log has no ETA."""
     if not path.is_file():
         return None
     found = re.findall(
@@ -191,14 +191,14 @@ def _logged_rest(path: Path) -> Optional[float]:
 
 
 def _validation_accuracy(folder: Path, config: Optional[dict]) -> Optional[float]:
-    """The mean accuracy on the validation split in the epoch that was tested; None without validation."""
+    """The mean accuracy on the validation split after the epoch that was tested; None without validation."""
     log = read_log(folder)
     if not log or 'mean_accuracy' not in log.val:
         return None
     accuracy = log.val['mean_accuracy'][1]
     hooks = (config or {}).get('default_hooks') or {}
     key = (hooks.get('checkpoint') or {}).get('save_best')
-    # mmengine also accepts a list, of which the first decides.
+    # mmengine also accepts a list; its first metric decides.
     if isinstance(key, list):
         key = key[0]
     # Without a key the last epoch is tested.

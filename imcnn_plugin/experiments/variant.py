@@ -14,13 +14,13 @@ from mmengine.config import Config, DictAction
 from ..engine.config import LOADERS, load_config
 from ..errors import ConfigError
 
-# Paths, and settings that depend on whether there is a GPU, do not change the experiment.
+# Paths and settings that depend on the presence of a GPU do not change the experiment.
 NOT_HASHED = {'work_dir', 'data_root', 'pin_memory', 'persistent_workers'}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A config with options, and its name in the table."""
+    """A config with options and its name in the table."""
 
     name: str
     config: str
@@ -29,15 +29,16 @@ class Variant:
 
 
 def parse_variant(text: str, common: Sequence[str] = (), folds: bool = False) -> Variant:
-    """A variant from ``NAME=CONFIG [KEY=VALUE ...]``, quoted as in a shell.
+    """Parses a variant of the form ``NAME=CONFIG [KEY=VALUE ...]``, quoted as in a shell.
 
     Args:
         text: The variant.
-        common: Options of all variants, which its own options override.
-        folds: Whether its runs are folds of a cross-validation.
+        common: Options shared by all variants. The variant's own options override them.
+        folds: Whether the runs are folds of a cross-validation.
 
     Raises:
-        ConfigError: The text does not have this form, the config cannot be read with the options, or has no folds.
+        ConfigError: The text does not have this form, the config cannot be read with the options, or ``folds`` is set
+            and the config has no folds.
     """
     name, _, rest = text.partition('=')
     try:
@@ -73,7 +74,7 @@ def _fill_option(option: str, seed: int, fold: Optional[int] = None) -> str:
 def lambda_variants(
     values: Sequence[str], config: str, common: Sequence[str] = (), folds: bool = False
 ) -> List[Variant]:
-    """A variant for each weight of the identity loss. At 0 there is no identity branch.
+    """One variant per weight of the identity loss. A weight of 0 removes the identity branch.
 
     Raises:
         ConfigError: A value is not a finite number of at least 0, or the config cannot be read with the options.
@@ -98,7 +99,7 @@ def load_variant(config: str, options: Sequence[str]) -> Config:
         ConfigError: The config cannot be read with the options.
     """
     given = _parse_options(options)
-    # The options must be valid with a seed instead of '{seed}', but the variant is the same for all seeds and folds.
+    # Options must be valid with a seed in place of '{seed}', but the variant keeps '{seed}' and fits every run.
     tried = _parse_options([_fill_option(option, 0) for option in options])
     try:
         cfg = load_config(config, cfg_options=tried)
@@ -116,7 +117,7 @@ def _parse_options(options: Sequence[str]) -> dict:
 
 
 def _hash_config(config: str, options: Sequence[str]) -> str:
-    """16 hexadecimal digits that depend on the config and the options, but not on folders or seeds."""
+    """A hash of 16 hexadecimal digits that depends on the config and the options, but not on folders or seeds."""
 
     def kept(node):
         if isinstance(node, dict):
