@@ -1,4 +1,4 @@
-"""Metrics, calibration and confidence intervals as functions of arrays, the metric that calls them, and its report."""
+"""Metrics, calibration and confidence intervals as functions of arrays, mmengine's metric, and its report."""
 
 from .attribute_report import AGREEMENTS, REPORT_FILE, TEST_FOLDER, AttributeReport, describe_split
 from .attribute_scores import HEADINGS, PERCENTAGES, mean_or_none, nan_mean, score_attributes

@@ -1,4 +1,4 @@
-"""The report of an evaluation: its ``per_attribute.json`` and ``.csv``, and its console table."""
+"""The report of an evaluation: ``per_attribute.json``, ``per_attribute.csv`` and the console table."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ from .identity_agreement import (
 )
 
 REPORT_FILE = 'per_attribute.json'
-# Where tools/test.py writes in the work directory of a run, whose own report is beside it.
+# tools/test.py writes to this folder of the work directory, beside the report of the training run.
 TEST_FOLDER = 'test'
 AGREEMENTS = ('agreement', 'label_agreement')
 _HINT = f'expected a {REPORT_FILE} written by tools/test.py or tools/train.py'
@@ -31,7 +31,7 @@ _HINT = f'expected a {REPORT_FILE} written by tools/test.py or tools/train.py'
 
 @dataclass(kw_only=True)
 class AttributeReport:
-    """The results of an evaluation. Percentages are from 0 to 100, or None where undefined.
+    """The results of an evaluation. Percentages are from 0 to 100; undefined values are None.
 
     Args:
         mean_accuracy: Mean over attributes.
@@ -41,14 +41,16 @@ class AttributeReport:
         means: Means over attributes of :data:`~imcnn_plugin.evaluation.attribute_scores.PERCENTAGES` and of
             ``agreement`` and ``label_agreement``, the within-identity agreement of predictions and labels.
         groups: Mean accuracy of each group of attributes.
-        attributes: For each attribute the same percentages, ``num_labelled`` and ``threshold``.
-        identity_stable: Names of the identity-stable attributes, those whose labels agree within an identity beyond
-            chance by at least :data:`~imcnn_plugin.evaluation.identity_agreement.STABLE_AGREEMENT`.
-        by_identity: Counts for confidence intervals: ``identity``, the I identities, and -1, -2, ... for groups of
+        attributes: For each attribute, the same percentages, ``num_labelled`` and ``threshold``.
+        identity_stable: Names of the identity-stable attributes, whose labels agree within an identity beyond chance
+            by at least :data:`~imcnn_plugin.evaluation.identity_agreement.STABLE_AGREEMENT`.
+        by_identity: Counts for confidence intervals: ``identity``, the I identities, with -1, -2, ... for groups of
             images of unknown identity; ``correct`` and ``labelled``, dicts from attribute to the I numbers of correct
             and of known labels.
-        checksums: Of the dataset's lists and images.
-        seed: Seed of the run, with the package ``versions`` and the ``config``.
+        checksums: Checksums of the dataset's lists and images.
+        seed: Seed of the run.
+        versions: Versions of the packages.
+        config: Config of the run.
     """
 
     mean_accuracy: Optional[float]
@@ -87,7 +89,7 @@ class AttributeReport:
             classes: The L names.
             groups: Groups of attributes, dicts of ``name`` and ``labels``.
             thresholds: An attribute is predicted if its score reaches the threshold: one for all, or ``(L, )``.
-            metainfo: The dataset's; protocol, split, fold and checksums are taken from it.
+            metainfo: The dataset's ``metainfo``, which provides protocol, split, fold and checksums.
         """
         known, positive, predicted = targets >= 0, targets == 1, scores >= thresholds
         columns = dict(
@@ -123,10 +125,10 @@ class AttributeReport:
 
     @classmethod
     def load(cls, path: Union[str, Path]) -> 'AttributeReport':
-        """Reads a ``per_attribute.json`` of this or an older version.
+        """Reads a ``per_attribute.json``, also of older versions.
 
         Raises:
-            DataError: The file cannot be read, or a value is missing or not what it should be.
+            DataError: The file cannot be read, or a value is missing or invalid.
         """
         try:
             values = json.loads(Path(path).read_bytes())
@@ -143,7 +145,7 @@ class AttributeReport:
         _check_percentages(path, 'groups', values['groups'], values['groups'])
         for name, row in dict(means=values['means'], **values['attributes']).items():
             _check_percentages(path, name, row, PERCENTAGES)
-            # Older files lack these and have another name for 'identity_stable'.
+            # Older files lack these keys and have another name for 'identity_stable'.
             for key in AGREEMENTS if name == 'means' else (*AGREEMENTS, 'num_labelled', 'threshold'):
                 row.setdefault(key, None)
         values.setdefault('identity_stable', values.get('lasting', []))
@@ -163,7 +165,7 @@ class AttributeReport:
             writer.writerow([name, *(row.get(key) for key in columns)])
         path = Path(folder, REPORT_FILE)
         text = json.dumps(self.to_dict(), indent=1)
-        # One line per list of scalars, since some are long.
+        # One line per list of scalars, since some lists are long.
         text = re.sub(r'\[\n[^][{}]*\]', lambda match: re.sub(r'\n *', ' ', match[0]), text)
         write_text(path, text + '\n')
         write_text(path.with_suffix('.csv'), table.getvalue())
@@ -173,7 +175,7 @@ class AttributeReport:
         return {key: value for key, value in vars(self).items() if value is not None or key == 'mean_accuracy'}
 
     def column(self, key: str, names: Optional[Sequence[str]] = None) -> np.ndarray:
-        """One value of all or of some attributes, ``(L, )``; NaN where undefined."""
+        """One value of all or of the named attributes, ``(L, )``; NaN where undefined."""
         return np.array([self.attributes[name][key] for name in names or self.attributes], dtype=float)
 
     def describe(self) -> str:
@@ -185,7 +187,7 @@ class AttributeReport:
         return f'{self.num_images:,} images of {self.num_identities:,} identities'
 
     def describe_thresholds(self) -> str:
-        """Their range, such as ``0.5`` or ``0.31 to 0.66, one per attribute``; empty if unknown."""
+        """The range of thresholds: ``0.5`` or ``0.31 to 0.66, one per attribute``; empty if unknown."""
         thresholds = self.column('threshold')
         if np.isnan(thresholds).any():
             return ''
@@ -193,11 +195,11 @@ class AttributeReport:
         return f'{low:.3g}' + (f' to {high:.3g}, one per attribute' if low < high else '')
 
     def differences(self, expected: 'AttributeReport', tolerance: float) -> List[str]:
-        """What differs from an expected report, one line per difference.
+        """Lists the differences from an expected report, one line per difference.
 
         Args:
             expected: The expected results.
-            tolerance: Allowed difference of the mean and of each attribute's accuracy, in percentage points.
+            tolerance: Allowed difference of the mean accuracy and of each attribute's, in percentage points.
         """
         if set(self.attributes) != set(expected.attributes):
             return ['the attributes are not the expected ones']
@@ -237,7 +239,7 @@ def _cells(row: dict, keys: Iterable[str]) -> List[str]:
 
 
 def describe_split(values: Mapping[str, Any]) -> str:
-    """Protocol, split and fold of a report or of a row of a results file, in words."""
+    """Describes the protocol, split and fold of a report or of a row of a results file."""
     return ', '.join(f'{key} {values[key]}' for key in ('protocol', 'split', 'fold') if values.get(key) is not None)
 
 

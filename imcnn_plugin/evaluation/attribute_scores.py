@@ -4,7 +4,7 @@ from typing import Dict, Optional, Sequence, Union
 
 import numpy as np
 
-# The percentages of score_attributes with their headings, in the order of tables.
+# The percentages of score_attributes with their headings, in table order.
 HEADINGS = dict(
     accuracy='acc',
     balanced_accuracy='bal. acc',
@@ -29,9 +29,9 @@ def score_attributes(
         thresholds: An attribute is predicted if its score reaches the threshold: one for all, or ``(L, )``.
 
     Returns:
-        Arrays ``(L, )``: ``num_labelled`` and :data:`PERCENTAGES`, of which ``majority_baseline`` is the accuracy of
-        always predicting the majority class of ``targets``. Undefined values, such as the recall of an attribute
-        without positives, are NaN.
+        Arrays ``(L, )``: ``num_labelled`` and :data:`PERCENTAGES`; ``majority_baseline`` is the accuracy of always
+        predicting the majority class of ``targets``. Undefined values, such as the recall of an attribute without
+        positives, are NaN.
     """
     percentages = _confusion_metrics(*_confusion_counts(scores >= thresholds, targets).sum(1))
     percentages['average_precision'] = 100 * np.array(list(map(_average_precision, scores.T, targets.T)))
@@ -75,12 +75,12 @@ def _average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
 
 
 def nan_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Means of the values that are not NaN; NaN without any."""
+    """Means of the values that are not NaN; NaN if there are none."""
     return np.ma.filled(np.ma.masked_invalid(values).mean(axis), np.nan)
 
 
 def mean_or_none(values: Sequence[float]) -> Optional[float]:
-    """The mean of the values that are not NaN; None without any."""
+    """The mean of the values that are not NaN; None if there are none."""
     values = np.asarray(values, float)
     defined = values[~np.isnan(values)]
     return defined.mean().item() if len(defined) else None

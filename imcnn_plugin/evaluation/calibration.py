@@ -1,4 +1,4 @@
-"""Temperature scaling and decision thresholds of a multi-label classifier, on arrays, and how calibrated it is.
+"""Temperature scaling, decision thresholds and calibration errors of a multi-label classifier, on arrays.
 
 Temperature and thresholds are fitted on a validation split.
 """
@@ -25,7 +25,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     """Fits one temperature for all labels by maximum likelihood (Guo et al. 2017, arXiv 1706.04599).
 
-    A temperature per label overfits a validation split of a thousand images: its likelihood on the test split was
+    One temperature per label overfits a validation split of a thousand images: the likelihood on the test split was
     worse.
 
     Args:
@@ -33,7 +33,7 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
         targets: ``(N, L)``, 1 or 0; -1 is unknown.
 
     Returns:
-        T such that ``sigmoid(logits / T)`` are probabilities, from 0.05 to 20; 1 without known labels.
+        T such that ``sigmoid(logits / T)`` are probabilities, from 0.05 to 20; 1 if no label is known.
     """
     known = targets >= 0
     x, y = logits[known].astype(float), targets[known]
@@ -49,9 +49,9 @@ def fit_thresholds(logits: np.ndarray, targets: np.ndarray, criterion: str = 'ac
     """Fits the decision threshold of each label.
 
     For calibrated probabilities the optimal threshold is known: 1/2 for accuracy, the prevalence for balanced
-    accuracy, and half of the best F1 for F1 (Lipton et al. 2014, arXiv 1402.1892). So only an offset of the log odds
-    is fitted. The empirically best threshold on these images overfits: on unseen identities it was worse by 0.2 points
-    of accuracy, 0.4 of balanced accuracy and 1 of F1.
+    accuracy, and half of the best F1 for F1 (Lipton et al. 2014, arXiv 1402.1892). Therefore only an offset of the
+    log odds is fitted. The empirically best threshold overfits: on unseen identities it was worse by 0.2 points of
+    accuracy, 0.4 of balanced accuracy and 1 of F1.
 
     Args:
         logits: Log odds ``(N, L)``, that is, logits divided by the temperature.
@@ -67,7 +67,7 @@ def fit_thresholds(logits: np.ndarray, targets: np.ndarray, criterion: str = 'ac
     for i, (rows, offset) in enumerate(zip(known.T, offsets)):
         if len(np.unique(targets[rows, i])) == 2:
             best = _best_threshold(sigmoid(logits[rows, i] + offset), criterion)
-            # As a probability without the offset.
+            # Convert to a probability without the offset.
             thresholds[i] = sigmoid(np.log(best / (1 - best)) - offset)
     return thresholds
 
@@ -115,7 +115,7 @@ def calibration_errors(
 
     Returns:
         ``(L, )`` each, NaN for a label without known values. The expected calibration error, in percent, is the mean
-        over images of the distance between confidence and accuracy of their bins, see :class:`Reliability`.
+        over images of the difference between the confidence and accuracy of their bins, see :class:`Reliability`.
     """
     errors, likelihoods = np.full((2, probabilities.shape[1]), np.nan)
     for i, known in enumerate((targets >= 0).T):
@@ -130,15 +130,15 @@ def calibration_errors(
 def perfect_calibration_error(probabilities: np.ndarray, targets: np.ndarray, draws: int = 10) -> float:
     """The mean expected calibration error of a perfectly calibrated model with the same probabilities, in percent.
 
-    It is above 0, since the share of positives in a bin of few images varies by chance.
+    It is above 0 because the share of positives in a bin with few images varies by chance.
 
     Args:
         probabilities: ``(N, L)``.
-        targets: ``(N, L)``, of which only the unknown values (-1) are used.
+        targets: ``(N, L)``; only the unknown values (-1) are used.
         draws: Number of times that labels are drawn from the probabilities.
 
     Returns:
-        The error; NaN without known labels.
+        The error; NaN if no label is known.
     """
     rng = np.random.default_rng(0)
     drawn = [np.where(targets < 0, -1, rng.random(targets.shape) < probabilities) for _ in range(draws)]

@@ -1,4 +1,4 @@
-"""Whether two pictures show one person: LFW's verification (Huang et al. 2007), by the similarity of features."""
+"""Face verification as on LFW (Huang et al. 2007): do two images show the same identity, by feature similarity."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,11 @@ from ..files import read_text
 
 @dataclass(frozen=True)
 class FacePairs:
-    """Pairs of images, in folds that share no person.
+    """Pairs of images, in folds that share no identity.
 
     Args:
         names: N pairs of paths in the image folder.
-        same: ``(N, )``, whether both show one person.
+        same: ``(N, )``, whether both images show the same identity.
         fold: ``(N, )``, from 0.
     """
 
@@ -25,19 +25,19 @@ class FacePairs:
     fold: np.ndarray
 
     def inside(self, folder: Union[str, Path]) -> 'FacePairs':
-        """The pairs of which both images are in a folder; LFWA lacks a few of LFW's.
+        """The pairs whose images are both in a folder; LFWA lacks a few images of LFW.
 
         Raises:
-            DataError: There is none of one person, or none of two.
+            DataError: No such pair shows the same identity, or none shows different identities.
         """
         names = {name for pair in self.names for name in pair}
         return self.among({name for name in names if Path(folder, name).is_file()}, str(folder))
 
     def among(self, names: Set[str], source: str) -> 'FacePairs':
-        """The pairs of which both images have one of these names, which are of the source, in folds that have pairs.
+        """The pairs whose names are both in ``names``; empty folds are dropped. ``source`` is for error messages.
 
         Raises:
-            DataError: There is none of one person, or none of two.
+            DataError: No such pair shows the same identity, or none shows different identities.
         """
         kept = np.array([names.issuperset(pair) for pair in self.names])
         if not self.same[kept].any() or self.same[kept].all():
@@ -52,10 +52,10 @@ class Verification:
     """The result of :func:`verify_faces`.
 
     Args:
-        accuracy: In percent, by fold, with the threshold that is best on the other folds.
+        accuracy: Accuracy of each fold in percent, at the threshold that is best on the other folds.
         auc: Area under the ROC curve, 0.5 for chance.
-        false_accepts: Shares of pairs of two people that are taken for one, rising, of the ROC curve.
-        true_accepts: Shares of pairs of one person that are taken for one, at the same thresholds.
+        false_accepts: False accept rates of the ROC curve, in ascending order.
+        true_accepts: True accept rates at the same thresholds.
     """
 
     accuracy: np.ndarray
@@ -70,7 +70,7 @@ class Verification:
 
     @property
     def standard_error(self) -> float:
-        """Its standard error, as LFW reports it; nan for one fold."""
+        """Standard error of the mean accuracy, as LFW reports it; NaN for one fold."""
         return _standard_error(self.accuracy)
 
 
@@ -81,17 +81,17 @@ def _standard_error(accuracy: np.ndarray) -> float:
 def read_face_pairs(path: Union[str, Path]) -> FacePairs:
     """Reads LFW's ``pairs.txt``.
 
-    Its first line has the number of folds and of pairs of a kind in each. Then each fold has as many lines ``person
-    number number`` for one person as ``person number person number`` for two.
+    Line 1 has the number of folds and the number n of pairs of each kind per fold. Each fold then has n lines
+    ``name number number`` for pairs of the same identity and n lines ``name number name number`` for the others.
 
     Raises:
-        DataError: The file cannot be read, or a line is something else.
+        DataError: The file cannot be read, or a line has another form.
     """
     lines = [line.split() for line in read_text(path).splitlines() if line.strip()]
     head = lines[0] if lines else []
     if not head or len(head) > 2 or not all(value.isdecimal() and int(value) for value in head):
         raise DataError(f'{path}, line 1: expected the number of folds and of pairs, found {" ".join(head)!r}')
-    # The file of the training view has one fold, whose number is omitted.
+    # The files of the development view (View 1) have one fold and omit its number.
     folds, pairs = map(int, ['1', *head][-2:])
     if len(lines) - 1 != 2 * folds * pairs:
         raise DataError(
@@ -110,18 +110,18 @@ def read_face_pairs(path: Union[str, Path]) -> FacePairs:
 
 
 def verify_faces(similarity: np.ndarray, same: np.ndarray, fold: np.ndarray) -> Verification:
-    """Accuracy and ROC curve of pairs, of which those that are at least as similar as a threshold count as one person.
+    """Accuracy and ROC curve of pairs that are accepted if their similarity reaches a threshold.
 
     Args:
-        similarity: ``(N, )``; higher for pairs that are more alike.
-        same: Booleans ``(N, )``.
-        fold: ``(N, )``. With one fold alone, the threshold is chosen on it.
+        similarity: ``(N, )``, higher for more similar pairs.
+        same: Booleans ``(N, )``, whether a pair shows the same identity.
+        fold: ``(N, )``. If there is only one fold, the threshold is chosen on it.
 
     Raises:
-        ValueError: There are no pairs of one person, or none of two.
+        ValueError: No pair shows the same identity, or none shows different identities.
     """
     order = np.argsort(-similarity, kind='stable')
-    # A threshold is between two different similarities, or beyond all.
+    # Thresholds lie between two different similarities, or beyond all of them.
     ends = np.append(np.flatnonzero(np.diff(similarity[order])) + 1, len(order))
     thresholds = np.append(np.inf, similarity[order][ends - 1])
     counts = [np.append(0, np.cumsum(kind[order])[ends - 1]) for kind in (same, ~same)]
@@ -133,7 +133,7 @@ def verify_faces(similarity: np.ndarray, same: np.ndarray, fold: np.ndarray) -> 
     for held_out in folds:
         own = fold == held_out
         others = own if len(folds) == 1 else ~own
-        # Right decisions on the other folds at each threshold.
+        # Correct decisions on the other folds at each threshold.
         right = (same & others).astype(int) - (~same & others).astype(int)
         best = np.append(0, np.cumsum(right[order])[ends - 1]).argmax()
         accuracy.append(100 * ((similarity[own] >= thresholds[best]) == same[own]).mean())

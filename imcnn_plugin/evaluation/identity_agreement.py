@@ -1,6 +1,6 @@
-"""Agreement of labels or predictions within an identity.
+"""Within-identity agreement of labels or predictions.
 
-The paper's mechanism (section 3.2): the identity loss should make the predictions for one identity agree.
+According to the paper (section 3.2), the identity loss makes the predictions for one identity agree.
 """
 
 from typing import Tuple
@@ -16,7 +16,7 @@ def sum_by_identity(identity: np.ndarray, *fields: np.ndarray) -> Tuple[np.ndarr
     """Sums over the images of each identity.
 
     Args:
-        identity: ``(N, )``; each value is an identity.
+        identity: ``(N, )``; each distinct value is an identity.
         fields: F arrays ``(N, L)``, numbers or booleans.
 
     Returns:
@@ -30,10 +30,10 @@ def sum_by_identity(identity: np.ndarray, *fields: np.ndarray) -> Tuple[np.ndarr
 
 
 def _resampling_units(identity: np.ndarray, most: int = 1000) -> np.ndarray:
-    """What a bootstrap over identities draws, ``(N, )``: the identity of each image or, where it is unknown, a group.
+    """The unit that a bootstrap draws for each image, ``(N, )``: its identity or, if it is unknown, a group.
 
-    Images of unknown identity count as independent. They are divided among the groups -1, -2, and so on, at most
-    ``most`` of them, so that counts of each stay few.
+    Images of unknown identity count as independent. They are divided into at most ``most`` groups -1, -2, ..., to
+    limit the number of counts.
     """
     units = np.array(identity)
     unknown = np.flatnonzero(units < 0)
@@ -42,7 +42,7 @@ def _resampling_units(identity: np.ndarray, most: int = 1000) -> np.ndarray:
 
 
 def within_identity_agreement(on: np.ndarray, counted: np.ndarray, identity: np.ndarray) -> np.ndarray:
-    """How often two images of an identity agree on an attribute, in percent, as the mean over identities.
+    """How often two images of an identity agree on an attribute, in percent, averaged over identities.
 
     Args:
         on: Labels or predictions ``(N, L)``, booleans.
@@ -67,9 +67,9 @@ def agreement_beyond_chance(targets: np.ndarray, identity: np.ndarray) -> Tuple[
         identity: ``(N, )``; images of unknown identity (-1) are ignored.
 
     Returns:
-        The agreement ``(L, )``, 0 as between identities, 1 if no identity's labels ever differ; NaN if the label is
-        the same for all identities or none has two images. And the prevalence ``(L, )``, the mean over the same
-        identities of their share of positive images.
+        The agreement ``(L, )``: 0 if it is that between identities, 1 if labels never differ within an identity, NaN
+        if all identities have the same label or none has two images. And the prevalence ``(L, )``: the share of
+        positive images of each of these identities, averaged.
     """
     known, positive = targets >= 0, targets == 1
     observed = within_identity_agreement(positive, known, identity) / 100
@@ -87,7 +87,7 @@ def _images_and_positives(positive: np.ndarray, known: np.ndarray, identity: np.
 
 
 def _mean_share(part: np.ndarray, whole: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """The mean over the counted identities of ``part / whole``, ``(L, )``; NaN without any."""
+    """The mean of ``part / whole`` over the counted identities, ``(L, )``; NaN if there are none."""
     shares = np.divide(part, whole, out=np.zeros_like(whole), where=counted)
     with np.errstate(invalid='ignore'):
         return shares.sum(0) / counted.sum(0)

@@ -1,11 +1,12 @@
 """Identity pooling: identity-stable attributes are predicted from all images of an identity together.
 
-The paper's identity loss makes the predictions for one identity agree in training (section 3.2). Pooling makes them
-agree at test time, when it is known which images show the same identity.
+In training, the paper's identity loss makes the predictions for one identity agree (section 3.2). Pooling makes them
+agree at test time if it is known which images show the same identity.
 
 From n other images of the identity, with probabilities p of an attribute, the share of positive images is estimated
 with a Beta prior. Its mean is the prevalence of the attribute and its strength is 1 / agreement - 1. The agreement is
-that of training labels within an identity beyond chance: in a beta-binomial model, the correlation of two images::
+the within-identity agreement of training labels beyond chance: in a beta-binomial model, the correlation of two
+images::
 
     share    = (prevalence * strength + sum(p)) / (strength + n)
     evidence = logit(share) - logit(prevalence)
@@ -35,8 +36,8 @@ def fit_pooling(
 ) -> np.ndarray:
     """Fits ``own``, ``others`` and ``offset`` on images of identities with two or more images.
 
-    Images of an identity are few and not independent. So the parameters are regularized towards the two that are best
-    for all stable attributes, with no offset, and an identity with n images has weight sqrt(n).
+    Identities have few images, which are not independent. Therefore the parameters are regularized towards shared ones
+    that are fitted to all stable attributes without an offset, and an identity with n images has weight sqrt(n).
 
     Args:
         logits: ``(N, L)``, of images that the model was not trained on.
@@ -77,7 +78,7 @@ def pool(
         prevalence: ``(L, )``, between 0 and 1.
 
     Returns:
-        Scores ``(N, L)``, as logits, and the number of other images ``(N, )``; without any, a score is meaningless.
+        Scores ``(N, L)``, as logits, and the number of other images ``(N, )``; if it is 0, the score is meaningless.
     """
     evidence, others = _evidence_of_others(logits, identity, agreement, prevalence)
     own, weight, offset = theta.T
@@ -87,7 +88,7 @@ def pool(
 def _evidence_of_others(
     logits: np.ndarray, identity: np.ndarray, agreement: np.ndarray, prevalence: np.ndarray
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """The evidence ``(N, L)`` of an identity's other images about each image, as logits, and their number ``(N, )``.
+    """The evidence ``(N, L)``, as logits, of the other images of the same identity, and their number ``(N, )``.
 
     An image of unknown identity (-1) has no others.
     """
@@ -107,7 +108,7 @@ def _logit(p: np.ndarray) -> np.ndarray:
 def _ridge_logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, prior: np.ndarray, ridge: float) -> np.ndarray:
     """Minimizes the weighted sum of logistic losses plus ``ridge / 2`` times the squared distance to ``prior``.
 
-    ``x`` is ``(N, D)``, ``prior`` and the result are ``(D, )``; Newton's method.
+    Uses Newton's method. ``x`` is ``(N, D)``; ``prior`` and the result are ``(D, )``.
     """
 
     def loss(theta: np.ndarray) -> float:
@@ -120,7 +121,7 @@ def _ridge_logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, prior: np.
         gradient = x.T @ (weight * (p - y)) + ridge * (theta - prior)
         curvature = (x * (weight * p * (1 - p))[:, None]).T @ x + ridge * np.eye(len(theta))
         step = np.linalg.solve(curvature, gradient)
-        # With large scores a full step may increase the loss.
+        # A full Newton step may increase the loss if scores are large.
         while loss(theta - step) > loss(theta) + 1e-9:
             step = step / 2
         theta = theta - step

@@ -1,7 +1,7 @@
 """Confidence intervals by bootstrap over identities.
 
 Images of one identity are not independent, so identities rather than images are drawn with replacement (a cluster
-bootstrap). Images of unknown identity count as independent. Unknown labels are not scored, in a draw as in the whole.
+bootstrap). Images of unknown identity count as independent. Unknown labels are not scored.
 A comparison of two models is paired: both are evaluated on the same draws.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from .attribute_scores import _confusion_counts, _confusion_metrics, nan_mean
 from .identity_agreement import _resampling_units, sum_by_identity
 
-# Numbers held in memory at once: 32 MB.
+# Number of values in memory at once: 32 MB.
 CHUNK = 2**22
 
 
@@ -35,7 +35,7 @@ def _bootstrap(
 
 
 def _resample(counts: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """Sums ``(b, F, L)`` over identities drawn with replacement, in chunks that add up to the number of draws."""
+    """Yields sums ``(b, F, L)`` over identities drawn with replacement, in chunks of b draws, ``resamples`` in all."""
     rng = np.random.default_rng(seed)
     identities = counts.shape[1]
     rows = max(1, CHUNK // max(identities, counts.size // identities))
@@ -47,16 +47,16 @@ def _resample(counts: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndar
 def paired_interval(
     correct: np.ndarray, baseline: np.ndarray, labelled: np.ndarray, resamples: int = 10000, seed: int = 0
 ) -> Tuple[float, float, float]:
-    """The difference in mean accuracy over attributes of two models and its 95 % interval, in percentage points.
+    """The difference in mean accuracy of two models and its 95 % interval, in percentage points.
 
-    The interval says how the difference between these trained models would change on other identities. It does not
-    include seed variance: see the standard deviation over seeds.
+    The interval shows how much the difference between these trained models may vary on other identities. It does not
+    include seed variance; see the standard deviation over seeds.
 
     Args:
-        correct: ``(S, I, L)``, for S seeds, I identities and L attributes the number of labels that were predicted
-            correctly; or ``(S, I)`` of one attribute.
-        baseline: ``(R, I, L)``, the same for the R seeds of the other model.
-        labelled: ``(I, L)``, the number of known labels, the same for both models.
+        correct: Numbers of correctly predicted labels ``(S, I, L)`` for S seeds, I identities and L attributes; or
+            ``(S, I)`` for one attribute.
+        baseline: The same for the other model with R seeds, ``(R, I, L)``.
+        labelled: Numbers of known labels ``(I, L)``, the same for both models.
         resamples: Number of draws of I identities.
         seed: Seed of the draws.
 
@@ -82,15 +82,15 @@ def paired_intervals(
     """:func:`paired_interval` of several models, each over several subsets of the attributes, on the same draws.
 
     Args:
-        gains: ``(V, I, L)``, for V models, I identities and L attributes the number of correctly predicted labels
-            minus that of the baseline, as a mean over seeds.
-        labelled: ``(I, L)``, the number of known labels.
+        gains: Numbers of correctly predicted labels minus those of the baseline, averaged over seeds, ``(V, I, L)``
+            for V models, I identities and L attributes.
+        labelled: Numbers of known labels ``(I, L)``.
         subsets: Indices of the attributes of each subset.
         resamples: Number of draws of I identities.
         seed: Seed of the draws.
 
     Returns:
-        For each model and each subset the difference, lower and upper end.
+        For each model and subset, the difference and its lower and upper end.
     """
 
     def differences(sums: np.ndarray) -> np.ndarray:
@@ -111,11 +111,11 @@ def metric_difference(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Tuple[float, float, float]:
-    """The change of a metric, as the mean over attributes, with its 95 % interval.
+    """The difference of a metric, averaged over attributes, with its 95 % interval.
 
     Args:
         before: Predictions ``(N, L)``, booleans.
-        after: The predictions to compare with them.
+        after: The predictions to compare with ``before``.
         targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
         identity: ``(N, )``, -1 for unknown.
         metric: 'accuracy', 'balanced_accuracy' or 'f1'.
@@ -137,13 +137,13 @@ def metric_difference(
 
 @dataclass(frozen=True)
 class SubgroupGap:
-    """Images with an attribute against images without it, by their labels; percentages, NaN where undefined.
+    """Compares images labelled with and without an attribute, in percent; NaN where undefined.
 
     Args:
         images: Number of images with and without, ``(2, )``.
         accuracy: ``(2, L)``.
         prevalence: ``(2, L)``.
-        gap: Accuracy with minus accuracy without, ``(L + 1, )``; the last is that of the means over attributes.
+        gap: Accuracy with minus accuracy without, ``(L + 1, )``; the last value is that of the means over attributes.
         low: Lower ends of the gaps' 95 % intervals over identities, ``(L + 1, )``; NaN with fewer than two identities.
         high: Upper ends.
     """
@@ -163,7 +163,7 @@ def compare_subgroups(predicted: np.ndarray, targets: np.ndarray, identity: np.n
         predicted: Booleans ``(N, L)``.
         targets: ``(N, L)``, 1 or 0; -1 is unknown and not scored.
         identity: ``(N, )``, -1 for unknown.
-        column: Index of the attribute that defines the subgroups; images where it is unknown are ignored.
+        column: Index of the attribute that defines the subgroups; images without a label for it are ignored.
     """
     known, on = targets >= 0, targets == 1
     members = [targets[:, [column]] == label for label in (1, 0)]
@@ -181,7 +181,7 @@ def compare_subgroups(predicted: np.ndarray, targets: np.ndarray, identity: np.n
 def _gaps(sums: np.ndarray) -> np.ndarray:
     """Differences in accuracy ``(..., L + 1)`` from two subgroups' correct, known and positive labels ``(..., 6, L)``.
 
-    The last is the mean over the attributes that are defined in both subgroups.
+    The last value is the mean over the attributes that are defined in both subgroups.
     """
     first, second = (_percentage(sums[..., i, :], sums[..., i + 1, :]) for i in (0, 3))
     return np.concatenate([first - second, nan_mean(first - second)[..., None]], -1)

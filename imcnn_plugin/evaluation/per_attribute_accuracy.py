@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..models.batch_fields import batch_labels
 from .attribute_report import AttributeReport
 
-# By metric, its name in the report.
+# Metric name to its name in the report.
 _MEANS = dict(
     mean_accuracy='accuracy',
     mean_balanced_accuracy='balanced_accuracy',
@@ -26,26 +26,26 @@ _MEANS = dict(
 class PerAttributeAccuracy(BaseMetric):
     """Mean accuracy over attributes, as in the paper's Table 3, and the accuracy of each attribute, in percent.
 
-    Every image counts once, whatever the number of processes. Predictions stay on the device until the end.
+    Every image counts once, with any number of processes. Predictions stay on the device until the end.
 
     Args:
         groups: Groups of attributes, dicts of ``name`` and ``labels``, whose mean accuracies are reported too.
-        classes: Names of the L labels. By default the dataset's ``classes``, which name something else in a project of
-            detection or segmentation.
-        thr: Decision threshold for samples without ``thresholds`` ``(L, )`` of the model.
+        classes: Names of the L labels. Defaults to the dataset's ``classes``; must be set if these are something else,
+            as in detection or segmentation.
+        thr: Decision threshold for samples without the model's ``thresholds`` ``(L, )``.
         prefix: Prefix of the metric names.
-        collect_device: mmengine's; 'gpu' gathers results by communication, also between CPU processes, 'cpu' needs a
-            shared file system. By default 'gpu', or 'cpu' with a ``collect_dir``.
+        collect_device: As in mmengine: 'gpu' gathers results by communication, also between CPU processes; 'cpu'
+            requires a shared file system. Defaults to 'gpu', or to 'cpu' if there is a ``collect_dir``.
         collect_dir: The shared folder.
 
     :meth:`evaluate` returns ``attr/mean_accuracy``, ``attr/mean_balanced_accuracy``, ``attr/mean_f1``, ``attr/mAP``,
     ``attr/majority_baseline`` and ``attr/accuracy/<Attribute_Name>``. In the main process it also sets
     :attr:`report`, an :class:`~imcnn_plugin.evaluation.AttributeReport`.
 
-    A sample has ``pred_score`` ``(L, )``, and ``gt_score`` of the same shape or the indices ``gt_label``. With
-    ``(R, L)`` it has R predictions with labels of their own, such as those of the faces in one image, which count R
-    times; or it is the stacked sample of R images, if together with the others it has as many rows as the dataset has
-    images. ``identity`` is optional.
+    A sample has ``pred_score`` ``(L, )``, and ``gt_score`` of the same shape or the indices ``gt_label``. With shape
+    ``(R, L)``, the sample holds R predictions with their own labels, such as the faces in one image, which count R
+    times. If all samples together have as many rows as the dataset has images, each row is one image instead.
+    ``identity`` is optional.
 
     Raises:
         ConfigError: A group has no name or no labels.
@@ -76,7 +76,7 @@ class PerAttributeAccuracy(BaseMetric):
         """Collects scores, targets and identities of a batch.
 
         Raises:
-            ConfigError: A prediction has another shape than its labels.
+            ConfigError: The shapes of predictions and labels differ.
         """
         for sample in data_samples:
             score = sample['pred_score']
@@ -89,17 +89,17 @@ class PerAttributeAccuracy(BaseMetric):
             score, target = torch.atleast_2d(score), torch.atleast_2d(target)
             identity = torch.atleast_1d(torch.as_tensor(sample.get('identity', -1))).expand(len(score))
             self.results.append((score.float(), target.to(torch.int8), identity))
-            # The model's, the same for all images.
+            # The thresholds of the model, the same for all images.
             self.thresholds = sample.get('thresholds', self.thr)
 
     def evaluate(self, size: int) -> dict:
         """Scores the ``size`` images of the dataset.
 
         Raises:
-            ConfigError: The attributes of model, groups and dataset do not match, or the predictions the images.
+            ConfigError: The attributes of model, groups and dataset do not match, or predictions do not match images.
         """
         shapes = [score.shape for score, _, _ in self.results]
-        # Checked in every process: one that raised alone would leave the others waiting.
+        # Check in every process: if only one raised, the others would wait forever.
         found = all_gather_object((len(shapes), sum(rows for rows, _ in shapes), {labels for _, labels in shapes}))
         samples, rows, labels = [*zip(*found)]
         self._check_labels(set().union(*labels))
@@ -117,7 +117,7 @@ class PerAttributeAccuracy(BaseMetric):
             images = [1] * sum(images)
         if shapes:
             fields = (torch.cat(field).cpu().numpy() for field in zip(*self.results))
-            # An entry per image: mmengine gathers them from all processes in the order of the dataset.
+            # One entry per image, which mmengine gathers from all processes in dataset order.
             self.results = list(zip(*(np.split(field, np.cumsum(images)[:-1]) for field in fields)))
         return super().evaluate(size)
 
@@ -131,10 +131,10 @@ class PerAttributeAccuracy(BaseMetric):
             )
 
     def metric_names(self) -> List[str]:
-        """What :meth:`evaluate` returns if each metric is defined, by its classes.
+        """The keys that :meth:`evaluate` returns if every metric is defined.
 
         Raises:
-            ConfigError: There are no classes, or the groups have labels that are not among them.
+            ConfigError: There are no classes, or the groups have labels that are not classes.
         """
         self._check_groups()
         names = [*_MEANS, *(f'accuracy/{name}' for name in self._classes())]
@@ -160,7 +160,7 @@ class PerAttributeAccuracy(BaseMetric):
         return classes
 
     def compute_metrics(self, results: List[tuple]) -> dict:
-        """Metrics from the scores ``(R, L)``, targets ``(R, L)`` and identities ``(R, )`` of each of N images."""
+        """Computes metrics from scores ``(R, L)``, targets ``(R, L)`` and identities ``(R, )`` of each of N images."""
         scores, targets, identity = map(np.concatenate, zip(*results))
         thresholds = torch.as_tensor(self.thresholds).cpu().numpy()
         self.report = AttributeReport.from_scores(

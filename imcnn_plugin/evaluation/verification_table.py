@@ -6,9 +6,9 @@ from .face_verification import Verification, _standard_error
 
 
 def verification_rows(results: Dict[str, Dict[str, Verification]]) -> List[dict]:
-    """Results by network and by features, for JSON: dicts of ``network``, ``features``, ``accuracy`` and ``auc``.
+    """Rows for JSON from results by network and features: dicts of ``network``, ``features``, ``accuracy``, ``auc``.
 
-    ``accuracy`` is that of each fold in percent.
+    ``accuracy`` lists the accuracy of each fold in percent.
     """
     return [
         dict(network=network, features=features, accuracy=result.accuracy.round(4).tolist(), auc=round(result.auc, 4))
@@ -18,7 +18,7 @@ def verification_rows(results: Dict[str, Dict[str, Verification]]) -> List[dict]
 
 
 def verification_table(rows: List[dict]) -> List[List[str]]:
-    """A table of :func:`verification_rows` with a line for each network, headings first.
+    """A table of :func:`verification_rows` with one line per network, headings first.
 
     Accuracies are means over folds with their standard errors.
     """

@@ -7,14 +7,14 @@ import numpy as np
 def find_worst_errors(
     probabilities: np.ndarray, targets: np.ndarray, thresholds: np.ndarray, number: int, per_label: int
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """The most confident wrong predictions.
+    """Finds the most confident wrong predictions.
 
     Args:
         probabilities: ``(N, L)``.
         targets: ``(N, L)``, 1 or 0; -1 is unknown.
         thresholds: ``(L, )``; a label is predicted if its probability reaches the threshold.
         number: Maximum number of errors.
-        per_label: Maximum number of errors of one label.
+        per_label: Maximum number of errors per label.
 
     Returns:
         Rows ``(M, )`` and columns ``(M, )``, in ascending order of the true label's probability.

@@ -14,7 +14,7 @@ SUPERSAMPLING = 2
 
 
 class _Canvas:
-    """Image that shapes are blended into.
+    """The image that shapes are blended into.
 
     Shapes are ``(N, 2)`` arrays of template coordinates; the canvas applies the pose. ``depth`` is the distance in
     front of the eyes, relative to the tip of the nose: turning the head shifts shapes in proportion to it.
@@ -26,7 +26,7 @@ class _Canvas:
         angle = np.deg2rad(view.angle)
         self.zoom = view.scale * SUPERSAMPLING
         self.matrix = self.zoom * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        # The pose keeps the middle of the face in place, as alignment does.
+        # The pose keeps the middle of the face in place, like alignment.
         self.centre = np.array([0.0, 125.0])
         self.target = (np.array([MIDLINE, 125.0]) + view.shift) * SUPERSAMPLING
         top, bottom = view.background[..., None, None].astype(np.float32)
@@ -35,7 +35,7 @@ class _Canvas:
         self.planes = np.repeat(top + (bottom - top) * ramp, self.size[0], axis=2)
 
     def paint(self, shapes, color, alpha=1.0, soft=0.0, depth=0.0, width=0.0, clip=None):
-        """Blends closed shapes, or open lines of a ``width``, blurred by ``soft`` pixels, within the mask ``clip``."""
+        """Blends closed shapes, or open lines of a ``width``, blurred by ``soft`` pixels, inside the mask ``clip``."""
         x0, y0, mask = self._mask(shapes, soft, depth, width)
         if not mask.size:
             return
@@ -54,11 +54,11 @@ class _Canvas:
         return full
 
     def place(self, shape, depth):
-        """A shape ``(N, 2)`` in pixels of the canvas."""
+        """Transforms a shape ``(N, 2)`` to canvas pixels."""
         return (shape + (self.turn * depth, 0) - self.centre) @ self.matrix.T + self.target
 
     def _mask(self, shapes, soft, depth, width):
-        """Left and top edge of the region that shapes cover, and their uint8 mask in it."""
+        """The left and top edge of the region that shapes cover, and their uint8 mask in this region."""
         placed = [self.place(shape, depth) for shape in shapes]
         corners = np.concatenate(placed)
         margin = 3 + (soft * 2 + width) * self.zoom
@@ -80,12 +80,12 @@ class _Canvas:
         return low[0], low[1], mask
 
     def shrink(self, view, blurry):
-        """Averages and blurs: RGB image, float32 ``(218, 178, 3)``."""
+        """Averages and blurs; returns an RGB image, float32 ``(218, 178, 3)``."""
         image = cv2.resize(cv2.merge(list(self.planes)), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
         return cv2.GaussianBlur(image, (0, 0), view.blur) if blurry else image
 
     def finish(self, view, blurry):
-        """Averages, blurs, lights and adds noise: RGB image, uint8 ``(218, 178, 3)``."""
+        """Averages, blurs, lights and adds noise; returns an RGB image, uint8 ``(218, 178, 3)``."""
         image = self.shrink(view, blurry)
         x, y = np.linspace(-1, 1, WIDTH)[None, :], np.linspace(-1, 1, HEIGHT)[:, None]
         light = (view.gain + view.light[0] * x + view.light[1] * y).astype(np.float32)

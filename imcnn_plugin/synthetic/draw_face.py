@@ -20,9 +20,9 @@ EYESHADOW = np.array([(120, 40, 150), (30, 90, 170), (20, 130, 130)], float)
 
 
 def draw_example(seed: int = 0) -> np.ndarray:
-    """Draws a synthetic face, aligned like those of CelebA: uint8 BGR ``(218, 178, 3)``.
+    """Draws a synthetic face, aligned as in CelebA: uint8 BGR ``(218, 178, 3)``.
 
-    The face detectors find that of the default seed.
+    The face detectors detect the face of the default seed.
     """
     traits, stable = _sample_identity(seed, 0)
     rng = _image_rng(seed, 0, 0)
@@ -31,9 +31,9 @@ def draw_example(seed: int = 0) -> np.ndarray:
 
 
 def _draw_face(traits: dict, has: Dict[str, bool], rng: np.random.Generator) -> np.ndarray:
-    """Draws an RGB image, uint8 ``(218, 178, 3)``, of an identity's traits and any combination of the 40 attributes.
+    """Draws an RGB image, uint8 ``(218, 178, 3)``, with an identity's traits and any combination of the 40 attributes.
 
-    ``rng`` sets pose, light, background, clothes and noise. It advances equally far whatever the attributes are.
+    ``rng`` determines pose, light, background, clothes and noise. The attributes do not change how far it advances.
     """
     view = _sample_view(rng)
     return _paint(traits, has, view).canvas.finish(view, has['Blurry'])
@@ -42,11 +42,11 @@ def _draw_face(traits: dict, has: Dict[str, bool], rng: np.random.Generator) -> 
 def _cut_out_face(
     traits: dict, has: Dict[str, bool], rng: np.random.Generator
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draws what :func:`_draw_face` does, without background, light and noise.
+    """Like :func:`_draw_face`, but without background, light and noise.
 
     Returns:
-        RGB ``(218, 178, 3)`` and the opacity ``(218, 178, 1)`` of the person, by which it is multiplied, both float32
-        in 0..255; and the box ``(4, )`` of the head from the crown to the chin: left, top, right, bottom in pixels.
+        RGB ``(218, 178, 3)``, premultiplied by the opacity, and the opacity ``(218, 178, 1)``, both float32 in 0..255;
+        and the box ``(4, )`` of the head from the crown to the chin: left, top, right, bottom in pixels.
     """
     view = _sample_view(rng)
     view.bokeh = ()
@@ -87,7 +87,7 @@ def _paint(traits: dict, has: Dict[str, bool], view: SimpleNamespace) -> SimpleN
 
 
 def _sample_view(rng: np.random.Generator) -> SimpleNamespace:
-    """What differs between the images of an identity and has no label: pose, light, background, clothes, noise."""
+    """Samples what has no label and differs between images of an identity: pose, light, background, clothes, noise."""
     return SimpleNamespace(
         angle=rng.uniform(-5, 5),
         scale=rng.uniform(0.95, 1.04),

@@ -196,6 +196,6 @@ def _hat(face):
         canvas.paint([_ellipse(0, 83, w + face.view.brim, 6)], color * 0.8, depth=-0.3)
 
 
-# In drawing order; the front hair comes between the two.
+# In drawing order; the front hair is drawn between the two.
 FEATURES = (_skin, _cheeks, _wrinkles_and_freckles, _beard, _nose, _mouth, _eyes, _eyebrows)
 ACCESSORIES = (_eyeglasses, _earrings, _hat)

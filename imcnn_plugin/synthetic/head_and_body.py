@@ -30,7 +30,7 @@ def _strands(face, clip, depth, bottom):
         return
     y = np.arange(30, bottom, 4.0)
     wave = 4.5 * np.sin(y / 3.6) if has['Wavy_Hair'] else 0
-    # Combed from the parting, where the lines are close together.
+    # Strands fan out from the parting, where they are close together.
     fan, parting = np.sqrt(0.02 + (y - 30) / 188), face.traits['parting']
     ends = np.linspace(-110, 110, 34) + face.traits['strands']
     lines = [np.stack([parting * (1 - fan) + end * fan + wave, y], 1) for end in ends]

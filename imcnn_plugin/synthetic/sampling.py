@@ -54,7 +54,7 @@ def _sample_identity(seed: int, identity: int) -> Tuple[dict, Dict[str, bool]]:
     if not has['Bald']:
         has['Receding_Hairline'] = chance(0.35 if male else 0.15)
         grey = 0.05 if young else 0.45
-        # None is red hair, for which there is no attribute.
+        # None is red hair, which has no attribute.
         colors = ('Gray_Hair', 'Black_Hair', 'Blond_Hair', 'Brown_Hair', None)
         color = colors[rng.choice(5, p=[grey, *[(1 - grey) * 0.3] * 3, (1 - grey) * 0.1])]
         texture = ('Straight_Hair', 'Wavy_Hair', None)[rng.choice(3, p=[0.38, 0.38, 0.24])]
@@ -85,13 +85,13 @@ def _sample_image(traits: dict, stable: Dict[str, bool], rng: np.random.Generato
         Wearing_Necklace=0.0 if necktie else 0.06 if male else 0.45,
         Wearing_Necktie=necktie,
     )
-    # Every attribute draws one number whatever the result, so that changing one leaves the others as they are.
+    # Every attribute always draws one number, so that changing one does not affect the others.
     has = stable | {name: bool(rng.random() < probability[name]) for name in TRANSIENT}
     return {name: has[name] for name in ATTRIBUTES}
 
 
 def _sample_labels(identities: int, images: int, seed: int) -> np.ndarray:
-    """Labels of a whole dataset without drawing it: bool ``(identities, images, 40)``."""
+    """The labels of a dataset without drawing its images: bool ``(identities, images, 40)``."""
     labels = np.zeros((identities, images, len(ATTRIBUTES)), bool)
     for identity in range(identities):
         traits, stable = _sample_identity(seed, identity)

@@ -1,4 +1,4 @@
-"""Writes synthetic faces in CelebA's layout, with 40 attributes and identities, to try a pipeline without CelebA."""
+"""Writes synthetic faces in CelebA's layout, with 40 attributes and identities, to test pipelines without CelebA."""
 
 from pathlib import Path
 from typing import Dict, Optional, Tuple, Union
@@ -26,11 +26,11 @@ def write_faces(
     """Writes ``identities * images`` synthetic faces in CelebA's layout.
 
     About 70, 10 and 20 % of the identities are in the training, validation and test split. The same seed gives the
-    same bytes whatever ``jobs`` is.
+    same bytes for any ``jobs``.
 
     Args:
-        out_dir: New or empty folder. Gets ``img_align_celeba/000001.jpg`` ..., ``list_attr_celeba.txt``,
-            ``identity_CelebA.txt`` and ``list_eval_partition.txt``. It only appears when the dataset is complete.
+        out_dir: New or empty folder for ``img_align_celeba/000001.jpg`` ..., ``list_attr_celeba.txt``,
+            ``identity_CelebA.txt`` and ``list_eval_partition.txt``. It is created when the dataset is complete.
         identities: Number of identities.
         images: Images per identity.
         seed: Seeds everything that is drawn.
@@ -41,7 +41,7 @@ def write_faces(
         DataError: ``out_dir`` is a file or is not empty, or a number is out of range.
     """
     if jobs is None:
-        # A process takes seconds to start, in which it could draw several hundred images.
+        # Starting a process takes as long as drawing several hundred images.
         jobs = default_jobs(identities * images, 400)
     _check_numbers(dict(identities=identities, images=images, jobs=jobs), seed)
     if not 0 <= label_noise <= 1:
@@ -96,7 +96,7 @@ def _write_jpeg(path: Path, image: np.ndarray) -> None:
 
 
 def _check_numbers(counts: Dict[str, int], seed: int) -> None:
-    """Raises DataError if a count, by its name, is not at least 1, or the seed is negative."""
+    """Raises DataError if a count is less than 1, with its name, or if the seed is negative."""
     for name, value, least in [*((name, value, 1) for name, value in counts.items()), ('seed', seed, 0)]:
         if value < least:
             raise DataError(f'{name} is {value}: it must be at least {least}')

@@ -1,4 +1,4 @@
-"""Writes photos with several synthetic faces, their boxes and their 40 attributes, to try a detector on."""
+"""Writes photos with several synthetic faces, their boxes and 40 attributes, to try a detector."""
 
 from pathlib import Path
 from typing import Optional, Tuple, Union
@@ -18,24 +18,24 @@ from .write_faces import _check_numbers, _write_jpeg
 
 PHOTO_SIZE = (320, 240)
 MAX_FACES = 6
-# Of a face's drawing: heads are about 32 to 75 pixels wide.
+# Scale of a drawn face: heads are about 32 to 75 pixels wide.
 SCALES = (0.35, 0.8)
-# A face that finds no place in this many trials is skipped.
+# Faces that cannot be placed in this many trials are skipped.
 TRIALS = 5
-# Of the photos without any face.
+# Share of photos without a face.
 EMPTY = 0.05
 
 
 def write_photos(out_dir: Union[str, Path], photos: int = 1000, seed: int = 0, jobs: Optional[int] = None) -> None:
-    """Writes photos of 320 x 240 pixels with up to six faces, 5 % without any, in COCO's format.
+    """Writes photos of 320 x 240 pixels with up to six faces in COCO format; 5 % have no face.
 
-    Every face is one of a new identity. Its box is that of the head, from the crown to the chin, which is inside of
-    the photo and not behind another person. The last fifth of the photos is for validation. The same seed gives the
-    same bytes whatever ``jobs`` is.
+    Every face is a new identity. Its box encloses the head from the crown to the chin; heads are inside the photo and
+    never occluded. The last fifth of the photos is for validation. The same seed gives the same bytes for any
+    ``jobs``.
 
     Args:
-        out_dir: New or empty folder. Gets ``photos/000001.jpg`` ..., ``train.json`` and ``val.json``, see
-            :func:`~imcnn_plugin.datasets.write_coco`. It only appears when it is complete.
+        out_dir: New or empty folder for ``photos/000001.jpg`` ..., ``train.json`` and ``val.json``, see
+            :func:`~imcnn_plugin.datasets.write_coco`. It is created when the dataset is complete.
         photos: Number of photos.
         seed: Seeds everything that is drawn.
         jobs: Number of processes; by default all cores, or 1 for few photos.
@@ -70,10 +70,10 @@ def _write_photo(task: Tuple[Path, int, int]) -> LabelledPhoto:
         image, opacity, head = _cut_out_face(traits, has, face_rng)
         size = np.round(np.array([WIDTH, HEIGHT]) * rng.uniform(*SCALES)).astype(int)
         head = head * np.tile(size / (WIDTH, HEIGHT), 2)
-        # Where the head is inside of the photo.
+        # The positions at which the head is inside the photo.
         least, most = np.ceil(-head[:2]).astype(int), np.floor(PHOTO_SIZE - head[2:]).astype(int)
         for corner in rng.integers(least, most, (TRIALS, 2), endpoint=True):
-            # The body may hide other bodies, but no head.
+            # The body may occlude other bodies, but no head.
             if not ((boxes[:, :2] < corner + size) & (boxes[:, 2:] > corner)).all(1).any():
                 parts = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (image, opacity))
                 _paste(photo, *parts, corner)
@@ -87,7 +87,7 @@ def _write_photo(task: Tuple[Path, int, int]) -> LabelledPhoto:
 
 
 def _draw_background(rng: np.random.Generator) -> np.ndarray:
-    """A gradient with boxes and discs, some of them of the colors of skin and hair: RGB ``(H, W, 3)``, float32."""
+    """A gradient with boxes and discs, some in the colors of skin and hair: RGB ``(H, W, 3)``, float32."""
     width, height = PHOTO_SIZE
     top, bottom = rng.uniform(50, 210, (2, 1)) + rng.uniform(-28, 28, (2, 3))
     photo = (top + (bottom - top) * np.linspace(0, 1, height)[:, None, None]).astype(np.float32)
@@ -103,7 +103,7 @@ def _draw_background(rng: np.random.Generator) -> np.ndarray:
 
 
 def _paste(photo: np.ndarray, image: np.ndarray, opacity: np.ndarray, corner: np.ndarray) -> None:
-    """Puts an image, which is multiplied by its opacity ``(h, w)`` in 0..255, on a photo; what is outside is cut."""
+    """Composites a premultiplied image with opacity ``(h, w)`` in 0..255 onto a photo, clipped to the photo."""
     left, top = np.maximum(corner, 0)
     right, bottom = np.minimum(corner + opacity.shape[::-1], PHOTO_SIZE)
     inner = np.s_[top - corner[1] : bottom - corner[1], left - corner[0] : right - corner[0]]
