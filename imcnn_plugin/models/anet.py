@@ -13,15 +13,16 @@ from .locally_connected import LocallyConnected2d
 class ANet(BaseBackbone):
     """ANet of LNets+ANet (Liu et al. 2015, arXiv 1411.7766): shared convolutions, then locally connected ones.
 
-    It reads overlapping patches of a face: in training one at random, otherwise all of a grid, whose features are
-    averaged. The sizes of the layers and the batch normalization are our own choice, for two CPU cores.
+    It reads overlapping patches of a face. Training uses one random patch of a grid per face; evaluation averages the
+    features of all patches. The layer sizes and the batch normalization are our own choice, made for two CPU cores.
 
     Args:
         in_size: Side of the square face in pixels.
-        patch_size: Side of a patch, a multiple of 8.
+        patch_size: Side of a patch in pixels, a multiple of 8.
         patches: Number of patches in each direction; their grid covers the face from edge to edge.
-        channels: Filters of the shared convolutions: first 5x5 with stride 2, then 3x3 before 2x2 max pooling.
-        local_channels: Filters of the locally connected layers, 3x3 without padding.
+        channels: Numbers of filters of the shared convolutions. The first is 5x5 with stride 2; the others are 3x3,
+            each followed by 2x2 max pooling.
+        local_channels: Numbers of filters of the locally connected layers, which are 3x3 without padding.
         feat_dims: Size of the feature vector.
         init_cfg: Defaults to the Xavier filler of the other networks here.
 

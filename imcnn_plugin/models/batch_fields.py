@@ -6,22 +6,22 @@ from mmpretrain.structures import label_to_onehot
 
 from ..errors import ConfigError, DataError
 
-# Samples of one row each, or one sample with stacked fields; of any framework that builds on mmengine.
+# One sample per image, or one sample with stacked fields, from any framework that builds on mmengine.
 Samples = Union[BaseDataElement, Sequence[BaseDataElement]]
 
 
 def to_device(tensor: torch.Tensor, device: Union[str, torch.device]) -> torch.Tensor:
-    """A tensor on a device. A copy to a GPU is enqueued: the CPU goes on meanwhile."""
+    """Moves a tensor to a device. Copies to a GPU are asynchronous."""
     device = torch.device(device)
     if device.type == 'cuda' and tensor.device.type == 'cpu':
-        # From other memory, CUDA copies only once the GPU has done all work before.
+        # From pageable memory, CUDA would start the copy only after all earlier work on the GPU.
         tensor = tensor.pin_memory()
-    # A copy to the CPU must be complete when it is read.
+    # A copy to the CPU must be complete before it is read.
     return tensor.to(device, non_blocking=device.type != 'cpu')
 
 
 def batch_field(data_samples: Samples, key: str, device: torch.device) -> torch.Tensor:
-    """One field of N samples of one row each, or of one sample with stacked fields, as a tensor ``(N, ...)``.
+    """One field of N single samples, or of one sample with stacked fields, as a tensor ``(N, ...)``.
 
     Raises:
         ConfigError: The samples have no such field.
@@ -36,12 +36,12 @@ def batch_field(data_samples: Samples, key: str, device: torch.device) -> torch.
 
 
 def batch_labels(data_samples: Samples, num_classes: int, device: torch.device) -> torch.Tensor:
-    """The labels of N rows, ``(N, num_classes)``: 1, 0, or -1 for unknown.
+    """The labels of a batch, ``(N, num_classes)``: 1, 0, or -1 for unknown.
 
-    They are the samples' ``gt_score`` or, in single samples without it, the indices in ``gt_label``.
+    They are the samples' ``gt_score``. For single samples without it, they are built from the indices in ``gt_label``.
 
     Raises:
-        ConfigError: The samples have neither.
+        ConfigError: The samples have neither field.
         DataError: ``gt_label`` does not hold indices of labels.
     """
     if isinstance(data_samples, BaseDataElement) or 'gt_score' in data_samples[0]:
@@ -55,7 +55,7 @@ def batch_labels(data_samples: Samples, num_classes: int, device: torch.device) 
 
 
 def batch_identity(data_samples: Samples, number: int, device: torch.device) -> torch.Tensor:
-    """The dataset's identities ``(number, )`` of a batch of that many images, -1 for unknown."""
+    """The dataset's identities ``(number, )`` for a batch of ``number`` images, -1 for unknown."""
     if 'identity' not in (data_samples if isinstance(data_samples, BaseDataElement) else data_samples[0]):
         return torch.full((number,), -1, device=device)
     return batch_field(data_samples, 'identity', device)
@@ -65,9 +65,9 @@ def multi_hot(indices: torch.Tensor, num_classes: int) -> torch.Tensor:
     """A vector ``(num_classes, )`` that is 1 at the indices of an image's labels and 0 elsewhere.
 
     Raises:
-        DataError: An index occurs twice, so it is a vector of zeros and ones, or there is no such label.
+        DataError: An index occurs twice, as in a vector of zeros and ones, or is out of range.
     """
-    # One transfer from a GPU.
+    # A single transfer from a GPU.
     values = torch.as_tensor(indices).tolist()
     if len(set(values)) < len(values):
         raise DataError(
@@ -79,5 +79,5 @@ def multi_hot(indices: torch.Tensor, num_classes: int) -> torch.Tensor:
 
 
 def _indices_by_row(mask: torch.Tensor) -> Sequence[torch.Tensor]:
-    """Of the true entries of each row of a mask ``(N, L)``; it waits for a GPU twice, and not once a row."""
+    """The indices of the true entries in each row of a mask ``(N, L)``; waits for a GPU twice, not once per row."""
     return mask.nonzero()[:, 1].split(mask.sum(1).cpu().tolist())

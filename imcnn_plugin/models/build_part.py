@@ -3,8 +3,8 @@ from torch import nn
 
 
 def _build_part(cfg: dict) -> nn.Module:
-    """Builds a part of a model from its config, where a name without a prefix is mmpretrain's.
+    """Builds a part of a model from its config. Names without a prefix are looked up in mmpretrain.
 
-    The default scope is that of the project that trains: with mmdet's, ``CrossEntropyLoss`` would be another class.
+    The default scope belongs to the project that trains: in mmdet's, ``CrossEntropyLoss`` is another class.
     """
     return MODELS.build(dict(dict(_scope_='mmpretrain'), **cfg))

@@ -25,8 +25,8 @@ class FacePreprocessor(BaseDataPreprocessor):
         flip_prob: Probability of a horizontal flip during training.
         crop_size: Side of a square crop in pixels: a random crop in training, a center crop otherwise. None: no crop.
         batch_augments: Options of mmpretrain's ``RandomBatchAugment``, such as
-            ``dict(augments=[dict(type='Mixup', alpha=0.8)])``; its ``ImageClassifier`` passes ``train_cfg`` here. What
-            is mixed with an unknown label is unknown, and mixed images have no identity.
+            ``dict(augments=[dict(type='Mixup', alpha=0.8)])``; its ``ImageClassifier`` passes ``train_cfg`` here. A
+            label mixed with an unknown one is unknown, and mixed images have no identity.
         non_blocking: Whether to copy to the device asynchronously.
 
     Raises:
@@ -96,11 +96,11 @@ class FacePreprocessor(BaseDataPreprocessor):
 
     @property
     def device(self) -> torch.device:
-        """Where the batches go. mmengine's own does not change if a module that this is a part of moves."""
+        """The device that batches are moved to. mmengine's own property does not follow when a parent module moves."""
         return self.mean.device
 
     def cast_data(self, data: Any) -> Any:
-        """Copies a batch to the device, or any part of one; a field of several samples is one copy."""
+        """Copies a batch, or any part of one, to the device. A field of several samples takes a single copy."""
         if isinstance(data, torch.Tensor) and self.non_blocking:
             return to_device(data, self.device)
         if isinstance(data, BaseDataElement):
@@ -123,7 +123,7 @@ class FacePreprocessor(BaseDataPreprocessor):
         return type(samples)(moved)
 
     def _mix(self, x: torch.Tensor, samples: Union[DataSample, Sequence[DataSample]]) -> torch.Tensor:
-        """Mixes images, and the samples' labels."""
+        """Mixes the images and the samples' labels."""
         x, score = mix_known(self.batch_augments, x, batch_field(samples, 'gt_score', x.device))
         if isinstance(samples, DataSample):
             samples.gt_score = score
@@ -138,9 +138,9 @@ class FacePreprocessor(BaseDataPreprocessor):
         """Random crops, random flips and the channel order."""
         if self.crop_size:
             position = torch.rand(len(x), 2, device=x.device).unbind(1)
-            # Numbers, not a tensor, which the GPU would have to wait for.
+            # The sides stay Python numbers: the GPU would have to wait for a tensor.
             top, left = ((p * (side - self.crop_size + 1)).long() for p, side in zip(position, x.shape[2:]))
-            # A view of all windows, of which indexing copies one per image.
+            # A view of all windows; indexing copies one per image.
             windows = x.unfold(2, self.crop_size, 1).unfold(3, self.crop_size, 1)
             x = windows[torch.arange(len(x), device=x.device), :, top, left]
         if self.flip_prob:

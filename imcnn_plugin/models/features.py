@@ -6,7 +6,7 @@ from ..errors import ConfigError
 
 # Axis orders of a 3-D backbone output: (samples, positions, channels) or (samples, channels, positions).
 LAYOUTS = ('NLC', 'NCL')
-# Of a 4-D one with the channels last, as of timm's Swin. Without it they come first.
+# Axis order of a 4-D output with the channels last, as in timm's Swin. By default they come first.
 CHANNELS_LAST = 'NHWC'
 
 
@@ -19,10 +19,10 @@ def flatten_features(
     """Flattens the output of any backbone or neck to ``(N, C, P)``.
 
     Args:
-        feats: A tensor, or the tuple of an mmpretrain backbone, of which the last item is used: ``(N, C)``,
-            ``(N, C, H, W)``, or a 3-D map described by ``layout``. If that item is itself a tuple or list of vectors,
-            their mean is used where they have one size, such as the two tokens ``(N, C)`` of a distilled DeiT, and
-            otherwise they are joined: a Conformer has C = C1 + C2 of its convolutions and of its token.
+        feats: A tensor, or the tuple of an mmpretrain backbone, whose last item is used: ``(N, C)``,
+            ``(N, C, H, W)``, or a 3-D map described by ``layout``. That item may also be a tuple or list of vectors.
+            Vectors of equal size are averaged, such as the two tokens ``(N, C)`` of a distilled DeiT. Other vectors
+            are concatenated, such as a Conformer's convolution features and token, with C = C1 + C2.
         in_channels: Number of channels C.
         in_size: Height and width of the map, whose positions are kept. None averages over positions.
         layout: 'NLC' or 'NCL' for 3-D maps, 'NHWC' for 4-D maps with the channels last.
@@ -69,7 +69,7 @@ def flatten_features(
 
 
 def _describe(feats: Any) -> str:
-    """The shapes in what a backbone returns."""
+    """Describes the shapes of a backbone's output."""
     if isinstance(feats, torch.Tensor):
         return str(tuple(feats.shape))
     if isinstance(feats, (tuple, list)):

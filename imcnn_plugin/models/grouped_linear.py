@@ -5,10 +5,10 @@ from torch import nn
 
 
 class GroupedLinear(nn.Module):
-    """One linear layer per group, of which there are G, computed as a single batched product.
+    """G linear layers, one per group, computed as a single batched matrix product.
 
     The weight is ``(G, in_features, out_features)``, the bias ``(G, out_features)``. Each group is initialized like a
-    layer of its own with Caffe's Xavier filler: U(-a, a) with a = sqrt(3 / in_features), and bias 0.
+    separate layer with Caffe's Xavier filler: U(-a, a) with a = sqrt(3 / in_features), and bias 0.
     """
 
     def __init__(self, num_groups: int, in_features: int, out_features: int):

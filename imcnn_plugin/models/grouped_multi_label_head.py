@@ -15,7 +15,7 @@ from .features import flatten_features
 from .grouped_linear import GroupedLinear
 from .losses import multi_label_loss, valid_count
 
-# Its sigmoid is 0, and it is finite in half precision.
+# A logit whose sigmoid is 0 and that is finite in half precision.
 CERTAIN_NEGATIVE = -100.0
 
 
@@ -55,7 +55,7 @@ class _GroupBank(nn.Module):
 
 
 def _set_field(sample: BaseDataElement, name: str, value: torch.Tensor) -> None:
-    """Sets a field by the sample's own method where it has one, as mmpretrain's do, which check values."""
+    """Sets a field with the sample's own setter if it has one, since mmpretrain's setters check the value."""
     own = getattr(sample, f'set_{name}', None)
     sample.set_field(value, name) if own is None else own(value)
 
@@ -64,8 +64,8 @@ def _set_field(sample: BaseDataElement, name: str, value: torch.Tensor) -> None:
 class GroupedMultiLabelHead(BaseModule):
     """Multi-label head with groups of labels, each with its own layers and, optionally, its own input channels.
 
-    Groups with the same input size are computed as one batched product. The logits are in the order of ``classes``,
-    whatever the grouping. With the sizes of the paper's Table 2 this is IMCNN's FC1Attr, FC2Attr and attribute logits.
+    Groups with the same input size are computed as one batched product. The logits are always in the order of
+    ``classes``. With the sizes of the paper's Table 2, this is IMCNN's FC1Attr, FC2Attr and attribute logits.
 
     Args:
         classes: Names of the labels, in the order of the dataset's label vector.
@@ -76,26 +76,28 @@ class GroupedMultiLabelHead(BaseModule):
         in_size: Height and width of the feature map, which is then flattened. None averages over its positions.
         hidden_dims: Sizes of the fully connected layers of each group, each followed by ReLU.
         dropout: Dropout probability after each of these layers.
-        loss: Config of any registered multi-label loss with ``avg_factor``. None is the paper's LOSS_ATTR, see
+        loss: Config of any registered multi-label loss that takes ``avg_factor``. None is the paper's LOSS_ATTR, see
             :func:`~imcnn_plugin.models.losses.multi_label_loss`. Unknown labels (-1) contribute nothing to it, nor to
             any loss that is 0 for a negative label with logit :data:`CERTAIN_NEGATIVE` (cross-entropy, focal,
             asymmetric).
         thr: Decision threshold of an uncalibrated head.
         layout: Axis order of a map, see :func:`~imcnn_plugin.models.features.flatten_features`.
-        sync_avg_factor: Count known labels over all processes, see :func:`~imcnn_plugin.models.losses.valid_count`.
-            Only where every process computes the loss in every step, which the head of a classifier does.
+        sync_avg_factor: Whether to count known labels over all processes, see
+            :func:`~imcnn_plugin.models.losses.valid_count`. Every process must then compute the loss in every step,
+            as it does in a classifier.
         init_cfg: Defaults to the paper's Xavier filler, which also initializes :class:`GroupedLinear`.
 
-    It is at home in any project on mmengine: :meth:`loss` and :meth:`predict` are :meth:`forward` and then
-    :meth:`loss_by_feat` or :meth:`predict_by_feat`, which take tensors, and samples of any class.
+    The head works in any project based on mmengine. :meth:`loss` and :meth:`predict` call :meth:`forward` and then
+    :meth:`loss_by_feat` or :meth:`predict_by_feat`, which take logits and samples of any class.
 
     Raises:
         ConfigError: The groups do not match ``classes`` or the slices, a group or ``classes`` is empty, a size is not
-            a positive whole number, or the loss is not one of many labels.
+            a positive whole number, or the loss is not a multi-label loss.
 
-    Two buffers ``(number of classes, )`` hold the calibration that ``tools/calibrate.py`` writes: the probability is
+    Two buffers ``(number of classes, )`` store the calibration that ``tools/calibrate.py`` writes: the probability is
     ``sigmoid(logit / temperature)``, and a label is predicted if its probability reaches its entry of ``thresholds``.
-    They default to 1 and ``thr``, also when a checkpoint has none. The loss ignores them.
+    ``temperature`` defaults to 1 and ``thresholds`` to ``thr``, also when a checkpoint has none. The loss ignores
+    both.
     """
 
     def __init__(
@@ -156,10 +158,10 @@ class GroupedMultiLabelHead(BaseModule):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def check_loss(self, module: nn.Module, name: str) -> None:
-        """Rejects a loss, such as softmax cross-entropy, that is not 0 for certain and right logits.
+        """Rejects a loss, such as softmax cross-entropy, that is not 0 for certain, correct logits.
 
         Raises:
-            ConfigError: It begins with ``name``.
+            ConfigError: The loss is no multi-label loss. The message begins with ``name``.
         """
         # All labels, none, and every other one.
         target = torch.ones(3, len(self.classes))
@@ -205,8 +207,8 @@ class GroupedMultiLabelHead(BaseModule):
     def forward(self, feats: Union[torch.Tensor, Sequence], num_segs: int = 1) -> torch.Tensor:
         """Logits ``(N, number of classes)`` in the order of ``classes``.
 
-        With ``num_segs``, as mmaction's recognizers pass it, ``feats`` are those of N * ``num_segs`` frames, and the
-        logits are the means over the successive frames of each video.
+        mmaction's recognizers pass ``num_segs``. Then ``feats`` are features of N * ``num_segs`` frames, and logits
+        are averaged over the consecutive frames of each video.
         """
         x = self._flatten(feats)
         logits = torch.cat([bank(x) for bank in self.banks], 1).index_select(1, self.order)
@@ -222,13 +224,13 @@ class GroupedMultiLabelHead(BaseModule):
         """``loss`` of logits ``(N, number of classes)``; 0 if N is 0.
 
         Args:
-            logits: Those of :meth:`forward`.
-            target: A tensor of their shape, of 1, 0, or -1 for unknown. Or N samples of any class with such a
-                ``gt_score`` ``(number of classes, )``, or else with the indices of their labels in ``gt_label``; or
-                one with the ``gt_score`` of all.
+            logits: The result of :meth:`forward`.
+            target: A tensor of the same shape: 1, 0, or -1 for unknown. Or N samples of any class, each with such a
+                ``gt_score`` ``(number of classes, )`` or with the indices of its labels in ``gt_label``. Or one sample
+                with the stacked ``gt_score`` of all images.
 
         Raises:
-            ConfigError: The target has another shape, or the samples have no such field.
+            ConfigError: The target has another shape, or the samples have neither field.
             DataError: ``gt_label`` does not hold indices of labels.
         """
         if not isinstance(target, torch.Tensor):
@@ -241,7 +243,7 @@ class GroupedMultiLabelHead(BaseModule):
         target = target.to(logits.device)
         if self.loss_module is None:
             return dict(loss=multi_label_loss(logits, target, self.sync_avg_factor))
-        # A negative label that is predicted negative with certainty has no loss.
+        # A negative label that is predicted negative with certainty contributes no loss.
         unknown = target < 0
         logits = logits.masked_fill(unknown, CERTAIN_NEGATIVE)
         avg_factor = valid_count((~unknown).flatten(), self.sync_avg_factor) / len(self.classes)
@@ -256,19 +258,19 @@ class GroupedMultiLabelHead(BaseModule):
     def predict_by_feat(self, logits: torch.Tensor, data_samples: Optional[Samples] = None) -> List[BaseDataElement]:
         """Sets ``pred_score``, the labels' probabilities, and ``thresholds``, their decision thresholds.
 
-        Single samples also get ``pred_label``, the indices of the predicted labels, and from ``gt_score`` also
-        ``gt_label``, those of the known positive ones, which mmpretrain draws.
+        Single samples also get ``pred_label``, the indices of the predicted labels. If they have ``gt_score`` but no
+        ``gt_label``, that is set to the indices of the positive labels, which mmpretrain draws.
 
         Args:
             logits: ``(N, number of classes)``.
-            data_samples: N samples of any class, or one for all rows, such as the ``InstanceData`` of an image's N
-                faces: it gets ``pred_score`` ``(N, number of classes)`` and is returned as a list of one. An
-                ``InstanceData`` has ``thresholds`` in its metainfo, as its fields have an entry per instance. New ones
-                of mmpretrain by default, and for each None, which a ``MultiTaskHead`` gives for images without this
-                task.
+            data_samples: N samples of any class. By default, and for each None that a ``MultiTaskHead`` passes for an
+                image without this task, a new ``DataSample`` of mmpretrain is created. A single sample for all rows,
+                such as the ``InstanceData`` of an image's N faces, gets ``pred_score`` ``(N, number of classes)`` and
+                is returned as a list of one. An ``InstanceData`` stores ``thresholds`` in its metainfo, since its
+                fields have one entry per instance.
 
         Raises:
-            ConfigError: There are more or fewer samples than rows.
+            ConfigError: The number of samples differs from the number of rows.
         """
         scores = self.probabilities(logits)
         thresholds = self.thresholds.float()

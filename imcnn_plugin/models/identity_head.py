@@ -17,16 +17,16 @@ class IdentityHead(BaseModule):
     """The paper's identity branch: a fully connected mapping of the merged feature F to identities (section 3.2).
 
     Args:
-        num_identities: Number of training identities K. In a config, 'auto' stands for that of the training set, see
-            :func:`~imcnn_plugin.engine.build_runner`.
+        num_identities: Number of training identities K. In a config, 'auto' is replaced by the number in the training
+            set, see :func:`~imcnn_plugin.engine.build_runner`.
         in_channels: Number of channels of F.
         in_size: Height and width of F. None averages over positions.
-        embedding_dims: Size of a linear layer before the classifier. The paper's text maps F directly to K identities,
-            as None does. Its Table 1 has 512 units in between: the same linear mapping at rank 512, without the
-            150,528 x 8,192 weights.
-        neck: Config of a module that F passes first; ``in_channels`` and ``in_size`` then describe its output.
+        embedding_dims: Size of a linear layer before the classifier. None maps F directly to K identities, as in the
+            paper's text. The paper's Table 1 has 512 units in between: the same linear mapping at rank 512, without
+            the 150,528 x 8,192 weights.
+        neck: Config of a module applied to F first; ``in_channels`` and ``in_size`` then describe its output.
         layout: Axis order of a map, see :func:`~imcnn_plugin.models.features.flatten_features`.
-        sync_avg_factor: Count known identities over all processes, see
+        sync_avg_factor: Whether to count known identities over all processes, see
             :func:`~imcnn_plugin.models.losses.valid_count`.
         init_cfg: Defaults to the paper's Xavier filler.
 

@@ -9,7 +9,7 @@ from torchvision.ops import Conv2dNormActivation
 
 from ..errors import ConfigError, check_sizes
 
-# The paper's Xavier filler, for networks of convolutions.
+# The paper's Xavier filler, for convolutional networks.
 PAPER_INIT = [dict(type='Caffe2Xavier', layer='Conv2d'), dict(type='Constant', layer='BatchNorm2d', val=1)]
 
 
@@ -25,7 +25,7 @@ class IMCNN(BaseBackbone):
         init_cfg: Defaults to the paper's Xavier filler.
 
     Raises:
-        ConfigError: ``width`` is not positive or leaves a layer no channel, or there is no ConvAttr layer.
+        ConfigError: ``width`` is not positive or leaves a layer without channels, or there is no ConvAttr layer.
     """
 
     def __init__(self, width: float = 1.0, num_slices: int = 6, init_cfg: Optional[Union[dict, list]] = PAPER_INIT):

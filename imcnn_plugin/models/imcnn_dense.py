@@ -14,9 +14,9 @@ from .imcnn import PAPER_INIT
 class DenseBlock(nn.Module):
     """DenseNet block: each layer, a 1x1 then a 3x3 convolution, reads the outputs of all layers before it.
 
-    Batch normalization and ReLU follow each convolution, as in the caption of the paper's Table 1. The paper does not
-    give the growth rate, the channels that each layer adds, or the bottleneck width; these are DenseNet-121's: 32 and
-    four times the growth rate.
+    Batch normalization and ReLU follow each convolution, as in the caption of the paper's Table 1. The growth rate is
+    the number of channels that each layer adds. The paper gives neither it nor the bottleneck width; the defaults are
+    those of DenseNet-121: 32 and four times the growth rate.
 
     Raises:
         ConfigError: A size is not a positive whole number.

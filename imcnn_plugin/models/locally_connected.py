@@ -13,14 +13,15 @@ from .grouped_linear import GroupedLinear
 class LocallyConnected2d(nn.Module):
     """A convolution whose weights are not shared: each output position has a kernel and a bias of its own.
 
-    The kernels are one batched product, :class:`GroupedLinear` with a group per position, in rows from the top left.
+    The kernels are computed as one batched product: a :class:`GroupedLinear` with one group per position, row by row
+    from the top left.
 
     Args:
         in_channels: Number of input channels C.
         out_channels: Number of output channels.
-        in_size: Height and width of the input; with unshared weights it cannot vary.
+        in_size: Height and width of the input. They cannot vary, since the weights are not shared.
         kernel_size: Side of the square kernels.
-        stride: Distance of two kernels.
+        stride: Distance between neighboring kernels.
         padding: Rows and columns of zeros around the input.
 
     Raises:
@@ -60,6 +61,6 @@ class LocallyConnected2d(nn.Module):
         """
         if x.shape[2:] != self.in_size:
             raise ConfigError(f'the input is {tuple(x.shape[2:])}, but in_size is {self.in_size}: change it to match')
-        # (N, C * kernel_size ** 2, positions), as the batched product has the positions first.
+        # F.unfold returns (N, C * kernel_size ** 2, positions); the batched product needs the positions first.
         patches = F.unfold(x, **self.options).permute(2, 0, 1)
         return self.kernels(patches).permute(1, 2, 0).unflatten(2, self.out_size)

@@ -14,9 +14,9 @@ from ..errors import ConfigError
 def valid_count(known: torch.Tensor, sync: bool = False) -> torch.Tensor:
     """The divisor of a mean over the known entries of a batch: ``known.sum(0)``, at least 1.
 
-    With ``sync`` the count is that of all processes, at least 1, divided by their number, so that gradients averaged
-    over processes equal those of a single process with the whole batch. Every process must then call it in every step:
-    one that does not, because it has no sample of a task, leaves the others waiting.
+    With ``sync``, the count over all processes, at least 1, is divided by their number. Gradients averaged over
+    processes then equal those of a single process with the whole batch. Every process must then call this function in
+    every step, even if it has no sample of a task; otherwise the others wait forever.
     """
     count = known.sum(0, dtype=torch.float32)
     if not sync or get_world_size() == 1:
@@ -28,7 +28,7 @@ def valid_count(known: torch.Tensor, sync: bool = False) -> torch.Tensor:
 def multi_label_loss(logits: torch.Tensor, target: torch.Tensor, sync: bool = False) -> torch.Tensor:
     """LOSS_ATTR of the paper (section 3.2): sigmoid cross-entropy, mean over images, summed over attributes.
 
-    The mean of each attribute is over the images whose label is known. The paper's formula lacks the minus sign.
+    Each attribute is averaged over the images whose label is known. The paper's formula lacks the minus sign.
     ``logits`` and ``target`` (1, 0, or -1 for unknown) are ``(N, L)``. The result is a scalar; about ``L * ln 2`` for
     untrained logits near 0. ``sync``: see :func:`valid_count`.
     """

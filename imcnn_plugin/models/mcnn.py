@@ -26,7 +26,7 @@ class MCNN(BaseBackbone):
         init_cfg: Defaults to the Xavier filler of the other networks here; MCNN's own is not published.
 
     Raises:
-        ConfigError: ``width`` leaves a layer no filter, or a number is not positive.
+        ConfigError: ``width`` leaves a layer without filters, or a number is not positive.
     """
 
     def __init__(
@@ -61,6 +61,6 @@ class MCNN(BaseBackbone):
     def forward(self, x: torch.Tensor) -> Tuple[torch.Tensor]:
         """Maps ``(N, 3, 227, 227)`` to a tuple of ``(N, S * 300 * width, 2, 2)``, the S groups' maps concatenated."""
         x = self.conv3(self.shared(x))
-        # Response normalization is over neighboring channels, which must not belong to another group.
+        # Response normalization sums over neighboring channels, which must not belong to another group.
         groups = x.unflatten(1, (self.num_slices, -1))
         return (self.norm(groups.flatten(0, 1)).unflatten(0, groups.shape[:2]).flatten(1, 2),)
