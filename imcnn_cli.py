@@ -1,6 +1,6 @@
-"""The command ``imcnn``, which runs the scripts in ``tools/``, and what these scripts share.
+"""The command ``imcnn``, which runs the scripts in ``tools/``, and functions that these scripts share.
 
-Nothing here imports torch before a script has parsed its arguments: ``--help`` and typing errors take no seconds.
+torch is only imported after a script has parsed its arguments, so that ``--help`` and usage errors are fast.
 """
 
 import argparse
@@ -14,22 +14,22 @@ from pathlib import Path
 from typing import Callable, List, Optional, Sequence, Tuple
 
 _FOLDER = Path(__file__).parent
-# In a wheel, and in a checkout.
+# In a wheel and in a checkout.
 _TOOL_FOLDERS = (_FOLDER / 'imcnn_plugin' / '.mim' / 'tools', _FOLDER / 'tools')
-# What argparse calls the script that the command runs; runpy would show its path.
+# The name of the script in argparse messages; runpy would show its path.
 _program = None
 _EXAMPLES = (
     'examples:',
     '  imcnn train configs/imcnn_celeba.py --data-root data/celeba',
     '  imcnn infer work_dirs/imcnn_celeba photos --out results',
 )
-# What several scripts take.
+# Help texts that several scripts share.
 CONFIG = 'config file, or the name of a config of this package'
 DATA_ROOT = 'folder of the dataset'
 VARIANT = 'a name for the output, and its config; values after it in the same argument override those of the config'
 _CHECKPOINT = 'checkpoint, or the work directory of a run, whose best one is taken'
 NAMED_CHECKPOINT = 'NAME=CHECKPOINT'
-# Settings of an option's name in earlier versions: it works, and no help shows it.
+# Settings for old names of options, which still work but are hidden from the help.
 OLD_NAME = dict(default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
@@ -68,14 +68,14 @@ def run_tool(
     error_status: int = 1,
     interrupted: str = 'stopped',
 ) -> None:
-    """Runs the main function of a script; an error of this package or of the system, Ctrl-C or SIGTERM is one line.
+    """Runs the main function of a script; Ctrl-C, SIGTERM and errors of this package or the system print one line.
 
-    ``main`` gets what ``parse_args`` returns, if there is one. The exit status is ``error_status`` after an error, but
-    143 after SIGTERM; ``interrupted`` is the line after both signals.
+    ``main`` is called with the result of ``parse_args``, if given. The exit status is ``error_status`` after an error
+    or Ctrl-C, and 143 after SIGTERM; ``interrupted`` is the line printed after either signal.
     """
     sys.argv[0] = _program or sys.argv[0]
     for stream in (sys.stdout, sys.stderr):
-        # A terminal may lack characters of a file name or a table.
+        # The terminal's encoding may lack characters of a file name or a table.
         stream.reconfigure(errors='backslashreplace')
     before = {}
     try:
@@ -85,11 +85,11 @@ def run_tool(
             from imcnn_plugin.signals import install_handlers, interrupt
 
             register_safe_loaders()
-            # A shell starts what runs in the background of a script with SIGINT ignored.
+            # Shell scripts start background jobs with SIGINT ignored.
             before = install_handlers(interrupt, signal.SIGINT, signal.SIGTERM)
             main(*arguments)
         finally:
-            # A reader that has gone is found here, and not when Python ends.
+            # Detect a closed pipe here instead of when Python exits.
             sys.stdout.flush()
         return
     except KeyboardInterrupt as error:
@@ -117,12 +117,12 @@ def run_tool(
 
 
 def _discard_output() -> None:
-    """Whoever reads the output has seen enough, as "head" does."""
+    """Discards further output, since the reader, such as "head", has closed the pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def describe_results(work_dir: str) -> str:
-    """What a finished run has left, and what can be done with it, in a few lines."""
+    """Describes in a few lines the files of a finished run and the next commands."""
     from imcnn_plugin.checkpoints import BEST
 
     folder = Path(work_dir)
@@ -143,7 +143,7 @@ def describe_results(work_dir: str) -> str:
 
 
 def between(least: float, most: float = 2**31 - 1, kind: type = int) -> Callable[[str], float]:
-    """A ``type`` for argparse: a number of a kind, int or float, in a range."""
+    """A ``type`` for argparse: an int or float, by ``kind``, in a range."""
 
     def parse(text: str) -> float:
         value = kind(text)
@@ -151,7 +151,7 @@ def between(least: float, most: float = 2**31 - 1, kind: type = int) -> Callable
             raise argparse.ArgumentTypeError(f'expected a number from {least} to {most}, found {text}')
         return value
 
-    # argparse names the type if the text is no number.
+    # argparse shows this name if the text is not a number.
     parse.__name__ = kind.__name__
     return parse
 
@@ -186,7 +186,7 @@ def split_named(arguments: Sequence[str], form: str) -> List[Tuple[str, str]]:
 
 
 def make_parser(description: str, *examples: str) -> argparse.ArgumentParser:
-    """The parser of a script; its help ends with examples, of which each is given by its arguments alone."""
+    """The parser of a script; its help ends with the examples, which are given as arguments only."""
     program = _program or f'python {sys.argv[0]}'
     return argparse.ArgumentParser(
         program,
@@ -197,7 +197,7 @@ def make_parser(description: str, *examples: str) -> argparse.ArgumentParser:
 
 
 def parse_checkpoint_first(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parses the command line of a script that once took its checkpoint as --checkpoint, and still does."""
+    """Parses the command line of a script; also accepts the checkpoint as --checkpoint, as in earlier versions."""
     old = argparse.ArgumentParser(parser.prog, usage=parser.format_usage()[7:], add_help=False, allow_abbrev=False)
     old.add_argument('--checkpoint')
     found, others = old.parse_known_args()
@@ -205,19 +205,19 @@ def parse_checkpoint_first(parser: argparse.ArgumentParser) -> argparse.Namespac
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """Adds the checkpoint that a script works on."""
+    """Adds the argument for the checkpoint."""
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help=_CHECKPOINT)
 
 
 def add_named_checkpoints(parser: argparse.ArgumentParser) -> None:
-    """Adds the checkpoints, with names, that a script compares: see :func:`split_named`."""
+    """Adds the argument for named checkpoints to compare, see :func:`split_named`."""
     parser.add_argument(
         'networks', nargs='+', metavar=NAMED_CHECKPOINT, help=f'a name for the output, and its {_CHECKPOINT}'
     )
 
 
 def add_data_root(parser: argparse.ArgumentParser) -> None:
-    """Adds the option for the folder of the dataset."""
+    """Adds the option for the dataset's folder."""
     parser.add_argument(
         '--data-root',
         metavar='DIR',
@@ -262,13 +262,13 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 
 
 def add_out(parser: argparse.ArgumentParser, what: str, kind: str = 'file', **settings) -> None:
-    """Adds the option for where a script writes.
+    """Adds the option for the output of a script.
 
     Args:
         parser: A parser, or a group of one.
         what: What is written.
         kind: 'file', 'figure' or 'folder'.
-        settings: Of ``add_argument``; without a default the option is required, unless they say otherwise.
+        settings: Passed to ``add_argument``. Without a default, the option is required unless set otherwise.
     """
     if kind != 'folder':
         settings.setdefault('type', writable_figure if kind == 'figure' else writable)
@@ -294,7 +294,7 @@ def add_runner_arguments(parser: argparse.ArgumentParser, default_work_dir: str)
         default='none',
         help='launcher of several processes; default %(default)s',
     )
-    # MIM's launcher passes it; the environment says the same.
+    # Passed by MIM's launcher, but not needed: the environment has the same value.
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
 
 
@@ -346,7 +346,7 @@ def add_inferencer_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def make_inferencer(args: argparse.Namespace, jobs: int = 1):
-    """The :class:`~imcnn_plugin.apis.FaceAttributeInferencer` of :func:`add_inferencer_arguments`."""
+    """Creates a :class:`~imcnn_plugin.apis.FaceAttributeInferencer` from :func:`add_inferencer_arguments`."""
     from imcnn_plugin.apis import FaceAttributeInferencer
 
     return FaceAttributeInferencer(

@@ -1,8 +1,8 @@
 """Identity-aware multi-task face attribute classification (IMCNN) for mmengine and mmpretrain.
 
-Importing it registers every part in mmpretrain's registries; ``custom_imports = dict(imports=['imcnn_plugin'])`` in a
-config does that. It also lets ``torch.load(weights_only=True)`` read what checkpoints of mmengine hold, and leaves the
-rest of the process as it is: checkpoint loaders, warnings, standard output.
+Importing the package registers its modules in mmpretrain's registries; in a config, use
+``custom_imports = dict(imports=['imcnn_plugin'])``. The import also allows ``torch.load(weights_only=True)`` to read
+mmengine's checkpoints. It does not change checkpoint loaders, warning filters or standard output.
 """
 
 import warnings
@@ -11,9 +11,9 @@ from .versions import check_versions
 
 __version__ = '0.2.0'
 
-# mmcv-lite lacks compiled operators, of which nothing here needs any.
+# mmcv-lite has no compiled operators, and this package needs none.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
-# Not warnings.catch_warnings, which would undo the filters of torch and NumPy, too.
+# warnings.catch_warnings would also undo the filters of torch and NumPy.
 _filter = warnings.filters[0]
 try:
     check_versions()

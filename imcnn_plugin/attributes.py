@@ -1,7 +1,7 @@
-"""CelebA's 40 attribute names and the tables that group them; they are defined nowhere else.
+"""CelebA's 40 attribute names and the attribute groups; this is their only definition.
 
-A group is ``dict(name=..., labels=[...], slice=...)``, the form that
-:class:`~imcnn_plugin.models.GroupedMultiLabelHead` takes. ``slice`` is the index of the slice of the
+A group is ``dict(name=..., labels=[...], slice=...)``, as expected by
+:class:`~imcnn_plugin.models.GroupedMultiLabelHead`. ``slice`` is the index of the slice of the
 backbone's feature map that the group reads.
 """
 
@@ -18,7 +18,7 @@ ATTRIBUTES = (
 )  # fmt: skip
 
 # Transient attributes may differ between two photos of an identity; identity-stable ones do not. Synthetic faces
-# follow this strictly. In real datasets it is a matter of degree, as the labels' within-identity agreement shows.
+# follow this strictly. In real datasets it is a matter of degree: see the within-identity agreement of labels.
 TRANSIENT = (
     'Bangs', 'Blurry', 'Eyeglasses', 'Heavy_Makeup', 'Mouth_Slightly_Open', 'Rosy_Cheeks', 'Smiling',
     'Wearing_Earrings', 'Wearing_Hat', 'Wearing_Lipstick', 'Wearing_Necklace', 'Wearing_Necktie',

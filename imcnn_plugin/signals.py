@@ -1,4 +1,4 @@
-"""Signals that ask a process to stop, in it and in the processes that work for it."""
+"""Handles the signals that stop a process, in the process itself and in its workers."""
 
 import copy
 import multiprocessing
@@ -19,9 +19,9 @@ __all__ = [
 
 
 def install_handlers(handler: Callable, *numbers: int) -> Dict[int, Callable]:
-    """Handles signals by a function; returns the handlers before it, for :func:`restore_handlers`.
+    """Sets a handler for signals; returns the previous handlers for :func:`restore_handlers`.
 
-    Python has handlers in the main thread only: in another one nothing is changed, and the result is empty.
+    Python only allows handlers in the main thread. In other threads, nothing changes and the result is empty.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
@@ -29,24 +29,24 @@ def install_handlers(handler: Callable, *numbers: int) -> Dict[int, Callable]:
 
 
 def restore_handlers(before: Dict[int, Callable]) -> None:
-    """Restores what :func:`install_handlers` returned."""
+    """Restores the handlers that :func:`install_handlers` returned."""
     for number, handler in before.items():
-        # One that was not installed by Python cannot be restored by it.
+        # Python cannot restore handlers that it did not install.
         if handler is not None:
             signal.signal(number, handler)
 
 
 def interrupt(number: int, frame: object) -> None:
-    """A handler that raises KeyboardInterrupt, with the number of the signal."""
+    """A handler that raises KeyboardInterrupt with the signal number."""
     raise KeyboardInterrupt(number)
 
 
 class _Worker:
-    """A process that :func:`follow_parent` lets ignore SIGTERM, unless its parent has asked for it."""
+    """A process in which :func:`follow_parent` ignores SIGTERM unless the parent sent it."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        # In shared memory, since a signal does not say who sent it.
+        # In shared memory, since a signal does not carry its sender.
         self.asked = RawValue('b', 0)
 
     def start(self) -> None:
@@ -57,11 +57,11 @@ class _Worker:
             self.asked.value = 1
             terminate()
 
-        # Also multiprocessing calls it, when the parent exits, and then waits without end.
+        # multiprocessing also calls this when the parent exits, and then waits forever.
         self._popen.terminate = ask
 
 
-# By the method that starts them; spawned ones need a class of a module.
+# By start method; spawned processes need a class at module level.
 _WORKERS = {}
 for _method in multiprocessing.get_all_start_methods():
     _name = f'_{_method.capitalize()}Worker'
@@ -70,16 +70,16 @@ for _method in multiprocessing.get_all_start_methods():
 
 
 def worker_context(method: Optional[str] = None) -> BaseContext:
-    """A context of multiprocessing, by default its own, for processes that call :func:`follow_parent`."""
+    """A multiprocessing context for processes that call :func:`follow_parent`; None is the default start method."""
     context = copy.copy(multiprocessing.get_context(method or multiprocessing.get_start_method()))
     context.Process = _WORKERS[context.get_start_method()]
     return context
 
 
 def follow_parent() -> None:
-    """Makes a process of a :func:`worker_context` end when its parent ends or terminates it, not by signals of others.
+    """Makes a process of a :func:`worker_context` end only when its parent ends or terminates it.
 
-    Ctrl-C, launchers, Slurm and systemd signal the workers of a process as well, which needs them to end in order.
+    Ctrl-C, launchers, Slurm and systemd also signal the workers, which the parent still needs for an orderly exit.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _exit_if_asked)
@@ -88,13 +88,13 @@ def follow_parent() -> None:
 
 def _exit_if_asked(number: int, frame: object) -> None:
     if multiprocessing.current_process().asked.value:
-        # torch takes any other status for that of a worker that failed.
+        # torch treats any other status as a failed worker.
         os._exit(0)
 
 
 def _exit_with_parent(number: int) -> None:
     worker, parent = multiprocessing.current_process(), multiprocessing.parent_process()
-    # Forked processes keep each other's parent_process() alive, and that of a fork server is another one.
+    # Neither check is enough: forked siblings keep is_alive() true, and with a fork server getppid() is the server.
     while parent.is_alive() and os.getppid() == number and not worker.asked.value:
         time.sleep(1)
     os._exit(0)
@@ -103,8 +103,8 @@ def _exit_with_parent(number: int) -> None:
 def let_workers_follow(loader: DataLoader) -> DataLoader:
     """Makes the workers of a data loader call :func:`follow_parent`; returns it.
 
-    torch's own end when their process terminates, but not always after it was killed: one waits forever to hand over
-    a batch.
+    By default, torch's workers end with their parent, but not always if it was killed: a worker may wait forever to
+    hand over a batch.
     """
     if loader.num_workers and getattr(loader.worker_init_fn, 'func', None) is not _start_worker:
         loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)

@@ -6,11 +6,11 @@ __all__ = ['aligned_lines', 'markdown_lines']
 
 
 def aligned_lines(rows: Sequence[Sequence[str]], rules: Sequence[int] = ()) -> List[str]:
-    """Lines of a table for the console, with columns as wide as their widest cell and two spaces apart.
+    """Lines of a console table. Columns are as wide as their widest cell, with two spaces between them.
 
     Args:
         rows: Cells, the same number in each row.
-        rules: Indices of the rows above which a horizontal rule is drawn; negative ones count from the end.
+        rules: Indices of rows with a horizontal rule above them; negative indices count from the end.
     """
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = [

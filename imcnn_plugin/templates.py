@@ -1,4 +1,4 @@
-"""HTML from Jinja templates, and files embedded in it."""
+"""Renders HTML from Jinja templates and embeds files in it."""
 
 import base64
 from pathlib import Path
@@ -13,9 +13,9 @@ def render_template(path: Union[str, Path], values: Dict[str, Any], filters: Dic
     """Renders a template with all values escaped.
 
     Args:
-        path: The template's file, which may include files of its folder.
+        path: The template file, which may include other files from its folder.
         values: Variables by name; a missing one raises ``jinja2.UndefinedError``.
-        filters: Functions by the name under which the template uses them as filters.
+        filters: Functions that the template uses as filters, by name.
     """
     path = Path(path)
     environment = Environment(
@@ -30,5 +30,5 @@ def render_template(path: Union[str, Path], values: Dict[str, Any], filters: Dic
 
 
 def data_uri(content: bytes, media_type: str) -> str:
-    """The contents of a file as a ``data:`` URI; the media type is such as 'image/jpeg' or 'text/csv'."""
+    """Encodes file contents as a ``data:`` URI; the media type is, for example, 'image/jpeg' or 'text/csv'."""
     return f'data:{media_type};base64,{base64.b64encode(content).decode()}'

@@ -9,7 +9,7 @@ __all__ = ['check_versions']
 _IMPORT_NAMES = {'mmcv-lite': 'mmcv', 'opencv-python': 'cv2', 'pillow': 'PIL'}
 # Imported only when they are used, so only their metadata is checked.
 _LAZY = {'matplotlib', 'jinja2', 'markupsafe'}
-# Distributions that provide the same import name, by that name.
+# Import names, and the distributions that provide them.
 DISTRIBUTIONS = dict(
     mmengine=('mmengine', 'onedl-mmengine'),
     mmcv=('mmcv-lite', 'mmcv', 'onedl-mmcv'),
@@ -19,15 +19,15 @@ DISTRIBUTIONS = dict(
 
 
 def _read_dependencies() -> Dict[str, str]:
-    """The requirements in this package's metadata, by import name; none for sources that are not installed.
+    """The requirements in this package's metadata by import name; empty if the package is not installed.
 
-    Those of the extra ``lite`` are among them: another distribution may provide the same import name.
+    Includes those of the extra ``lite``, since another distribution may provide the same import name.
     """
     try:
         requirements = [Requirement(item) for item in metadata.requires('imcnn_plugin') or ()]
     except metadata.PackageNotFoundError:
         return {}
-    # It imports mmcv and asserts its version, so it comes last.
+    # mmpretrain imports mmcv and asserts its version, so check it last.
     requirements.sort(key=lambda item: item.name == 'mmpretrain')
     return {
         _IMPORT_NAMES.get(item.name, item.name): f'{item.name}{item.specifier}'
@@ -40,10 +40,10 @@ DEPENDENCIES = _read_dependencies()
 
 
 def check_versions() -> None:
-    """Checks that the packages that this one builds on are installed in a supported version.
+    """Checks that supported versions of all required packages are installed.
 
     Raises:
-        ImportError: Says which package is missing, broken, installed twice or unsupported, and what to do.
+        ImportError: Names the package that is missing, broken, installed twice or unsupported, and what to do.
     """
     for name, dependency in DEPENDENCIES.items():
         names = DISTRIBUTIONS.get(name, (Requirement(dependency).name,))

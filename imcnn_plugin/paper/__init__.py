@@ -1,4 +1,4 @@
-"""The paper's Table 3: as printed, what is wrong in it, and beside measured accuracies."""
+"""The paper's Table 3: as printed, its errors, and a comparison with measured accuracies."""
 
 from .comparison import (
     DIFFERENCE,

@@ -1,4 +1,4 @@
-"""The paper's Table 3 beside measured accuracies."""
+"""Compares the paper's Table 3 with measured accuracies."""
 
 import re
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from .published import DATASETS, PublishedTable, find_errors, find_misprints
 ERRORS_TITLE = "Errors in the paper's table as printed"
 EXPECTATIONS_TITLE = 'Which printed figures to expect, and which not'
 PRINTED, MEASURED, DIFFERENCE = 'printed', 'measured', 'difference'
-# The rows of a table; those of the last two are over the attributes.
+# The rows of a table; the last two are averages over the attributes.
 ROWS = (*ATTRIBUTES, 'average as printed', 'mean')
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, of which the cells are those of ``ROWS``.
+    """A column of a table, with one cell for each of ``ROWS``.
 
     Args:
         dataset: Name of the dataset.
         source: ``PRINTED``, ``MEASURED`` or ``DIFFERENCE``.
-        name: Name of the system or model, which may have several lines.
+        name: Name of the system or model; may have several lines.
         cells: The 42 cells.
-        values: Their numbers ``(42, )``, NaN for none.
+        values: The values of the cells ``(42, )``, NaN if a cell has none.
         is_model: False for the majority-class baseline.
     """
 
@@ -42,13 +42,13 @@ class Column:
 
     @property
     def heading(self) -> str:
-        """Dataset, source and name, in lines."""
+        """Dataset, source and name, one per line."""
         return f'{self.dataset}\n{self.source}\n{self.name}'
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns from left to right, without that of ``ROWS``."""
+    """Columns from left to right, without the column of row names."""
 
     caption: str
     columns: List[Column]
@@ -66,17 +66,17 @@ class Comparison:
 def compare(
     table: PublishedTable, results: Sequence[MeasuredResults] = (), dataset: Optional[str] = None
 ) -> Comparison:
-    """Of each dataset the published columns, then one per measured model, then the majority-class baseline.
+    """Lists for each dataset the published columns, one column per measured model, and the majority-class baseline.
 
-    A second table has measured minus printed accuracies of the models that are named after a printed system.
+    A second table has the measured minus the printed accuracies of models that are named after a printed system.
 
     Args:
         table: The published table.
         results: Measured results.
-        dataset: Key of :data:`~imcnn_plugin.paper.DATASETS`, of the only dataset to show. Defaults to all.
+        dataset: The only dataset to show, a key of :data:`~imcnn_plugin.paper.DATASETS`. Defaults to all.
 
     Raises:
-        DataError: No result is of the dataset.
+        DataError: There are no results on the dataset.
     """
     datasets = [dataset] if dataset else list(DATASETS)
     shown = [model for model in results if model.dataset in datasets]
@@ -112,7 +112,7 @@ def _printed_column(table: PublishedTable, key: Tuple[str, str]) -> Column:
 
 def _measured_column(model: MeasuredResults) -> Column:
     runs = len(model.accuracy)
-    # Folds, or halves that are exchanged, are more than seeds.
+    # Runs on different folds or halves differ by more than the seed.
     kind = 'seeds' if len(set(model.evaluated_on)) == 1 else 'runs'
     name = model.name + (f'\n{runs} {kind}' if runs > 1 else '')
     return _column_of_runs(model.dataset, name, model.accuracy)
@@ -135,10 +135,10 @@ def _mean_and_std(runs: np.ndarray) -> str:
 
 
 def _baseline_columns(results: Sequence[MeasuredResults]) -> List[Column]:
-    """One column if all models were evaluated on the same images, otherwise one per test split, with its size."""
+    """One column if all models were evaluated on the same images, otherwise one per test split with its size."""
     splits: Dict[bytes, Dict[bytes, Tuple[np.ndarray, int]]] = {}
     for model in results:
-        # Seeds share their test images, unless they are folds. Rows that were kept are rounded.
+        # Runs on the same test images have the same baseline. Rows that were read from a file are rounded.
         runs = {
             run.round(4).tobytes(): (run, row['num_images']) for run, row in zip(model.majority_baseline, model.rows)
         }
@@ -153,7 +153,7 @@ def _baseline_columns(results: Sequence[MeasuredResults]) -> List[Column]:
 
 
 def _difference_columns(table: PublishedTable, models: Sequence[MeasuredResults]) -> Iterator[Column]:
-    """Measured minus printed accuracies of models that are named after a system, such as 'IMCNN, zero-shot'."""
+    """Measured minus printed accuracies of models named after a system, such as 'IMCNN, zero-shot'."""
     for model in models:
         names = {system.lower(): system for system in table.systems(model.dataset)}
         system = names.get(re.split('[,(]', model.name)[0].strip().lower())
@@ -170,9 +170,9 @@ def _difference_columns(table: PublishedTable, models: Sequence[MeasuredResults]
 
 
 def _describe(table: PublishedTable, model: MeasuredResults) -> str:
-    """What a model was evaluated on, where it is below the majority-class baseline, and what is printed like it."""
+    """Describes a model's test data, where it is below the majority-class baseline, and similar printed columns."""
     accuracy = nan_mean(model.accuracy, 0)
-    # The same share may differ in the last bit if it was computed differently.
+    # The same value may differ in the last bit if it was computed differently.
     below = accuracy < nan_mean(model.majority_baseline, 0) - 1e-9
     names = [name for name, worse in zip(ATTRIBUTES, below) if worse]
     listed = f' ({", ".join(names)})' if names else ''

@@ -1,4 +1,4 @@
-"""A comparison with the paper as plain text, Markdown, LaTeX, and JSON rows of what was measured."""
+"""Formats a comparison with the paper as plain text, Markdown or LaTeX, and the measured results as JSON rows."""
 
 import json
 import textwrap
@@ -8,13 +8,13 @@ from ..tables import aligned_lines, markdown_lines
 from .comparison import ROWS, Column, Comparison
 from .comparison_latex import _format_latex
 
-# In characters. Five published and seven measured columns with standard deviations fit.
+# In characters: wide enough for five published and seven measured columns with standard deviations.
 MAX_WIDTH, MAX_HEADING = 200, 13
 _CORNER = 'attribute'
 
 
 def _format_text(comparison: Comparison) -> str:
-    """Tables with aligned columns and wrapped headings, then the remarks. Of a wide table each dataset is apart."""
+    """Tables with aligned columns and wrapped headings, then the remarks. Wide tables are split by dataset."""
     lines: List[str] = []
     for table in comparison.tables:
         parts = [_text_table(table.columns)]
@@ -60,10 +60,10 @@ def _format_markdown(comparison: Comparison) -> str:
 
 
 def _format_json(comparison: Comparison) -> str:
-    """The rows of the measured runs, one a line, which :func:`read_measured_results` takes back."""
+    """The rows of the measured runs, one per line, for :func:`read_measured_results`."""
     rows = ',\n'.join(json.dumps(row) for row in comparison.rows)
     return f'{{"measured": [\n{rows}\n]}}\n'
 
 
-# Functions from a Comparison to text, by the name of the format.
+# By name, functions that format a Comparison as text.
 FORMATS = dict(text=_format_text, markdown=_format_markdown, latex=_format_latex, json=_format_json)

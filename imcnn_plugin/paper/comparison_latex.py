@@ -1,4 +1,4 @@
-"""A comparison with the paper as tables of a LaTeX document."""
+"""Formats a comparison with the paper as LaTeX tables."""
 
 import textwrap
 from itertools import groupby
@@ -8,9 +8,9 @@ import numpy as np
 
 from .comparison import DIFFERENCE, ROWS, Column, Comparison, Table
 
-# More columns do not fit across an upright page.
+# Tables with this many columns or more are too wide for a portrait page.
 UPRIGHT = 11
-# In characters of a rotated heading.
+# Length of a rotated heading in characters.
 MAX_HEADING = 20
 _ESCAPES = {
     '\\': r'\textbackslash{}',
@@ -19,16 +19,16 @@ _ESCAPES = {
     '<': '$<$',
     '>': '$>$',
     '±': r'$\pm$',
-    # After a line break or an item it would start an option.
+    # After a line break or an item, [ would start an option.
     '[': '{[}',
-    # After a line break it would be the break's own star.
+    # After a line break, * would belong to the break.
     '*': '{*}',
     **{character: f'\\{character}' for character in '_%&#${}'},
 }
 
 
 def _format_latex(comparison: Comparison) -> str:
-    """Floats of the packages booktabs, graphicx and rotating, each at most a page, then lists."""
+    """Floats of at most one page each, then lists. Requires the packages booktabs, graphicx and rotating."""
     lines = [r'% Needs \usepackage{booktabs,graphicx,rotating}.']
     for table in comparison.tables:
         lines += _float(table)
@@ -39,12 +39,12 @@ def _format_latex(comparison: Comparison) -> str:
 
 
 def _float(table: Table) -> List[str]:
-    """A table that is shrunk if it is wider or higher than its page; a wide one is sideways."""
+    """A table that is scaled down if it does not fit the page; wide tables are rotated."""
     kind, height = ('table', r'\textheight') if len(table.columns) < UPRIGHT else ('sidewaystable', r'\textwidth')
     bold = any(column.source != DIFFERENCE for column in table.columns)
     caption = table.caption + (', the best printed and the best measured one in bold' if bold else '')
     return [
-        # Within a float it is another one. The caption takes the rest.
+        # Set before the float, inside which the height differs. The rest of the page is for the caption.
         rf'\edef\tableheight{{\the\dimexpr{height}*7/8\relax}}',
         rf'\begin{{{kind}}}[p]',
         r'\centering\scriptsize\setlength{\tabcolsep}{3pt}',
@@ -93,7 +93,7 @@ def _rotated(name: str) -> str:
 
 
 def _column_cells(column: Column, columns: List[Column]) -> List[str]:
-    """The cells, bold where no other model of the dataset and the source is better."""
+    """The cells, in bold where no other model of the same dataset and source is better."""
     if column.source == DIFFERENCE:
         return [_escape(cell).replace('-', '$-$') for cell in column.cells]
     rivals = [

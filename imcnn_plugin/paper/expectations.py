@@ -1,4 +1,4 @@
-"""Which figures of the paper's Table 3 a reader can expect to reach, and which not."""
+"""Explains which values of the paper's Table 3 a reader can expect to reproduce."""
 
 from typing import Iterator, List, Sequence
 
@@ -8,7 +8,7 @@ from ..attributes import ATTRIBUTES
 from .measured_results import MeasuredResults
 from .published import BEATEN, DATASETS, WINNER, PublishedTable
 
-# What the texts of the papers say, by dataset.
+# Known from the text of the papers, by dataset.
 KNOWN = dict(
     celeba=(
         'the columns of LNets+ANet, ID Net and MCNN are from their own papers. ATTR Net and IMCNN were tested on '
@@ -26,12 +26,12 @@ KNOWN = dict(
         'figures for halves of this size are 86.31 (MCNN-AUX) and 87.56 (Label2Label)',
     ),
 )
-# A gain is unusual if it is beyond the quartiles of all gains by more than this many times their distance.
+# A gain is unusual if it is more than this many interquartile ranges outside the quartiles of all gains.
 FENCE = 3.0
 
 
 def list_expectations(table: PublishedTable, results: Sequence[MeasuredResults], datasets: Sequence[str]) -> List[str]:
-    """Lists what to expect of the printed figures, one line each: what is known, then what the numbers show.
+    """Lists what to expect of the printed values, one per line: known facts, then findings from the numbers.
 
     Args:
         table: The published table.
@@ -47,7 +47,7 @@ def list_expectations(table: PublishedTable, results: Sequence[MeasuredResults],
 
 
 def _twins(table: PublishedTable, dataset: str) -> Iterator[str]:
-    """Reports if LFWA's printed ATTR Net is nearly equal to MCNN, which was trained on LFWA."""
+    """Reports if the printed ATTR Net on LFWA is nearly equal to MCNN, which was trained on LFWA."""
     first, second = (table.values[dataset, system] for system in BEATEN)
     correlation = np.corrcoef(first, second)[0, 1]
     if dataset == 'lfwa' and correlation > 0.99:
@@ -59,7 +59,7 @@ def _twins(table: PublishedTable, dataset: str) -> Iterator[str]:
 
 
 def _unusual_gains(table: PublishedTable, dataset: str) -> Iterator[str]:
-    """Reports the attributes that cause much of the winner's gain."""
+    """Reports the attributes that account for much of the winner's gain."""
     gains = table.values[dataset, WINNER] - table.values[dataset, BEATEN[1]]
     low, high = np.percentile(gains, (25, 75))
     unusual = (gains > high + FENCE * (high - low)) | (gains < low - FENCE * (high - low))
@@ -73,7 +73,7 @@ def _unusual_gains(table: PublishedTable, dataset: str) -> Iterator[str]:
 
 
 def _label_errors(results: Sequence[MeasuredResults]) -> Iterator[str]:
-    """Reports how often two images of an identity have the same label of Male, which should be always."""
+    """Reports how often two images of an identity have the same label for Male; without label errors, always."""
     shares = [model.label_agreement[0, ATTRIBUTES.index('Male')] for model in results]
     shares = [share for share in shares if not np.isnan(share)]
     if shares:

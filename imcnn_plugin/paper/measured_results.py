@@ -1,4 +1,4 @@
-"""Measured accuracies, from reports of tests or from the rows that are kept of them."""
+"""Reads measured accuracies, from test reports or from files of rows made from them."""
 
 import json
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from ..errors import DataError
 from ..evaluation import REPORT_FILE, TEST_FOLDER, AttributeReport, describe_split
 from .published import DATASETS
 
-# What a row keeps of a report for each attribute, in percent.
+# The values of a report that a row has for each attribute, in percent.
 MEASURES = ('accuracy', 'majority_baseline', 'label_agreement')
-# Those that CelebA does not have.
+# Protocols that only LFWA has.
 LFWA_PROTOCOLS = ('halves', 'whole', 'lfwa')
 _REQUIRED = dict(name=str, dataset=str, num_images=int, num_identities=int, **dict.fromkeys(MEASURES, dict))
 _OPTIONAL = dict(protocol=str, split=str, fold=int, seed=int)
@@ -31,8 +31,8 @@ class MeasuredResults:
         accuracy: ``(runs, 40)``, in the order of ``ATTRIBUTES``.
         majority_baseline: Majority-class baseline of the evaluated images, ``(runs, 40)``.
         label_agreement: How often the labels of two images of an identity agree, ``(runs, 40)``.
-        evaluated_on: For each run, what it was evaluated on, in words.
-        rows: The row of each run, dicts for a JSON file.
+        evaluated_on: A description of each run's test data.
+        rows: One row per run, dicts for a JSON file.
     """
 
     name: str
@@ -45,13 +45,13 @@ class MeasuredResults:
 
 
 def read_measured_results(arguments: Sequence[str]) -> List[MeasuredResults]:
-    """Results from ``NAME=WORK_DIR``, from ``WORK_DIR``, named after itself, or from a file of rows, which have names.
+    """Reads results from ``NAME=WORK_DIR``, from ``WORK_DIR`` (used as the name), or from a file of named rows.
 
-    ``WORK_DIR`` may also be a ``per_attribute.json``, or a pattern, such as ``work_dirs/sweep/imcnn-*``.
+    ``WORK_DIR`` may also be a ``per_attribute.json`` or a pattern such as ``work_dirs/sweep/imcnn-*``.
     Results with the same name on the same dataset are runs of one model.
 
     Raises:
-        DataError: A file is no report of CelebA's 40 attributes, a row is damaged, or a run is given twice.
+        DataError: A file is not a report of CelebA's 40 attributes, a row is damaged, or a run is given twice.
     """
     runs: Dict[Tuple[str, str], List[dict]] = {}
     for argument in arguments:
@@ -74,14 +74,14 @@ def read_measured_results(arguments: Sequence[str]) -> List[MeasuredResults]:
 
 
 def tested_dataset(protocol: Optional[str], config: Optional[Mapping[str, Any]]) -> str:
-    """Key of :data:`~imcnn_plugin.paper.DATASETS` of a test's data: LFWA if protocol or config say so, else CelebA."""
+    """The key in :data:`~imcnn_plugin.paper.DATASETS` of the test data: LFWA by protocol or config, else CelebA."""
     kind = (((config or {}).get('test_dataloader') or {}).get('dataset') or {}).get('type')
     return 'lfwa' if protocol in LFWA_PROTOCOLS or str(kind).endswith('LFWA') else 'celeba'
 
 
 def _read_argument(argument: str) -> List[dict]:
     name, separator, path = argument.partition('=')
-    # A path may contain an equals sign, too.
+    # A path may also contain an equals sign.
     if not separator or Path(argument).exists():
         name, path = None, argument
     if name == '' or not path:
@@ -98,7 +98,7 @@ def _read_argument(argument: str) -> List[dict]:
 
 
 def _run_name(file: str) -> str:
-    """The name of the work directory of a report, which may be in its folder of a test."""
+    """The name of the work directory of a report, which may be in the test folder inside it."""
     folder = Path(file).resolve().parent
     return folder.parent.name if folder.name == TEST_FOLDER else folder.name
 
@@ -123,7 +123,7 @@ def _row_of_report(name: str, path: str) -> dict:
 
 
 def _read_rows(path: Union[str, Path]) -> Optional[List[dict]]:
-    """The rows of a file of them; None if it is another file, or none.
+    """The rows in a file; None if it is not a file of rows.
 
     Raises:
         DataError: A row is damaged.
@@ -155,7 +155,7 @@ def _check_row(where: str, row: Any) -> None:
 
 
 def _rounded(row: dict) -> dict:
-    """A row with four decimals, as it is kept."""
+    """A row rounded to four decimals, as written to files."""
     shares = {key: {label: value and round(value, 4) for label, value in row[key].items()} for key in MEASURES}
     return {**row, **shares}
 

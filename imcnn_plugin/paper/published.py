@@ -1,6 +1,6 @@
 """The paper's Table 3 as printed (``published.csv``), and the errors in it.
 
-No error is listed here: the functions find them in the numbers.
+The errors are not hard-coded: the functions find them in the numbers.
 """
 
 import csv
@@ -17,7 +17,7 @@ PUBLISHED = Path(__file__).with_suffix('.csv')
 DATASETS = dict(celeba='CelebA', lfwa='LFWA')
 # The paper: 'IMCNN beats MCNN and ATTR Net on every single attribute'.
 WINNER, BEATEN = 'IMCNN', ('MCNN', 'ATTR Net')
-# In percentage points. Nine in ten printed values are within 5 of the median of the other systems.
+# In percentage points. 90 % of the printed values are within 5 points of the median of the other systems.
 OUTLIER = 10.0
 
 
@@ -27,7 +27,7 @@ class PublishedTable:
 
     Args:
         values: ``(40, )`` for each column, in the order of ``ATTRIBUTES``.
-        averages: The last row as printed.
+        averages: The printed averages, the last row.
         decimals: Number of printed decimals of each column.
     """
 
@@ -36,7 +36,7 @@ class PublishedTable:
     decimals: Dict[Tuple[str, str], int]
 
     def systems(self, dataset: str) -> List[str]:
-        """Systems with results on a dataset."""
+        """The systems with results on a dataset."""
         return [system for name, system in self.values if name == dataset]
 
     def rows(self, dataset: str) -> np.ndarray:
@@ -44,12 +44,12 @@ class PublishedTable:
         return np.stack([self.values[dataset, system] for system in self.systems(dataset)], 1)
 
     def show(self, key: Tuple[str, str], value: float) -> str:
-        """A number with the decimals of its column."""
+        """Formats a number with the decimals of its column."""
         return f'{value:.{self.decimals[key]}f}'
 
 
 def read_published(path: Union[str, Path] = PUBLISHED) -> PublishedTable:
-    """The table in a CSV file: ``attribute``, then columns ``dataset/system``; 40 attributes, then ``Average``."""
+    """Reads a CSV file with columns ``attribute`` and ``dataset/system``, with 40 attributes and ``Average``."""
     with open(path, newline='') as file:
         rows = {row.pop('attribute'): row for row in csv.DictReader(file)}
     values, averages, decimals = {}, {}, {}
@@ -63,13 +63,13 @@ def read_published(path: Union[str, Path] = PUBLISHED) -> PublishedTable:
 
 
 def find_errors(table: PublishedTable, datasets: Sequence[str] = tuple(DATASETS)) -> List[str]:
-    """The errors in a published table, one line each."""
+    """Lists the errors in a published table, one per line."""
     finders = (_find_wrong_averages, _find_repeated_rows, _find_copied_values, _find_reversed_orders, _find_unbeaten)
     return [line for dataset in datasets for finder in finders for line in finder(table, dataset)]
 
 
 def find_misprints(table: PublishedTable, key: Tuple[str, str]) -> np.ndarray:
-    """Which values of a column are errors of print, booleans ``(40, )``: those of repeated rows, and copied ones."""
+    """Finds the misprints in a column, booleans ``(40, )``: values of repeated rows, and copied values."""
     dataset, system = key
     repeated = [i for pair in _repeated_rows(table, dataset) for i in pair]
     copied = [i for other, i, _ in _copied_values(table, dataset) if other == system]
@@ -77,12 +77,12 @@ def find_misprints(table: PublishedTable, key: Tuple[str, str]) -> np.ndarray:
 
 
 def _find_wrong_averages(table: PublishedTable, dataset: str) -> List[str]:
-    """Printed averages that differ from the mean of their column by more than rounding."""
+    """Printed averages that differ from the mean of their column by more than the rounding error."""
     lines = []
     for system in table.systems(dataset):
         key = dataset, system
         mean, printed = table.values[key].mean(), table.averages[key]
-        # Half a unit of the last digit for the rounding of the average, and half for that of the values.
+        # Half a unit of the last digit for rounding the average, and half for rounding the values.
         if abs(mean - printed) > 10.0 ** -table.decimals[key] + 1e-9:
             lines.append(
                 f'{DATASETS[dataset]}, {system}: the printed average is {table.show(key, printed)}, but the mean of '
@@ -120,9 +120,9 @@ def _find_copied_values(table: PublishedTable, dataset: str) -> List[str]:
 
 
 def _copied_values(table: PublishedTable, dataset: str) -> List[Tuple[str, int, List[int]]]:
-    """Outliers that a system also has for other attributes: the system, the attribute, and the others.
+    """Outliers that repeat a system's value for other attributes: the system, the attribute, and the others.
 
-    Outliers are more than ``OUTLIER`` points from the median of the other systems. Columns of whole numbers are
+    Outliers are more than ``OUTLIER`` points from the median of the other systems. Columns of integers are
     skipped, since their values often coincide.
     """
     found = []
