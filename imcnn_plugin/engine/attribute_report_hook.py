@@ -12,23 +12,23 @@ from mmpretrain.registry import HOOKS
 
 from ..evaluation import PerAttributeAccuracy
 
-# Of the frameworks, for reports and published files.
+# The framework versions, for reports and published files.
 VERSIONS = {module.__name__: module.__version__ for module in (torch, mmengine, mmcv, mmpretrain, numpy)}
 
 
 @HOOKS.register_module()
 class AttributeReportHook(Hook):
-    """Writes ``per_attribute.json`` and ``.csv`` to the work directory after an evaluation.
+    """Writes ``per_attribute.json`` and ``.csv`` to the work directory after each evaluation.
 
-    The JSON file also records config, seed, versions and the dataset's checksums. The table is logged as well, after a
+    The JSON file also records config, seed, versions and the dataset's checksums. The table is also logged after a
     test and, unless a test follows, after the last validation of a run.
     """
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
-        # In a validation alone, asking the runner where it is would build the training loop.
+        # In a validation without training, reading runner.epoch would build the training loop.
         show = 'max_iters' not in runner.message_hub.runtime_info
         if not show:
-            # Loops of iterations count no epochs.
+            # Iteration-based loops do not count epochs.
             number, end = (runner.epoch, runner.max_epochs) if runner.epoch else (runner.iter, runner.max_iters)
             show = number >= end and not getattr(runner, 'tests_at_the_end', False)
         self._report(runner, runner.val_evaluator, show=show)

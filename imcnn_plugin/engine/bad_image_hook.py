@@ -25,11 +25,11 @@ _EFFECT = dict(
 
 @HOOKS.register_module()
 class BadImageHook(Hook):
-    """Reports the images that ``LoadFaceFromFile(on_bad_image='skip')`` skipped, of all processes and workers.
+    """Reports the images that ``LoadFaceFromFile(on_bad_image='skip')`` skipped in all processes and workers.
 
-    After each epoch and evaluation a log line counts them, and ``bad_images.txt`` in the work directory lists path and
-    reason, one image per line. Entries of earlier runs stay while the image still cannot be read. If no pipeline skips
-    images, the hook does nothing.
+    After each epoch and evaluation, a log line gives their number, and ``bad_images.txt`` in the work directory lists
+    path and reason, one image per line. Entries of earlier runs stay as long as the image cannot be read. If no
+    pipeline skips images, the hook does nothing.
 
     Raises:
         ConfigError: A pipeline skips images, but its ``PackInputs`` omits the keys that identify them.
@@ -56,7 +56,7 @@ class BadImageHook(Hook):
         for sample in data_batch['data_samples']:
             if sample.ori_shape == NO_PIXELS and sample.img_path not in self.found[mode]:
                 self.found[mode][sample.img_path] = _why_unreadable(sample.img_path) or 'temporarily unreadable'
-                # A run that stops within an epoch has them in its file.
+                # Write the list now, in case the run stops within the epoch.
                 if is_main_process():
                     _write_list(Path(runner.work_dir, _LIST), self.found[mode])
 
@@ -80,7 +80,7 @@ def _split_of(runner: Runner, mode: str) -> Dataset:
 
 
 def _pipelines(dataset: Dataset) -> Iterator[Compose]:
-    """The pipelines of a dataset, or of those that it wraps; a pack runs none."""
+    """The pipelines of a dataset and of the datasets that it wraps; a pack runs none."""
     if hasattr(dataset, 'pipeline') and not isinstance(dataset, PackedDataset):
         yield dataset.pipeline
     for inner in (getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())):
@@ -89,7 +89,7 @@ def _pipelines(dataset: Dataset) -> Iterator[Compose]:
 
 
 def _skips(pipeline: Compose) -> bool:
-    """Whether a pipeline skips images; rejects one that would do so without a trace."""
+    """Whether a pipeline skips images. Raises ConfigError if skipped images could not be identified."""
     if not any(isinstance(step, LoadFaceFromFile) and step.on_bad_image == 'skip' for step in pipeline.transforms):
         return False
     for step in pipeline.transforms:

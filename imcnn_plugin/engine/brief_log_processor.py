@@ -7,9 +7,9 @@ from mmpretrain.registry import LOG_PROCESSORS
 
 @LOG_PROCESSORS.register_module()
 class BriefLogProcessor(LogProcessor):
-    """Omits the accuracies of single attributes from the line that is logged after an evaluation.
+    """Omits per-attribute accuracies from the line that is logged after an evaluation.
 
-    They are in the table and its files, and every visualization backend still gets them.
+    The table and its files have them, and every visualization backend still gets them.
     """
 
     def get_log_after_epoch(self, runner: Runner, batch: int, mode: str, **kwargs) -> Tuple[dict, str]:

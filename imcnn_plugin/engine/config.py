@@ -1,4 +1,4 @@
-"""From a config file and command-line options to a complete config."""
+"""Builds a complete config from a config file and command-line options."""
 
 import logging
 import os
@@ -25,10 +25,10 @@ from .evaluation_data import evaluation_loader
 from .pin_memory import pins_memory
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-# The environment variable that names the folder of a dataset in the configs.
+# The environment variable from which the configs take the folder of a dataset.
 _DATA_ROOTS = dict(CelebAIdentity='CELEBA_ROOT', PackedFaces='CELEBA_PACK', LFWA='LFWA_ROOT', PackedLFWA='LFWA_PACK')
 _PACKAGE = Path(__file__).parents[1]
-# Configs in a wheel, and beside the package in a checkout.
+# The configs are inside the package in a wheel, and beside it in a checkout.
 _CONFIG_FOLDERS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
 
 
@@ -39,33 +39,33 @@ def load_config(
     cfg_options: Optional[dict] = None,
     launcher: str = 'none',
 ) -> Config:
-    """Loads a config, applies command-line options, and fills in what is said only once in it.
+    """Loads a config, applies command-line options, and completes the config.
 
-    The datasets take their ``classes``, and :class:`~imcnn_plugin.evaluation.PerAttributeAccuracy` its ``groups``,
-    from the attribute head where they have none of their own.
+    Datasets without ``classes`` take those of the attribute head, and
+    :class:`~imcnn_plugin.evaluation.PerAttributeAccuracy` without ``groups`` takes the head's groups.
 
     Args:
-        path: A config file, the name of a config of this package such as ``imcnn_celeba.py``, or a checkpoint
-            (``.pth``) or the work directory of a run, whose own config is taken then.
+        path: A config file, or the name of a config of this package such as ``imcnn_celeba.py``. For a checkpoint
+            (``.pth``) or a work directory, the config of that run is used.
         data_root: Replaces ``data_root`` wherever the config has it. So does ``data_root`` in ``cfg_options``.
-        work_dir: Where results go; defaults to that in a config file, then to ``work_dirs/<name of the config>``, and
-            in it to ``fold<k>`` for a fold of a cross-validation.
-        cfg_options: Values by dotted keys.
+        work_dir: The directory for results. Defaults to ``work_dir`` in a config file, then to
+            ``work_dirs/<name of the config>``, with a subdirectory ``fold<k>`` for a fold of a cross-validation.
+        cfg_options: Values by dotted key.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
 
     Raises:
-        ConfigError: The file cannot be read, a value cannot be set, a key has a typing error, or a section has the
-            wrong type.
+        ConfigError: The file cannot be read, a value cannot be set, a key is misspelled, or a section has the wrong
+            type.
         DataError: The checkpoint cannot be read.
     """
-    # mmengine says which environment variables it reads.
+    # mmengine would report each environment variable that it reads.
     _quiet_console(MMLogger.get_current_instance())
     data_root = data_root or (cfg_options or {}).get('data_root')
     path = checkpoint_file(path)
     if Path(path).suffix == '.pth':
         checkpoint = read_checkpoint(path)
         cfg, name = localize_data(checkpoint.cfg, data_root), checkpoint.name
-        # Those of its training.
+        # These belong to the training run.
         for key in ('work_dir', 'load_from', 'resume'):
             cfg.pop(key, None)
         # mmengine names a run, and the config in its work directory, after the config's file.
@@ -82,7 +82,7 @@ def load_config(
     written = list(cfg)
     for key, value in (cfg_options or {}).items():
         _set_option(cfg, path, key, value)
-    # A checkpoint was written by a run that did without what its config has wrong.
+    # The run that wrote a checkpoint worked with its config as it is, misspelled keys included.
     if Path(path).suffix != '.pth':
         _check_keys(cfg, path, written)
     _check_sections(cfg, path)
@@ -117,7 +117,7 @@ def _read_config(path: Union[str, Path]) -> Config:
     names = [Path(path), *(folder / path for folder in _CONFIG_FOLDERS if Path(path).name == str(path))]
     try:
         return Config.fromfile(next((name for name in names if name.is_file()), path))
-    # A config is a program, which may raise anything.
+    # A config is Python code and may raise anything.
     except Exception as error:
         raise ConfigError(f'{path}: this config cannot be read ({one_line(error)})') from error
 
@@ -131,7 +131,7 @@ def _set_option(cfg: Config, path: Union[str, Path], key: str, value: Any) -> No
         raise ConfigError(f'{key} is {value!r}, but {path} has {found!r} there: give a number')
     try:
         cfg.merge_from_dict({key: value})
-    # An index that the list does not have, or a key of what is not a dict.
+    # The index is out of range, or a part of the key names something that is not a dict.
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f'{key}={value!r} cannot be set in {path} ({one_line(error)})') from error
 
@@ -141,7 +141,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _check_sections(cfg: Config, path: Union[str, Path]) -> None:
-    """Rejects a config whose model, data loaders or hooks have another type than mmengine's."""
+    """Rejects a config whose model, data loaders or hooks do not have the types that mmengine expects."""
     # A base config has no model.
     sections = dict(model=cfg.get('model', {}), default_hooks=cfg.get('default_hooks') or {})
     if isinstance(sections['model'], dict):
@@ -167,12 +167,12 @@ def _check_sections(cfg: Config, path: Union[str, Path]) -> None:
 def _share_labels(cfg: Config) -> None:
     """Gives datasets the classes, and metrics the groups, of the attribute head if they have none of their own.
 
-    Classes and groups of another form are left to the head, which says what is wrong with them.
+    Malformed classes and groups are left to the head, which reports what is wrong with them.
     """
     head = (cfg.get('model') or {}).get('head') or {}
     head = head.get('attr_head') or head
     classes, groups = (head.get(key) if isinstance(head, dict) else None for key in ('classes', 'groups'))
-    # Without classes our datasets have CelebA's 40 attributes, or all label columns of a CSV file.
+    # Our datasets default to CelebA's 40 attributes, or to all label columns of a CSV file.
     if isinstance(classes, (list, tuple)) and tuple(classes) != ATTRIBUTES:
         for dataset in (node for name in LOADERS for node in _dicts(cfg.get(name))):
             kind = _registered(DATASETS, dataset)
@@ -189,7 +189,7 @@ def _share_labels(cfg: Config) -> None:
 
 
 def _unbatch_packs(cfg: Config) -> None:
-    """Lets packs give single images to metrics, and to a hook that draws, that know no stacked samples."""
+    """Makes packs return single images if a metric or a visualization hook cannot handle stacked samples."""
     hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
     kinds = [_registered(HOOKS, hook) for hook in hooks if isinstance(hook, dict) and hook.get('enable')]
     drawn = any(isinstance(kind, type) and issubclass(kind, VisualizationHook) for kind in kinds)
@@ -204,7 +204,7 @@ def _unbatch_packs(cfg: Config) -> None:
 
 
 def _drop_repeated_hooks(cfg: Config) -> None:
-    """Moves from ``custom_hooks`` what ``default_hooks`` has: configs for older versions list our hooks there."""
+    """Moves hooks from ``custom_hooks``, where older configs list ours, if ``default_hooks`` has the same type."""
     names = {_registered(HOOKS, hook): name for name, hook in (cfg.get('default_hooks') or {}).items()}
     names.pop(None, None)
     for hook in cfg.get('custom_hooks') or []:
@@ -215,7 +215,7 @@ def _drop_repeated_hooks(cfg: Config) -> None:
 
 
 def _registered(registry: Registry, node: Any) -> Optional[type]:
-    """The class that a part of a config builds: of a name, of a class, or of what is built already."""
+    """The class of a part of a config, whose type is a name or a class, or of an object that is already built."""
     kind = node.get('type') if isinstance(node, dict) else type(node)
     return registry.get(kind) if isinstance(kind, str) else kind
 
@@ -241,10 +241,10 @@ def localize_data(cfg: Config, data_root: Optional[str], cfg_options: Optional[d
     """Points the config of a checkpoint to the data on this machine.
 
     Args:
-        cfg: Changed in place.
-        data_root: The dataset's folder. Without it the environment variable of the dataset, such as CELEBA_ROOT, then
-            the checkpoint's own.
-        cfg_options: Values by dotted keys.
+        cfg: The config, changed in place.
+        data_root: The dataset's folder. Defaults to the dataset's environment variable, such as CELEBA_ROOT, then to
+            the checkpoint's own folder.
+        cfg_options: Values by dotted key.
     """
     dataset = (cfg.get('test_dataloader') or cfg.get('train_dataloader') or {}).get('dataset', {})
     data_root = data_root or os.environ.get(_DATA_ROOTS.get(dataset.get('type', '').split('.')[-1], ''))
@@ -256,10 +256,10 @@ def localize_data(cfg: Config, data_root: Optional[str], cfg_options: Optional[d
 
 
 def resolve_num_identities(cfg: Config) -> None:
-    """Replaces ``num_identities='auto'`` of an identity head by the number of identities in the training set.
+    """Replaces ``num_identities='auto'`` of an identity head with the number of identities in the training set.
 
     Raises:
-        ConfigError: The config has no training set, or its dataset does not know its identities.
+        ConfigError: The config has no training set, or its dataset has no identities.
     """
     heads = [node for node in _dicts(cfg.get('model')) if node.get('num_identities') == 'auto']
     if not heads:
@@ -285,10 +285,10 @@ def build_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
 
 
 def build_image_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
-    """:func:`build_split` of a dataset whose images are files.
+    """Like :func:`build_split`, for a dataset whose images are files.
 
     Raises:
-        ConfigError: They are in a pack.
+        ConfigError: The images are in a pack.
     """
     dataset = build_split(cfg, split)
     if isinstance(dataset, PackedDataset):

@@ -8,8 +8,8 @@ from mmengine.runner import Runner
 
 from ..errors import ConfigError
 
-# The keys of a config that mmengine reads, and those of its sections. It ignores unknown ones without a word, or adds
-# them to a section, so that a typing error has no effect or another one.
+# The keys that mmengine reads from a config and from its sections. It silently ignores unknown keys or adds them to a
+# section, so a misspelled key would have no effect or the wrong one.
 _KEYS = {
     '': [
         *inspect.signature(Runner).parameters,
@@ -29,20 +29,20 @@ _KEYS = {
         *('dwconv_decay_mult', 'flat_decay_mult', 'norm_decay_mult'),
     ],
 }
-# How similar two names are. At 0.85 no variable in any config of mmpretrain is taken for a key.
+# The minimum similarity of two names. At 0.85, no variable in any config of mmpretrain is mistaken for a key.
 _CUTOFF = 0.85
 
 
 def _check_keys(cfg: Config, path: Union[str, Path], written: Iterable[str]) -> None:
-    """Rejects keys that are nearly, but not quite, those that mmengine reads; a config may have others of its own.
+    """Rejects keys that look like misspellings of those that mmengine reads; other keys are allowed.
 
     Args:
         cfg: The config with its options.
         path: Its file, for messages.
-        written: The keys that are in the file. An option must not be near one of these either.
+        written: The keys in the file. An option must not be a misspelling of one of these either.
 
     Raises:
-        ConfigError: Has the key that was probably meant.
+        ConfigError: A key is misspelled. The message names the key that was probably meant.
     """
     for key in cfg:
         if near := _near(key, [*written, *_KEYS['']]):
@@ -57,7 +57,7 @@ def _check_keys(cfg: Config, path: Union[str, Path], written: Iterable[str]) -> 
 
 
 def _near(key: str, known: Iterable[str]) -> Optional[str]:
-    """The known key that another one was probably meant to be; None if it is known itself."""
+    """The known key that was probably meant; None if there is none or the key itself is known."""
     # A second hook may be checkpoint2.
     if str(key).rstrip('_0123456789') in known:
         return None

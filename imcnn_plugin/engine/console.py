@@ -1,11 +1,11 @@
-"""What a run says on the console. Its log file has everything."""
+"""Filters what a run prints on the console. Its log file has every message."""
 
 import logging
 
 from mmengine.logging import MMLogger
 
-# How messages of mmengine begin that few read: the environment, the config, the hooks, what happens in each epoch, and
-# warnings of mmengine about itself.
+# The beginnings of mmengine's messages that few users read: the environment, the config, the hooks, events of every
+# epoch, and mmengine's warnings about itself.
 _FILE_ONLY = (
     '\n------------------------------------------------------------\nSystem environment',
     'Config:',
@@ -28,7 +28,7 @@ class _ConsoleFilter(logging.Filter):
 
 
 def _quiet_console(logger: MMLogger) -> None:
-    """Keeps messages that belong in the log file from the console."""
+    """Keeps messages that belong only in the log file off the console."""
     for handler in logger.handlers:
         if not isinstance(handler, logging.FileHandler) and not any(
             isinstance(item, _ConsoleFilter) for item in handler.filters

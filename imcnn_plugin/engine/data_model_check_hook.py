@@ -32,23 +32,23 @@ class DataModelCheckHook(Hook):
     """Checks before the first step that model and data match, and logs the global batch and the learning rate.
 
     Args:
-        classes: Names of the labels that the model predicts, where the ``classes`` of the dataset name something else,
-            as in a project of detection or segmentation.
+        classes: Names of the labels that the model predicts, if the dataset's ``classes`` are something else, as in a
+            detection or segmentation project.
 
-    Checkpoints hold, as ``trained_on``, the identity of the training split and of all that the weights saw before it.
+    Checkpoints record in ``trained_on`` the training split and all splits that the weights were trained on before.
 
     Raises:
-        ConfigError: The head's classes or its number of identities are not the dataset's, an evaluation would leave
-            out images, does not report a metric that the config names, or would be on identities that a loaded
-            checkpoint was trained on, or a part of a SwitchRecipeHook has no effect; says what to write.
-        DataError: No weight of a checkpoint fits the model, or processes have other data or checkpoints.
+        ConfigError: The head's classes or its number of identities differ from the dataset's; an evaluation would skip
+            images, would not report a metric that the config names, or would include identities that a loaded
+            checkpoint was trained on; or a part of a SwitchRecipeHook has no effect. The message says what to write.
+        DataError: No weight of a checkpoint fits the model, or processes have different data or checkpoints.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self, classes: Optional[Sequence[str]] = None):
         self.classes = classes
-        # The identities of the training splits of the loaded checkpoint and of this run.
+        # Identify the training splits of the loaded checkpoint and of this run.
         self.loaded, self.own = {}, {}
 
     def before_train(self, runner: Runner) -> None:
@@ -56,7 +56,7 @@ class DataModelCheckHook(Hook):
         self.own = identify_split(loader.dataset)
         _match_classes(runner.model, loader.dataset, names=self.classes)
         _check_identities(runner.model, loader.dataset.metainfo, self.own)
-        # An evaluation is checked now rather than after the first epoch, or after the last.
+        # Check evaluations now rather than after the first or the last epoch.
         if self.loaded and runner.test_loop is not None:
             check_unseen(self.loaded, identify_split(runner.test_dataloader.dataset), self.own)
         if runner.val_loop is not None:
@@ -66,7 +66,7 @@ class DataModelCheckHook(Hook):
         _check_same_start(runner, self.own)
         self._log_run(runner)
         self._log_batch(runner)
-        # Not by mmengine, which writes the config of tests and of runs that fail at their start as well.
+        # mmengine itself would also write the config of tests and of runs that fail at the start.
         Runner.dump_config(runner)
 
     @staticmethod
@@ -89,7 +89,7 @@ class DataModelCheckHook(Hook):
         total = batch * world * steps
         rates = sorted({group['lr'] for group in runner.optim_wrapper.param_groups})
         scaling = runner.cfg.get('auto_scale_lr') or {}
-        # mmengine scales it by the batch of a step.
+        # mmengine scales the learning rate by the batch of one step, without accumulation.
         set_for = batch * world if scaling.get('enable') else scaling.get('base_batch_size', total)
         note = f'; it was set for a batch of {set_for}' if set_for != total else ''
         if note and batch * world == total:
@@ -101,8 +101,8 @@ class DataModelCheckHook(Hook):
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Rejects weights for other classes: where shapes agree they would be loaded with another meaning."""
-        # mmengine loads weights of and into what wraps a model, as for test-time augmentation.
+        """Rejects weights for other classes, which could have the same shapes but another meaning."""
+        # Either side may be a wrapped model, as for test-time augmentation.
         shapes, own = (
             {name.removeprefix('module.'): getattr(value, 'shape', None) for name, value in weights.items()}
             for weights in (checkpoint.get('state_dict', checkpoint), runner.model.state_dict())
@@ -151,7 +151,7 @@ def _check_evaluation(loader: DataLoader, evaluator: Evaluator, name: str) -> No
 
 
 def _check_same_start(runner: Runner, split: dict) -> None:
-    """Raises DataError if processes that train together have other data, or have loaded other checkpoints."""
+    """Raises DataError if processes that train together have different data or have loaded different checkpoints."""
     if get_world_size() == 1:
         return
     numbers = {
@@ -162,10 +162,10 @@ def _check_same_start(runner: Runner, split: dict) -> None:
         'steps per epoch': len(runner.train_dataloader),
     }
     weights = []
-    # Others share the weights among them.
+    # Other wrappers shard the weights.
     if isinstance(runner.model, DistributedDataParallel):
         parts = [weight.detach().flatten().view(torch.uint8) for weight in runner.model.parameters()]
-        # Exact on any device, in any order.
+        # Sums of integers are exact on any device and in any order.
         weights = torch.stack([part.sum(dtype=torch.int64) for part in parts]).tolist()
     first, *others = all_gather_object((numbers, split, weights))
     for rank, other in enumerate(others, 1):
@@ -180,7 +180,7 @@ def _check_same_start(runner: Runner, split: dict) -> None:
 
 
 def _modules_with(model: nn.Module, attribute: str) -> Iterator[Tuple[str, Any]]:
-    """Names of the submodules that have an attribute, and its value."""
+    """For each submodule that has an attribute, its key in the config and its value."""
     model = get_ori_model(model)
     for name, module in model.named_modules():
         value = getattr(module, attribute, None)
@@ -194,10 +194,10 @@ def _match_classes(
     evaluator: Optional[Evaluator] = None,
     names: Optional[Sequence[str]] = None,
 ) -> None:
-    """Raises ConfigError if the model's classes are not ``names``, or without these not those of the dataset.
+    """Raises ConfigError if the model's classes differ from ``names`` or, without these, from those of the dataset.
 
-    Gives a dataset the model's classes if it has none of its own: ``load_config`` writes them into the config; this is
-    for runners of other tools.
+    A dataset without classes takes those of the model. ``load_config`` writes them into the config; this is for
+    runners of other tools.
     """
     for key, classes in _modules_with(model, 'classes'):
         if names is not None:
@@ -217,8 +217,8 @@ def _match_classes(
 
 
 def _check_identities(model: nn.Module, meta: dict, split: dict) -> None:
-    """Raises ConfigError if the identities of a training split with this identity and ``metainfo`` do not fit."""
-    # LFWA names its images, too.
+    """Raises ConfigError if the model's number of identities does not match the training split."""
+    # LFWA also lists its images as members.
     numbered = [name for name, found in split.get('members', {}).items() if found and not name.startswith('images ')]
     for key, number in _modules_with(model, 'num_identities'):
         if len(numbered) > 1:

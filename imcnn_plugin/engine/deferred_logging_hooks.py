@@ -1,8 +1,8 @@
-"""mmengine's two hooks that work in every step, at a cost that neither grows with the run nor waits for the GPU.
+"""Replacements for mmengine's two hooks that run in every step. They neither slow down during a run nor block the GPU.
 
-The stock hooks read each loss from the device in every step and append it to a history that is copied as a whole: six
-microseconds a number at step 10,000, a millisecond at 300,000. Here the numbers of a step stay on the device until a
-line is logged, and then their mean goes to the message hub.
+The stock hooks read each loss from the device in every step and append it to a history, which copies the whole
+history: six microseconds per number at step 10,000, a millisecond at step 300,000. These hooks keep the numbers of a
+step on the device until a line is logged, and then send their mean to the message hub.
 """
 
 import time
@@ -23,7 +23,7 @@ def _logs_after_step(runner: Runner, batch_idx: int) -> bool:
 
 
 def _read_numbers(scalars: List[torch.Tensor]) -> List[float]:
-    """The values of scalars, by one transfer from a GPU, also if a model returns Python numbers beside its tensors."""
+    """The values of scalars, in one transfer from a GPU, even if some came from Python numbers and are on the CPU."""
     device = next((scalar.device for scalar in scalars if scalar.device.type != 'cpu'), 'cpu')
     return torch.stack([scalar.float().to(device) for scalar in scalars]).tolist() if scalars else []
 
@@ -33,7 +33,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     """Logs the mean of each number over the steps since the last line.
 
     It replaces ``default_hooks.runtime_info``. The message hub's ``train/...`` histories get one entry per logged
-    line; a :class:`LogProcessor` needs ``window_size=1`` to show it as it is.
+    line; a :class:`LogProcessor` needs ``window_size=1`` to show it unchanged.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -64,13 +64,13 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
 class DeferredIterTimerHook(IterTimerHook):
     """Logs the mean time of a step, and of waiting for its batch, over the steps since the last line.
 
-    It replaces ``default_hooks.timer``. On a GPU the mean over an interval is correct although a single step's time is
-    not: the line that ends the interval waits for the device.
+    It replaces ``default_hooks.timer``. On a GPU, a single step's time is not accurate, but the mean over an interval
+    is: logging the line that ends the interval waits for the device.
     """
 
     def __init__(self):
         super().__init__()
-        # When the last step and the last line were done.
+        # The times at which the last step and the last line were done.
         self.done_at = self.logged_at = 0.0
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -81,7 +81,7 @@ class DeferredIterTimerHook(IterTimerHook):
         self.val_from = time.perf_counter()
 
     def after_val(self, runner: Runner) -> None:
-        # Loops of iterations validate between two steps.
+        # Iteration-based loops validate between two steps. That time must not count.
         validated = time.perf_counter() - self.val_from
         self.done_at += validated
         self.logged_at += validated

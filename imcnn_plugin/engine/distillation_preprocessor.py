@@ -13,15 +13,15 @@ from ..models import FacePreprocessor, batch_field
 
 @MODELS.register_module()
 class DistillationPreprocessor(FacePreprocessor):
-    """A :class:`FacePreprocessor` that trains on predictions of other models, too (distillation, Hinton et al. 2015).
+    """A :class:`FacePreprocessor` that also trains on predictions of other models (distillation, Hinton et al. 2015).
 
-    The target of a label is ``(1 - share) * label + share * p``, and of an unknown label p, where p is the mean
-    probability of the teachers for the image as it is augmented for the student.
+    The target of a label is ``(1 - share) * label + share * p``; that of an unknown label is p. Here p is the mean
+    probability of the teachers for the image, augmented as for the student.
 
     Args:
-        teachers: Their checkpoints, of models with the same labels in the same order and inputs of the same size. They
-            are read at the first training step, and neither they nor their weights are in the student's checkpoint.
-        share: Of the teachers in the target, from 0 to 1.
+        teachers: Checkpoints of the teachers, which need the same labels in the same order and the same input size.
+            They are loaded at the first training step and are not part of the student's checkpoint.
+        share: Weight of the teachers in the target, from 0 to 1.
         **kwargs: Options of :class:`FacePreprocessor`.
 
     Raises:
@@ -39,7 +39,7 @@ class DistillationPreprocessor(FacePreprocessor):
         self.share = share
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Prepares one batch, with the targets in ``gt_score`` if it is for training."""
+        """Prepares one batch; during training, ``gt_score`` is replaced with the targets."""
         data = super().forward(data, training)
         if training:
             samples, images = data['data_samples'], data['inputs']
@@ -65,7 +65,7 @@ class DistillationPreprocessor(FacePreprocessor):
 
     @cached_property
     def _models(self) -> List[ImageClassifier]:
-        # In a list, whose modules are no part of this one.
+        # In a list, the teachers are not registered as submodules.
         models = []
         for path in self.teachers:
             trained = load_model(path, self.device)

@@ -1,4 +1,4 @@
-"""What evaluates a model, from a config that may have nothing but training data."""
+"""Data settings for evaluation, even from a config that has only training data."""
 
 from typing import Any, List, Optional
 
@@ -7,15 +7,15 @@ from mmengine.config import Config
 from ..datasets import open_pack
 from ..errors import ConfigError
 
-# What the names of augmentations start with, whose result is of the size of their input.
+# The beginnings of the names of augmentations that keep the image size.
 _AUGMENTATIONS = ('Rand', 'AutoAugment', 'ColorJitter', 'Lighting', 'Albumentations', 'GaussianBlur')
 
 
 def evaluation_loader(cfg: Config, name: str) -> dict:
     """The settings of ``val_dataloader`` or ``test_dataloader`` of a config.
 
-    Where it has none, as in runs with ``--no-validate`` and of older versions, they are those of the training data,
-    for the other split and without augmentation.
+    If the config has none, as in runs with ``--no-validate`` or of older versions, they are derived from the training
+    data, with the other split and without augmentation.
 
     Raises:
         ConfigError: There is no such loader, and the training data has no splits.
@@ -36,16 +36,16 @@ def evaluation_loader(cfg: Config, name: str) -> dict:
 def evaluation_pipeline(cfg: Config, meta: Optional[dict] = None) -> List[dict]:
     """The transforms that prepare an image file for a prediction.
 
-    They are those of the test data, else of the validation data, else of the training data without augmentation. Where
-    all of it is packed and has none, they are what the pack was made with.
+    They are those of the test data, else of the validation data, else of the training data without augmentation. If
+    all data is packed, there is no pipeline; then they are the transforms that the pack was made with.
 
     Args:
         cfg: The config of a checkpoint.
-        meta: Its ``meta``, which names the size of the images of a pack.
+        meta: The checkpoint's ``meta``, which records the image size of a pack.
 
     Raises:
         ConfigError: The config has no pipeline.
-        DataError: The size is only in the pack, which cannot be read.
+        DataError: Only the pack records the image size, and it cannot be read.
     """
     for name in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
         if steps := _find(cfg.get(name), 'pipeline'):
@@ -68,7 +68,7 @@ def evaluation_pipeline(cfg: Config, meta: Optional[dict] = None) -> List[dict]:
 
 
 def _find(node: Any, key: str) -> Any:
-    """The first value of this key in a part of a config that is not empty, or None."""
+    """The first non-empty value of a key in a part of a config, or None."""
     if isinstance(node, dict):
         if node.get(key):
             return node[key]
@@ -79,14 +79,14 @@ def _find(node: Any, key: str) -> Any:
 
 
 def _without_augmentation(steps: List[dict]) -> List[dict]:
-    """A training pipeline without chance: crops are those of the whole image or of its center."""
+    """A training pipeline without randomness: random crops become the center crop or the whole image."""
     kept = []
     for step in steps:
         kind = step['type'].split('.')[-1]
         if kind == 'RandomCrop':
             step = dict(type='CenterCrop', crop_size=step['crop_size'])
         elif kind == 'RandomResizedCrop':
-            # Height and width, and the opposite.
+            # RandomResizedCrop takes height and width, Resize takes width and height.
             scale = step['scale']
             options = {key: step[key] for key in ('interpolation', 'backend') if key in step}
             step = dict(type='Resize', scale=(scale, scale) if isinstance(scale, int) else scale[::-1], **options)

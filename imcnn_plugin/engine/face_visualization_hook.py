@@ -9,9 +9,9 @@ from mmpretrain.utils import get_ori_model
 
 @HOOKS.register_module()
 class FaceVisualizationHook(VisualizationHook):
-    """mmpretrain's ``VisualizationHook`` in the right colors: the stock hook draws BGR, OpenCV's order, as RGB.
+    """mmpretrain's ``VisualizationHook`` with the right colors; the stock hook draws BGR, OpenCV's order, as RGB.
 
-    While it is off, it leaves the runner alone: the stock hook builds the training loop, also for a validation alone.
+    When disabled, it does nothing. The stock hook would still build the training loop for a validation alone.
     """
 
     def after_val_iter(

@@ -11,10 +11,10 @@ from .feature_svms import _extract_split, _fit_attributes
 
 @LOOPS.register_module(name=['FeatureSVMLoop', 'DescriptorSVMLoop'])
 class FeatureSVMLoop(TestLoop):
-    """Tests a network as ID Net and ANet do: linear SVMs for the attributes, fitted on its features.
+    """Tests linear SVMs for the attributes, fitted to a network's features, as ID Net and ANet do.
 
-    The dataset of the test split is also built with the splits train and val. Each process fits all SVMs and predicts
-    its share of the test images.
+    The test dataset is also built with the splits train and val, to fit the SVMs and to choose layers. Each process
+    fits all SVMs and predicts its share of the test images.
     """
 
     def run(self) -> dict:

@@ -30,8 +30,8 @@ def _extract_split(
 ) -> Tuple[Dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Features by layer ``(N, D)``, labels ``(N, L)`` and the dataset's identities ``(N, )`` of one split.
 
-    ``model``: one whose features are a map and whose head is the identity branch, or are a vector, such as ANet's.
-    ``fp16``: whether it runs in half precision, on a CPU bfloat16.
+    ``model``: its features are a map, and its head is the identity branch; or its features are a vector, like ANet's.
+    ``fp16``: whether it runs in half precision, which is bfloat16 on a CPU.
     """
     batches, fields = [], []
     for batch in track(loader, f'Extracting features of the {split} split'):
@@ -47,10 +47,10 @@ def _extract_split(
 
 
 def _layers(model: ImageClassifier, feats: Sequence[torch.Tensor]) -> Dict[str, torch.Tensor]:
-    """What SVMs are fitted to, ``(N, D)`` by layer: a backbone's features, or the layers of ID Net.
+    """The features ``(N, D)`` by layer that SVMs are fitted to: a backbone's vector, or four layers of ID Net.
 
-    These are the last convolution max-pooled to 3x3 and to 1x1, as in its paper, and the two fully connected ones of
-    the identity branch.
+    As in its paper, the layers of ID Net are the last convolution, max-pooled to 3x3 and to 1x1, and the two fully
+    connected layers of the identity branch.
     """
     if feats[-1].dim() == 2:
         return dict(features=feats[-1])
@@ -66,7 +66,7 @@ def _layers(model: ImageClassifier, feats: Sequence[torch.Tensor]) -> Dict[str, 
 def _fit_layer(x: Dict[str, np.ndarray], targets: np.ndarray, title: str) -> Tuple[np.ndarray, np.ndarray]:
     """Fits a linear SVM for each attribute to features ``(N, D)`` by split and the training labels ``(N, L)``.
 
-    Returns signed distances ``(N, L)`` of the validation and the test split.
+    Returns signed distances ``(N, L)`` for the validation and the test split.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
@@ -75,12 +75,12 @@ def _fit_layer(x: Dict[str, np.ndarray], targets: np.ndarray, title: str) -> Tup
     for i, labels in enumerate(track(targets.T, title)):
         known = labels >= 0
         if len(np.unique(labels[known])) < 2:
-            # An attribute that all images have, or none, needs no fit.
+            # An attribute with the same label in all images needs no fit.
             val[:, i] = test[:, i] = 1 if (labels == 1).any() else -1
         else:
             svm = LinearSVC(C=_C / x['train'].shape[1], dual='auto', tol=1e-2, random_state=0)
             with warnings.catch_warnings():
-                # An SVM that stopped at the iteration limit is still judged by its accuracy on validation.
+                # An SVM that stopped at the iteration limit is still judged by its validation accuracy.
                 warnings.simplefilter('ignore', ConvergenceWarning)
                 svm.fit(x['train'][known], labels[known])
             val[:, i], test[:, i] = svm.decision_function(x['val']), svm.decision_function(x['test'])
@@ -90,10 +90,11 @@ def _fit_layer(x: Dict[str, np.ndarray], targets: np.ndarray, title: str) -> Tup
 def _fit_attributes(
     features: Dict[str, Dict[str, np.ndarray]], targets: Dict[str, np.ndarray]
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Fits the SVMs of all layers, and predicts each attribute with that of the best layer.
+    """Fits SVMs to all layers and predicts each attribute with the SVM of its best layer.
 
-    Labels ``(N, L)`` are by split, and features ``(N, D)`` by split and layer; these are large, so they are emptied.
-    Returns scores ``(N, L)`` of the test split, 1/2 on the decision boundary, and names of the layers ``(L, )``.
+    ``targets`` has labels ``(N, L)`` by split, and ``features`` has ``(N, D)`` by split and layer. The features are
+    large, so each layer is removed once it has been used. Returns scores ``(N, L)`` of the test split, with 1/2 on the
+    decision boundary, and the names of the layers ``(L, )``.
     """
     try:
         from sklearn.preprocessing import StandardScaler
@@ -108,7 +109,7 @@ def _fit_attributes(
         x = {split: scaler.transform(layers.pop(layer)) for split, layers in features.items()}
         val, test = _fit_layer(x, targets['train'], f'Fitting SVMs to {layer} ({x["train"].shape[1]} features)')
         accuracy = score_attributes(sigmoid(val), targets['val'])['accuracy']
-        # Without labels on validation all layers tie, and the first is taken.
+        # Without validation labels, all layers tie, and the first is taken.
         better = np.nan_to_num(accuracy, nan=0.0) > best
         best[better], layer_of[better], margins[:, better] = accuracy[better], layer, test[:, better]
     return sigmoid(margins), layer_of

@@ -20,25 +20,25 @@ class _Step(NamedTuple):
     epoch: int
     batch_idx: int
     loss: torch.Tensor
-    norm: Optional[torch.Tensor]  # of the gradient, where it is clipped
+    norm: Optional[torch.Tensor]  # of the gradient, if it is clipped
 
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stops training, in all processes, if a loss, a gradient that is clipped, or a weight is not finite.
+    """Stops training in all processes if a loss, a weight or, with gradient clipping, a gradient is not finite.
 
-    Nothing waits for a GPU or another process in every step: losses and gradients are checked when a line is logged,
-    and with the weights before every checkpoint and evaluation. A single process on a CPU checks each loss at once.
+    Losses and gradients are checked when a line is logged, so no step waits for a GPU or another process. Before every
+    checkpoint and evaluation, the weights are checked as well. A single process on a CPU checks each loss immediately.
 
     Raises:
-        TrainingError: Names the step, its images and the last checkpoint before it.
+        TrainingError: The message names the step, its images and the last checkpoint before it.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self):
         self.steps: List[_Step] = []
-        # The last step since which weights were not checked.
+        # The last step whose weights have not been checked.
         self.unchecked: Optional[_Step] = None
 
     def before_train(self, runner: Runner) -> None:
@@ -47,7 +47,7 @@ class FiniteLossHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None, outputs: Optional[dict] = None
     ) -> None:
-        # mmengine's sum of all losses or, of a model with its own train_step, what it calls losses; maybe numbers.
+        # mmengine's sum of all losses. A model with its own train_step may return separate losses, or Python numbers.
         found = outputs or {}
         losses = [found['loss']] if 'loss' in found else [value for key, value in found.items() if 'loss' in key]
         loss = torch.as_tensor(sum(losses)).detach()
@@ -63,7 +63,7 @@ class FiniteLossHook(Hook):
         self.check(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        # Only the main process comes here: RunCheckpointHook has called check() in all of them.
+        # Only the main process gets here. RunCheckpointHook has called check() in all processes.
         _raise_first(runner, [self._problem(runner) or self._weight_problem(runner)])
 
     def check(self, runner: Runner) -> None:
@@ -72,7 +72,7 @@ class FiniteLossHook(Hook):
             _raise_first(runner, all_gather_object(self._problem(runner) or self._weight_problem(runner)))
 
     def _problem(self, runner: Runner) -> Optional[Tuple[int, int, str]]:
-        """The iteration, a rank among those of the same iteration, and what is wrong with a loss or gradient."""
+        """The first loss or gradient that is not finite: its iteration, its rank in that iteration and a message."""
         if not self.steps:
             return None
         before, steps, self.steps = self.unchecked, self.steps, []
@@ -123,20 +123,20 @@ def _at(step: _Step) -> str:
 
 
 def _of_global_batch(runner: Runner, step: _Step) -> str:
-    # Gradients are those of all processes.
+    # Gradients are averaged over all processes.
     return _of_images(runner, step) if get_world_size() == 1 else 'of the images of one of the processes'
 
 
 def _of_images(runner: Runner, step: _Step) -> str:
-    """Names of a batch's images in this process; the sampler knows them even where the batch does not."""
+    """Names of a batch's images in this process. They come from the sampler, since a batch may not have them."""
     loader = runner.train_dataloader
     if not isinstance(loader.sampler, DefaultSampler):
         return 'of images whose names its sampler does not know'
-    # A loop of iterations counts on over epochs.
+    # An iteration-based loop keeps counting across epochs.
     size, batch_idx = loader.batch_sampler.batch_size, step.batch_idx % len(loader)
-    # DefaultSampler's own iterator covers the whole epoch, also if the run was resumed within it.
+    # DefaultSampler's own iterator covers the whole epoch, even if the run was resumed within it.
     indices = islice(DefaultSampler.__iter__(loader.sampler), batch_idx * size, (batch_idx + 1) * size)
-    # Datasets of other frameworks have no records.
+    # Datasets of other frameworks may have no get_data_info.
     record = getattr(loader.dataset, 'get_data_info', lambda index: {})
     names = [str(record(index).get('img_path', f'number {index}')) for index in indices]
     more = f' and {len(names) - _MAX_SHOWN} more' if len(names) > _MAX_SHOWN else ''

@@ -9,7 +9,7 @@ from mmpretrain.structures import DataSample
 
 @LOOPS.register_module(name=['FlipTTALoop', 'MirrorTestLoop'])
 class FlipTTALoop(TestLoop):
-    """Tests with the mean probability of each image and its horizontal flip, at twice the time.
+    """Tests with the mean probability of each image and its horizontal flip, which takes twice as long.
 
     Labels are predicted again from the mean and the samples' ``thresholds``; without thresholds they are removed.
     """

@@ -14,20 +14,21 @@ from .resumable_train_loop import _VALIDATED
 from .run_checkpoint_hook import RunCheckpointHook
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Processes ask each other this often, in seconds, whether one of them was asked to stop: torchrun waits 30 s for all.
+# The seconds between checks whether any process was asked to stop. torchrun waits 30 s for all processes.
 _INTERVAL = 1
-# But after this many steps at the latest, since steps may become slower.
+# The maximum number of steps between checks, since steps may become slower.
 _MAX_STEPS = 100
 
 
 @HOOKS.register_module()
 class InterruptHook(Hook):
-    """Saves a checkpoint and ends the run when the process is asked to stop, also in a validation.
+    """Saves a checkpoint and ends the run when the process is asked to stop, also during validation.
 
     Slurm and cloud machines send SIGTERM some time before they kill a process; Ctrl-C sends SIGINT. A second signal
-    ends the process at once. The exit status is 128 plus the signal's number. Several processes ask each other about
-    once a second. Workers of the data loaders ignore both signals, which launchers send to them as well, and end with
-    their process. A run in another thread than the main one is not interrupted: Python handles signals in that one.
+    ends the process immediately. The exit status is 128 plus the signal's number. In distributed runs, processes check
+    about once a second whether any of them received a signal. Data loader workers ignore both signals, which launchers
+    also send to them, and exit with their parent process. Only runs in the main thread can be interrupted, since
+    Python handles signals there.
     """
 
     priority = 'LOWEST'
@@ -54,7 +55,7 @@ class InterruptHook(Hook):
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
         let_workers_follow(getattr(runner, f'{mode}_dataloader'))
-        # Batches of an evaluation are slower or faster than steps.
+        # Evaluation batches and training steps differ in speed.
         self._ask_next()
 
     def after_train_iter(
@@ -65,7 +66,7 @@ class InterruptHook(Hook):
 
     def before_val_epoch(self, runner: Runner) -> None:
         super().before_val_epoch(runner)
-        # A process may have a batch more than another.
+        # A process may have one batch more than another.
         shared = torch.tensor(len(runner.val_dataloader))
         all_reduce(shared, 'min')
         self.num_shared = int(shared)
@@ -88,11 +89,11 @@ class InterruptHook(Hook):
             self._stop(runner, number, runner.iter)
 
     def _ask_next(self) -> None:
-        """Makes the processes ask each other after the next step or batch."""
+        """Makes the processes check for signals after the next step or batch."""
         self.interval, self.steps, self.asked_at = 1, 0, time.perf_counter()
 
     def _ask(self) -> int:
-        """The signal by which a process was asked to stop, or 0; all call this equally often, and get the same."""
+        """The signal that any process received, or 0. All processes call it equally often and get the same result."""
         if get_world_size() == 1:
             return self.signal
         self.steps += 1
@@ -111,7 +112,7 @@ class InterruptHook(Hook):
             if isinstance(hook, RunCheckpointHook):
                 path = hook.save_interrupted(runner, runner.epoch, iter)
                 runner.logger.warning(f'{name} at iteration {iter}: saved {path}; --resume continues from there.')
-        # The first process writes, and a launcher ends all as soon as one of the others has exited.
+        # Wait for the main process, which writes: a launcher ends all processes as soon as one has exited.
         barrier()
         self.after_train(runner)
         raise SystemExit(128 + number)

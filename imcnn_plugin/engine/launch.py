@@ -9,7 +9,7 @@ import torch.distributed
 from ..errors import ConfigError, one_line
 from ..framework import run_exit_functions
 
-# What torch.distributed reads, and where srun says it.
+# The variables that torch.distributed reads, and those in which srun provides the values.
 _SLURM_NAMES = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
 
 
@@ -35,7 +35,7 @@ def init_cpu_processes(launcher: str, timeout: Optional[float] = None) -> None:
                 command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_JOB_NODELIST']]
                 os.environ['MASTER_ADDR'] = subprocess.check_output(command, text=True).split()[0]
         torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout) if timeout else None)
-    # A variable that is missing or no number, and a port that is taken.
+    # A variable is missing or not a number, or the port is taken.
     except (KeyError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"launcher '{launcher}' cannot start ({one_line(error)}): use tools/dist_train.sh, tools/dist_test.sh or "
@@ -46,7 +46,7 @@ def init_cpu_processes(launcher: str, timeout: Optional[float] = None) -> None:
 def shutdown_distributed() -> None:
     """Ends a process that a launcher started; does nothing without a launcher.
 
-    Threads of gloo may still wait for the interpreter, and the interpreter's own shutdown then hangs or aborts.
+    Gloo threads may still be waiting for the interpreter, so that its normal shutdown would hang or abort.
     """
     if not torch.distributed.is_initialized():
         return

@@ -1,22 +1,23 @@
 import ctypes
 
-# Of malloc.h, for mallopt.
+# Parameters of mallopt, from malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
-# What glibc adapts to by itself in a process that frees large blocks.
+# The values that glibc itself adapts to in a process that frees large blocks.
 _MMAP_THRESHOLD, _MMAP_MAX = 32 << 20, 65536
 
 
 def keep_freed_memory(keep: bool = True) -> bool:
-    """Sets whether memory that this process frees stays with it.
+    """Sets whether this process keeps the memory that it frees.
 
-    By default glibc returns blocks of 32 MB or more at once, and the system hands them out again as zeros, page by
-    page: a step of the full IMCNN on a CPU spends a quarter of its time on a million page faults.
+    By default, glibc immediately returns freed blocks of 32 MB or more to the system, which zeroes their pages one by
+    one when they are allocated again. A step of the full IMCNN on a CPU then spends a quarter of its time on a million
+    page faults.
 
     Args:
-        keep: False restores glibc's default; blocks that fit into memory that was kept are still placed there.
+        keep: False restores glibc's default; blocks that fit into memory kept so far are still placed there.
 
     Returns:
-        False if the C library is not glibc, and nothing was changed.
+        False if the C library is not glibc, so that nothing was changed.
     """
     library = ctypes.CDLL(None)
     if not hasattr(library, 'gnu_get_libc_version'):

@@ -1,4 +1,4 @@
-"""Whether an evaluation will report the metrics that a config names, told before the first step."""
+"""Checks before the first step that an evaluation reports the metrics that a config names."""
 
 from typing import Any, Iterator, Tuple
 
@@ -11,7 +11,7 @@ from ..evaluation import PerAttributeAccuracy
 
 
 def _check_groups(evaluator: Any) -> None:
-    """Raises ConfigError if the groups of a metric have labels that its dataset does not have."""
+    """Raises ConfigError if the groups of a metric contain labels missing from its dataset."""
     for metric in getattr(evaluator, 'metrics', ()):
         if isinstance(metric, PerAttributeAccuracy):
             metric.metric_names()
@@ -21,9 +21,9 @@ def _check_metric_names(runner: Runner) -> None:
     """Checks ``save_best`` and the ``monitor`` of early stopping and of schedules.
 
     Raises:
-        ConfigError: No metric of the validation can report a name; says the choices.
+        ConfigError: No validation metric reports a name. The message lists the choices.
     """
-    # Others may report anything.
+    # Other loops and evaluators may report anything.
     if type(runner.val_loop) is not ValLoop or type(runner.val_evaluator) is not Evaluator:
         return
     metrics = runner.val_evaluator.metrics
@@ -42,7 +42,7 @@ def _check_metric_names(runner: Runner) -> None:
 
 
 def _used_names(runner: Runner) -> Iterator[Tuple[str, str]]:
-    """Keys of the config and the names of metrics there."""
+    """The config keys that name a metric, each with that name."""
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook):
             names = [] if hook.save_best is None else hook.key_indicators

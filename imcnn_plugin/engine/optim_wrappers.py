@@ -10,16 +10,16 @@ from torch import nn
 
 @OPTIM_WRAPPERS.register_module(name=['NonBlockingOptimWrapper', 'LeanOptimWrapper'])
 class NonBlockingOptimWrapper(OptimWrapper):
-    """mmengine's ``OptimWrapper``, but gradient clipping does not wait for the GPU, and any layout can be resumed.
+    """mmengine's ``OptimWrapper``, but clipping does not wait for the GPU, and runs can resume with another layout.
 
-    :attr:`grad_norm`, of the last step and before clipping, stays on the device; :class:`DeferredRuntimeInfoHook` logs
-    it.
+    :attr:`grad_norm` is the norm of the last step before clipping. It stays on the device, and
+    :class:`DeferredRuntimeInfoHook` logs it.
     """
 
     grad_norm: Optional[torch.Tensor] = None
 
     def scale_loss(self, loss: torch.Tensor) -> torch.Tensor:
-        # mmengine divides by 1 as well, and so does the backward pass then.
+        # mmengine would also divide by 1, which adds a division to the backward pass.
         return loss if self._accumulative_counts == 1 else super().scale_loss(loss)
 
     def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:

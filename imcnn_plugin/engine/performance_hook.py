@@ -16,24 +16,24 @@ from .malloc_tuning import keep_freed_memory
 
 @HOOKS.register_module(name=['PerformanceHook', 'ModelSpeedHook'])
 class PerformanceHook(Hook):
-    """Changes how the model is computed, not what.
+    """Speeds up the model without changing what it computes.
 
     Args:
-        channels_last: Keep the weights of convolutions, and with them all feature maps, in channels_last layout.
-        compile: Compile the backbone and the heads with ``torch.compile``; a dict has its options, such as
-            ``dict(mode='reduce-overhead')``, which records CUDA graphs. It takes a minute or more before the first
-            step. mmengine's own ``compile`` would include the data samples, which dynamo cannot trace. CUDA graphs
-            cannot accumulate gradients over steps.
-        keep_memory: On a CPU, keep what a step frees for the next one, see :func:`keep_freed_memory`; the process
-            then stays at its peak size.
-        bf16_all_reduce: Several processes exchange gradients in bfloat16, half the bytes of float32. Communication
-            still overlaps with the backward pass.
+        channels_last: Keep convolution weights, and thereby all feature maps, in channels_last layout.
+        compile: Compile the backbone and the heads with ``torch.compile``, which takes a minute or more before the
+            first step. A dict gives its options, such as ``dict(mode='reduce-overhead')``, which records CUDA graphs;
+            these cannot accumulate gradients over steps. mmengine's own ``compile`` would include the data samples,
+            which dynamo cannot trace.
+        keep_memory: On a CPU, keep the memory that a step frees for the next one, see :func:`keep_freed_memory`. The
+            process then stays at its peak size.
+        bf16_all_reduce: Exchange gradients between processes in bfloat16, with half the bytes of float32.
+            Communication still overlaps with the backward pass.
 
     Raises:
         ConfigError: Training with CUDA graphs accumulates gradients.
     """
 
-    # Before a checkpoint is loaded, whose tensors take the layout of the weights.
+    # The hook runs before a checkpoint is loaded, since its tensors take the layout of the weights.
     priority = 'VERY_HIGH'
 
     def __init__(
@@ -58,7 +58,7 @@ class PerformanceHook(Hook):
             return
         options = {} if self.compile is True else self.compile
         heads = [model.head.attr_head, model.head.id_head] if isinstance(model.head, JointHead) else [model.head]
-        # Training that ends with a test comes here twice.
+        # This runs twice if training ends with a test.
         modules = [module for module in (model.backbone, *heads) if module is not None and not is_compiled(module)]
         for module in modules:
             module.compile(**options)
@@ -78,7 +78,7 @@ class PerformanceHook(Hook):
     def _before_iter(
         self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None, mode: str = 'train'
     ) -> None:
-        # The backbone and the heads are graphs of their own: one would overwrite what another still needs.
+        # The backbone and the heads are separate graphs: without this mark, one would overwrite what another needs.
         if self.compile:
             torch.compiler.cudagraph_mark_step_begin()
 

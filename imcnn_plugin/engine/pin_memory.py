@@ -5,12 +5,12 @@ from .evaluation_data import _find
 
 
 def pins_memory(loader: dict, name: str) -> bool:
-    """Whether a data loader pins its batches, for fast copies to a GPU: by default if there is one.
+    """Whether a data loader pins its batches for fast copies to a GPU. By default, it does if a GPU is available.
 
     Args:
-        loader: Its settings, with the dataset's. Images that a dataset has on a GPU (``device='cuda'``) can be neither
-            pinned nor read by worker processes.
-        name: The key in the config.
+        loader: The settings of the loader and its dataset. Images that a dataset stores on a GPU (``device='cuda'``)
+            can be neither pinned nor read by worker processes.
+        name: The loader's key in the config, for messages.
 
     Raises:
         ConfigError: The images are on a GPU, and ``pin_memory`` or ``num_workers`` is set.

@@ -1,7 +1,7 @@
-"""What processes keep from one step to the next besides the weights and what mmengine saves.
+"""Saves and restores the state of processes that mmengine does not save.
 
-Gradients between the steps of an accumulation, which mmengine sums in each process alone, and running statistics of
-batch normalization, which several processes average only at the end of an epoch.
+It consists of the gradients between the steps of an accumulation, which mmengine sums in each process separately, and
+of the running statistics of batch normalization, which processes average only at the end of an epoch.
 """
 
 from typing import Dict, List, Optional
@@ -11,13 +11,13 @@ from mmengine.dist import gather_object, get_rank, get_world_size
 from mmpretrain.utils import get_ori_model
 from torch import nn
 
-# Of a checkpoint. It has ``gradients`` and ``buffers``: by name, a list by rank.
+# The key in a checkpoint. It has ``gradients`` and ``buffers``, each with a list by rank for each name.
 _KEY = 'process_state'
 _ByRank = List[Optional[torch.Tensor]]
 
 
 def _gather_state(model: nn.Module) -> Dict[str, Dict[str, _ByRank]]:
-    """The entries of a checkpoint, in the main process; empty unless processes differ or gradients accumulate.
+    """The entries for a checkpoint, valid in the main process; empty unless processes differ or gradients accumulate.
 
     Every process must call it. On a GPU it waits for the device.
     """
@@ -32,14 +32,14 @@ def _gather_state(model: nn.Module) -> Dict[str, Dict[str, _ByRank]]:
 
 
 def _gather(tensor: Optional[torch.Tensor]) -> _ByRank:
-    """The tensors of all processes in the main one, an empty list in the others."""
+    """The tensors of all processes in the main process; an empty list in the others."""
     return gather_object(None if tensor is None else tensor.cpu()) or []
 
 
 def _restore_state(model: nn.Module, checkpoint: dict) -> None:
-    """Sets the gradients of this process, and its buffers in ``checkpoint['state_dict']``.
+    """Restores the gradients of this process, and its buffers in ``checkpoint['state_dict']``.
 
-    Another number of processes gets means, which are equal in sum.
+    If the number of processes has changed, each gets the means, so that averages over processes stay the same.
     """
     state = checkpoint.pop(_KEY, None)
     if state is None:
@@ -47,7 +47,7 @@ def _restore_state(model: nn.Module, checkpoint: dict) -> None:
     for name, parameter in get_ori_model(model).named_parameters():
         found = state['gradients'].get(name)
         if found and (gradient := _own(found)) is not None:
-            # In the layout of the weight.
+            # empty_like keeps the memory layout of the weight.
             parameter.grad = torch.empty_like(parameter).copy_(gradient)
     checkpoint['state_dict'].update({name: _own(found) for name, found in state['buffers'].items()})
 

@@ -7,16 +7,16 @@ from ..progress import BETWEEN_LINES, ProgressLines
 
 
 class ProgressHook(Hook):
-    """Logs how long the rest takes once a minute where :class:`LoggerHook`, which counts steps, logs nothing.
+    """Logs the remaining time once a minute while :class:`LoggerHook`, which counts steps, logs nothing.
 
-    Its steps may take minutes on a CPU, and an evaluation may have fewer of them than the interval of its lines. Each
-    runner has it: in a config it would be a part of what sweeps compare.
+    On a CPU, the steps between two of its lines may take minutes, and an evaluation may have fewer batches than its
+    interval. ``build_runner`` registers this hook; in a config, it would change the config hash of sweeps.
     """
 
     priority = 'LOWEST'
 
     def __init__(self):
-        # By mode: 'train', 'val' or 'test'.
+        # The keys are the modes 'train', 'val' and 'test'.
         self.lines: Dict[str, ProgressLines] = {}
 
     def before_train(self, runner: Runner) -> None:
@@ -26,7 +26,7 @@ class ProgressHook(Hook):
         self.lines['val'] = ProgressLines('Validation, batches', len(runner.val_dataloader), first=BETWEEN_LINES)
 
     def after_val(self, runner: Runner) -> None:
-        # Its result is a line.
+        # The result of the validation was just logged.
         if 'train' in self.lines:
             self.lines['train'].postpone()
 

@@ -12,23 +12,23 @@ from ..datasets.resumable_sampler import ResumableSampler
 from ..errors import ConfigError
 from ..framework import is_resuming
 
-# The last epoch that was validated, in checkpoints.
+# The key of the last validated epoch in checkpoints.
 _VALIDATED = 'last_validated_epoch'
 
 
 @LOOPS.register_module()
 class ResumableTrainLoop(EpochBasedTrainLoop):
-    """Trains by epochs, and resumes exactly where a checkpoint was written, also within an epoch.
+    """Trains by epoch and resumes exactly where a checkpoint was written, even within an epoch.
 
-    mmengine's loop restarts the epoch and runs past the end, and it omits the validation in which a run was stopped.
-    The sampler must be a :class:`~imcnn_plugin.datasets.ResumableSampler`, whose seed checkpoints hold.
+    mmengine's loop would restart the epoch, run past the end, and skip the validation in which a run was stopped. The
+    sampler must be a :class:`~imcnn_plugin.datasets.ResumableSampler`; checkpoints store its seed.
 
     Raises:
-        ConfigError: An epoch would have no step or no end, or a run resumes within an epoch, but its sampler cannot.
+        ConfigError: An epoch would have no steps or no end, or a run resumes within an epoch and its sampler cannot.
     """
 
     def __init__(self, *args, **kwargs):
-        # Of a runner that is not ours: weights are loaded and runs resumed once there is a loop.
+        # For runners of other tools, which load weights and resume after they have built the loop.
         register_safe_loaders()
         super().__init__(*args, **kwargs)
         if not len(self.dataloader):
@@ -45,20 +45,20 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     @property
     def sampler(self) -> Any:
-        """The data loader's; None if that is a list, with which mmpretrain's vis_scheduler.py simulates training."""
+        """The data loader's sampler; None for a list, with which mmpretrain's vis_scheduler.py simulates training."""
         return getattr(self.dataloader, 'sampler', None)
 
     def run(self) -> torch.nn.Module:
         try:
             self._run()
         except BaseException:
-            # mmengine does not tell its hooks, of which one has changed the process.
+            # mmengine does not notify hooks, but InterruptHook must restore the signal handlers.
             self.runner.call_hook('after_failure')
             raise
         return self.runner.model
 
     def _run(self) -> None:
-        # Before hooks tell others how many iterations there will be.
+        # This comes before the hooks, which report the number of iterations to others.
         self.first_step = self.steps_done()
         max_iters = self._iter - self.first_step + (self._max_epochs - self._epoch) * len(self.dataloader)
         if max_iters != self._max_iters:
@@ -80,7 +80,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.runner.call_hook('after_train')
 
     def _repeat_early_stopping(self) -> None:
-        """Shows EarlyStoppingHook, whose state no checkpoint has, the validations before the checkpoint."""
+        """Replays the validations before the checkpoint to EarlyStoppingHook, whose state checkpoints do not have."""
         for hook in self.runner.hooks:
             if isinstance(hook, EarlyStoppingHook):
                 history = self.runner.message_hub.log_scalars.get(f'val/{hook.monitor}')
@@ -100,7 +100,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def _hooks_with(self, name: str) -> List[Hook]:
-        """The hooks that override this method. Calling all of them in each step takes longer than what they do."""
+        """The hooks that override a method. Calling all hooks in each step would take longer than their work does."""
         general = '_before_iter' if name.startswith('before') else '_after_iter'
         return [
             hook
@@ -119,28 +119,28 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     def _validate_if_due(self) -> None:
         hub = self.runner.message_hub
-        # Older checkpoints have it by a name that loggers take for a metric of 'val'.
+        # Older checkpoints use a key that loggers mistake for a 'val' metric.
         validated = hub.runtime_info.get(_VALIDATED, hub.pop_info('validated_epoch', None))
         self._decide_current_val_interval()
         due = self._epoch >= self.val_begin and (
             self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
         )
-        # The checkpoint of an epoch's end is written before this, and those of the validation itself after it.
+        # The checkpoint at the end of an epoch is written before this update, those of the validation after it.
         if due and self.runner.val_loop is not None and validated != self._epoch:
             hub.update_info(_VALIDATED, self._epoch)
             self.runner.val_loop.run()
 
     def steps_done(self) -> int:
-        """Steps of the current epoch before the checkpoint.
+        """The number of steps of the current epoch before the checkpoint.
 
         Raises:
-            ConfigError: There are some, and the sampler cannot skip their images.
+            ConfigError: There are such steps, and the sampler cannot skip their images.
         """
         hub, steps = self.runner.message_hub, len(self.dataloader)
-        # mmengine's own loop leaves the numbers of all epochs and iterations alone.
+        # Checkpoints of mmengine's own loop have only the total numbers of epochs and iterations.
         epochs, iterations = (hub.runtime_info.get(key, 0) for key in ('max_epochs', 'max_iters'))
         before = hub.runtime_info.get('steps_per_epoch') or (iterations // epochs if epochs else steps)
-        # The epoch and iteration since which epochs have this many steps.
+        # The epoch and iteration from which epochs have had this many steps.
         epoch, iteration = hub.runtime_info.get('steps_counted_from', (0, 0))
         done = self._iter - iteration - (self._epoch - epoch) * before
         hub.update_info('steps_per_epoch', steps)

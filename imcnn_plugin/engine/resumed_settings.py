@@ -1,7 +1,7 @@
-"""The optimizer's settings and the schedule are those of the config, also where a run is resumed.
+"""Applies the config's optimizer settings and schedule to a resumed run.
 
-mmengine restores them with the rest of the state, so that another learning rate, weight decay, number of epochs or
-milestone in the config of a resumed run had no effect.
+mmengine restores them from the checkpoint, so that a new learning rate, weight decay, number of epochs or milestone in
+the config of a resumed run would have no effect.
 """
 
 import warnings
@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from ..framework import SCHEDULER_PROGRESS
 from .resumable_train_loop import ResumableTrainLoop
 
-# By parameter group without its parameters, and by scheduler.
+# The settings of each parameter group, without its parameters, and of each scheduler.
 _Settings = Tuple[List[dict], List[dict]]
 
 
@@ -26,15 +26,15 @@ def _read_settings(runner: Runner) -> _Settings:
 
 
 def _restore_settings(runner: Runner, settings: _Settings) -> None:
-    """Sets what differs after a checkpoint was resumed, and logs it. The schedule is run to the current step."""
+    """Restores settings that a resumed checkpoint changed, and logs them. The schedule is run to the current step."""
     groups, states = settings
     schedulers = (runner.param_schedulers or []) if states else []
-    # Their rate follows from the metrics of all validations before.
+    # A schedule with a monitor sets the learning rate from the metrics of all earlier validations.
     replayed = not any('monitor' in state for state in states)
     scheduled = {key for each in schedulers for key in (each.param_name, f'initial_{each.param_name}')}
     changes: Dict[str, Tuple[Any, Any]] = {}
     for group, own in zip(_groups(runner) if groups else [], groups):
-        # amsgrad needs another state.
+        # amsgrad needs a different optimizer state.
         for key in own.keys() - scheduled - {'amsgrad'}:
             if isinstance(own[key], (int, float, tuple)) and own[key] != group.get(key):
                 changes[key] = group.get(key), own[key]
@@ -68,7 +68,7 @@ def _replay(runner: Runner, settings: _Settings, scheduled: set) -> None:
     loop, steps = runner.train_loop, len(runner.train_dataloader)
     within = loop.steps_done() if isinstance(loop, ResumableTrainLoop) else loop.iter - loop.epoch * steps
     with warnings.catch_warnings():
-        # torch's schedulers ask for a step of the optimizer first.
+        # torch's schedulers warn if the optimizer has not stepped before.
         warnings.simplefilter('ignore', UserWarning)
         for step in range(1, loop.epoch * steps + within + 1):
             for scheduler in runner.param_schedulers:

@@ -22,25 +22,25 @@ _INTERRUPTED = 'interrupted.pth'
 class RunCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook`` with atomic writes; another run's best checkpoint is never deleted.
 
-    ``best.pth`` is a link to the best checkpoint of the first metric in ``save_best``, where it is on a local disk.
+    ``best.pth`` is a link to the best checkpoint by the first metric in ``save_best``, if it is on a local disk.
 
-    The best checkpoint exists until a better one does, and the oldest until the newest one does. A checkpoint stores
-    the path of the best one of its run: if it is resumed into another work directory, the stock hook deletes that file
-    as soon as the new run is better, and this one does not. With ``backend_args``, or an ``out_dir`` such as
-    ``s3://...``, files are on that storage, whose own writes decide whether they are atomic; ``--resume`` and the
-    final test read what mmengine can load.
+    The best checkpoint is deleted only once a better one has been written, and the oldest only once the newest has
+    been. A checkpoint stores the path of its run's best checkpoint. If it is resumed into another work directory, the
+    stock hook deletes that file as soon as the new run is better; this hook keeps it. With ``backend_args``, or an
+    ``out_dir`` such as ``s3://...``, files go to that storage, which determines whether writes are atomic.
+    ``--resume`` and the final test read any path that mmengine can load.
 
-    A run with this hook loads checkpoints by ``weights_only``, see
-    :func:`~imcnn_plugin.checkpoints.register_safe_loaders`, also where another project's tool starts it.
+    A run with this hook loads checkpoints with ``weights_only``, even if another project's tool starts it, see
+    :func:`~imcnn_plugin.checkpoints.register_safe_loaders`.
     """
 
     def __init__(self, *args, **kwargs):
         register_safe_loaders()
         super().__init__(*args, **kwargs)
-        # The stock hook keeps options that it does not know for Runner.save_checkpoint, which fails after an epoch.
+        # The stock hook passes unknown options on to Runner.save_checkpoint, which would fail only after an epoch.
         if unknown := self.args.keys() - inspect.signature(Runner.save_checkpoint).parameters.keys():
             raise TypeError(f'RunCheckpointHook has no option {sorted(unknown)[0]!r}')
-        # The older name of the same argument.
+        # file_client_args is the older name of backend_args.
         self.backend_args, self.file_client_args = self.backend_args or self.file_client_args, None
         if self.backend_args in (None, dict(backend='local')) and '://' not in str(self.out_dir):
             self.backend_args = dict(backend='atomic')
@@ -49,11 +49,11 @@ class RunCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
-        # The stock hook forgets it, and then does not add the result of a validation after resuming to it.
+        # The stock hook forgets last_ckpt and would not add the result of a validation after resuming to it.
         last = runner.message_hub.runtime_info.get('last_ckpt')
         self.last_ckpt = last if self._is_own(last) else None
         if self.max_keep_ckpts > 0:
-            # One more while a checkpoint is written.
+            # The stock hook's maximum length is dropped: there is one more while a checkpoint is written.
             self.keep_ckpt_ids = deque(self.keep_ckpt_ids)
         if self.save_best is None:
             return
@@ -66,15 +66,15 @@ class RunCheckpointHook(CheckpointHook):
 
     def after_train(self, runner: Runner) -> None:
         super().after_train(runner)
-        # A run that was stopped in its last validation has no regular checkpoint before it that would do this.
+        # After a stop in the last validation, the resumed run writes no regular checkpoint, which would do this.
         if is_main_process() and self.file_backend.isfile(self._interrupted) and self.last_ckpt:
             write_text(Path(runner.work_dir, 'last_checkpoint'), self.last_ckpt)
             self._remove(self._interrupted)
 
     def save_interrupted(self, runner: Runner, epoch: int, iter: int) -> str:
-        """Saves a run that is about to stop after ``epoch`` whole epochs and ``iter`` iterations; returns the file.
+        """Saves a run that is about to stop after ``epoch`` full epochs and ``iter`` iterations; returns the file.
 
-        The next regular checkpoint replaces it. Every process must call it.
+        The next regular checkpoint replaces the file. Every process must call this method.
         """
         self._prepare(runner)
         runner.save_checkpoint(
@@ -85,7 +85,7 @@ class RunCheckpointHook(CheckpointHook):
         return self._interrupted
 
     def _prepare(self, runner: Runner) -> None:
-        """What every process must do before the main one saves."""
+        """Does what every process must do before the main process saves."""
         for hook in runner.hooks:
             if isinstance(hook, FiniteLossHook):
                 hook.check(runner)
@@ -102,7 +102,7 @@ class RunCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         self._prepare(runner)
-        # The stock hook removes the oldest checkpoint before it writes this one: there may be no other.
+        # The stock hook would remove the oldest checkpoint, which may be the only one, before it writes this one.
         limited = self.max_keep_ckpts > 0
         self.max_keep_ckpts += limited
         super()._save_checkpoint_with_step(runner, step, meta)
@@ -136,10 +136,10 @@ class RunCheckpointHook(CheckpointHook):
         self._link(next(iter(after.values())))
 
     def _link(self, best: Optional[str]) -> None:
-        """Gives the best checkpoint, whose name has its epoch, a name that stays."""
+        """Links a fixed name to the best checkpoint, whose own name contains the epoch."""
         if best and is_main_process() and self._is_own(best) and Path(best).is_file():
             link = Path(best).with_name(BEST)
-            # os.symlink does not replace.
+            # os.symlink does not replace an existing link.
             (new := link.with_suffix('.new')).unlink(missing_ok=True)
             new.symlink_to(Path(best).name)
             new.replace(link)
@@ -169,7 +169,7 @@ class RunCheckpointHook(CheckpointHook):
 
 
 def _relocate(runtime_info: dict, source: Optional[str]) -> None:
-    """Finds what a checkpoint names beside the checkpoint itself: its work directory may be a copy, or was moved."""
+    """Replaces paths with those of files beside the checkpoint, as its work directory may be a copy or have moved."""
     for key, path in runtime_info.items():
         if source and path and (key == 'last_ckpt' or key.startswith('best_ckpt')):
             beside = Path(source).absolute().with_name(Path(path).name)

@@ -13,7 +13,7 @@ _BLOCK = 1024
 
 @HOOKS.register_module()
 class StepSeedHook(Hook):
-    """Seeds torch and NumPy before each step from the run's seed, the rank and the number of the step.
+    """Seeds torch and NumPy before each step from the run's seed, the rank and the step number.
 
     The flips, crops, dropout and mixed images of a step then do not depend on earlier steps, so a resumed run
     continues exactly as if it had not been stopped.
@@ -32,7 +32,7 @@ class StepSeedHook(Hook):
             self.seeds = sequence.generate_state(_BLOCK).tolist()
         # mmpretrain's batch augmentations draw from NumPy's generator.
         np.random.seed(self.seeds[step])
-        # Without a GPU, torch.manual_seed takes a stack trace each time.
+        # Without a GPU, torch.manual_seed records a stack trace on each call.
         torch.default_generator.manual_seed(self.seeds[step])
         if torch.cuda.is_available():
             torch.cuda.manual_seed(self.seeds[step])

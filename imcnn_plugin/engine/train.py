@@ -1,4 +1,4 @@
-"""From a config to a runner, and training with a test at the end."""
+"""Builds a runner from a config, and trains with a test at the end."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,23 +35,23 @@ from .launch import init_cpu_processes
 from .progress_hook import ProgressHook
 from .resumed_settings import _read_settings, _restore_settings
 
-# Of mmengine's time stamps.
+# The format of mmengine's timestamps.
 _SECONDS = '%Y%m%d_%H%M%S'
 _STOCK_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
-# What a runner builds only when it trains or tests.
+# The components that a runner builds only when it trains or tests.
 _BUILDERS = ('train_loop', 'val_loop', 'test_loop', 'optim_wrapper', 'param_scheduler')
 
 
 class _Runner(Runner):
-    """mmengine's, with the settings of the config also where it resumes a run."""
+    """mmengine's ``Runner``, which keeps the settings of the config when it resumes a run."""
 
     started: Set[str] = set()
     tests_at_the_end = False
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Chooses the time by which a run is named, and its log, history and drawings with it."""
+        """Chooses the timestamp that names a run and its log, history and drawings."""
         super().setup_env(env_cfg)
-        # Of two runs that a process starts in one second, the later one would write to the files of the first.
+        # Otherwise, two runs that a process starts within one second would write to the same files.
         while self._timestamp in self.started:
             later = datetime.strptime(self._timestamp, _SECONDS) + timedelta(seconds=1)
             self._timestamp = later.strftime(_SECONDS)
@@ -66,41 +66,41 @@ class _Runner(Runner):
     def wrap_model(self, model_wrapper_cfg: Optional[dict], model: nn.Module) -> nn.Module:
         """Wraps the model for several processes."""
         hooks = [*(self.cfg.get('default_hooks') or {}).values(), *(self.cfg.get('custom_hooks') or [])]
-        # Before PerformanceHook, since DistributedDataParallel lays out gradients as the weights are now.
+        # PerformanceHook would be too late: DistributedDataParallel gives gradients the current layout of the weights.
         if any(isinstance(hook, dict) and hook.get('channels_last') for hook in hooks):
             model.to(memory_format=torch.channels_last)
         return super().wrap_model(model_wrapper_cfg, model)
 
     def dump_config(self) -> None:
-        """Leaves the config in a work directory as it is: DataModelCheckHook writes it when training starts."""
+        """Does nothing: DataModelCheckHook writes the config to the work directory when training starts."""
 
     def load_checkpoint(self, *args, **kwargs) -> dict:
-        """Loads the weights of a checkpoint; mmengine prints how, and not to the log file."""
+        """Loads the weights of a checkpoint, and logs the messages that mmengine would only print."""
         with framework.log_prints(self.logger):
             return super().load_checkpoint(*args, **kwargs)
 
     def resume(self, *args, **kwargs) -> None:
-        """Resumes a checkpoint."""
+        """Resumes a checkpoint with the settings of the config."""
         settings = _read_settings(self)
         super().resume(*args, **kwargs)
         _restore_settings(self, settings)
 
     @staticmethod
     def build_dataloader(*args, **kwargs) -> DataLoader:
-        # Before InterruptHook does so, a loop of iterations has started its workers.
+        # InterruptHook would be too late for an iteration-based loop, which has started its workers by then.
         return let_workers_follow(Runner.build_dataloader(*args, **kwargs))
 
 
 def build_runner(cfg: Config, strict: bool = False) -> Runner:
-    """The runner of a config, on GPUs or, if there are none, on CPU processes over gloo.
+    """Builds the runner of a config, on GPUs or, if there are none, on CPU processes over gloo.
 
-    From then on mmengine's checkpoint loaders are the safe ones, see
+    From then on, mmengine uses the safe checkpoint loaders, see
     :func:`~imcnn_plugin.checkpoints.register_safe_loaders`.
 
     Args:
-        cfg: A config of :func:`~imcnn_plugin.engine.load_config`. ``num_identities='auto'`` is replaced in it.
-        strict: The checkpoint to be loaded must have exactly the weights of the model, as a test and a resumed run
-            require. mmengine only warns, and continues with random weights for those that are missing.
+        cfg: A config from :func:`~imcnn_plugin.engine.load_config`. ``num_identities='auto'`` is replaced in it.
+        strict: Whether the loaded checkpoint must have exactly the weights of the model, as a test and a resumed run
+            require. Otherwise mmengine only warns and continues with random values for missing weights.
 
     Raises:
         ConfigError: The launcher needs GPUs, or a component cannot be built from the config.
@@ -109,15 +109,15 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
     register_safe_loaders()
     source = cfg.filename or 'the config of the checkpoint'
     if cfg.launcher != 'none' and not torch.cuda.is_available():
-        # mmengine asks for a GPU when it starts processes itself and when it wraps the model, and torch has
-        # synchronized batch normalization for GPUs alone.
+        # mmengine requires a GPU when it initializes processes itself and when it wraps the model, and torch's
+        # synchronized batch normalization runs only on GPUs.
         init_cpu_processes(cfg.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
         wrapper = cfg.get('model_wrapper_cfg') or dict(
             broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False)
         )
         cfg.model_wrapper_cfg = ConfigDict(wrapper, device_ids=None)
         cfg.sync_bn = None
-    # mmengine removes only its own hooks where a config says None.
+    # For a hook that the config sets to None, mmengine itself removes only its own hooks.
     for name in [name for name, hook in (cfg.get('default_hooks') or {}).items() if hook is None]:
         if name not in _STOCK_HOOKS:
             cfg.default_hooks.pop(name)
@@ -131,7 +131,7 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
         setattr(runner, f'build_{name}', translate_build_errors(source)(getattr(runner, f'build_{name}')))
     runner.register_hook(ProgressHook())
     for hook in runner.hooks:
-        # Where EMAHook builds its model.
+        # EMAHook builds its model in before_run.
         hook.before_run = translate_build_errors(source)(hook.before_run)
     if strict:
         runner.load_checkpoint = partial(_load_strictly, runner)
@@ -144,7 +144,7 @@ def _load_strictly(runner: Runner, path: str, **kwargs) -> dict:
     try:
         checkpoint = type(runner).load_checkpoint(runner, path, **{**kwargs, 'strict': True})
     except (RuntimeError, AttributeError, TypeError) as error:
-        # A published file lacks the identity branch, too.
+        # Check this first: a published file also lacks the identity branch.
         _check_progress(runner, path, CheckpointLoader.load_checkpoint(path, map_location='cpu'))
         raise mismatched_weights(path, error) from error
     _check_progress(runner, path, checkpoint)
@@ -161,7 +161,7 @@ def _check_progress(runner: Runner, path: str, checkpoint: dict) -> None:
 
 
 def _resume(runner: Runner, path: str, **kwargs) -> None:
-    """``Runner.resume`` with one line for an optimizer, a schedule or a history that do not fit."""
+    """``Runner.resume`` with a one-line error if the optimizer, schedule or history does not fit the config."""
     try:
         type(runner).resume(runner, path, **kwargs)
     except (IMCNNError, OSError):
@@ -183,10 +183,10 @@ def train_and_test(runner: Runner) -> None:
     """
     with translate_errors():
         random_state = np.random.get_state()
-        # Accessing the loop builds it: a test split that cannot be read fails now and not after the training.
+        # Accessing the loop builds it, so a test split that cannot be read fails now and not after training.
         has_test = runner.test_loop is not None
-        # Samplers draw their seeds as they are built: the order of training images is that with a test split, whose
-        # sampler draws one.
+        # Samplers draw a seed when they are built. Always draw exactly one here, so that the order of training images
+        # does not depend on whether there is a test split.
         np.random.set_state(random_state)
         sync_random_seed()
         runner.tests_at_the_end = has_test
@@ -196,12 +196,12 @@ def train_and_test(runner: Runner) -> None:
         runner.train()
         if not has_test:
             return
-        # With several metrics in save_best, each has its own: the first decides.
+        # With several metrics in save_best, each has its own best checkpoint. That of the first metric is tested.
         known = runner.message_hub.runtime_info.items()
         best = next((path for key, path in known if key.startswith('best_ckpt') and path), None)
-        # The main process writes checkpoints while the others go on.
+        # The main process may still be writing a checkpoint.
         barrier()
-        # Machines without a shared file system have it on the first one only; all must test the same weights.
+        # Without a shared file system, only the first machine has the file, but all must test the same weights.
         found = torch.tensor(int(bool(best) and Path(best).is_file()))
         all_reduce(found, 'min')
         # The checkpoint is loaded, not resumed: resuming would make EMAHook swap the weights once more.
@@ -211,7 +211,7 @@ def train_and_test(runner: Runner) -> None:
         elif best:
             runner.logger.warning(f'{best} cannot be read by every process: testing the last weights.')
         for hook in runner.hooks:
-            # The averages are in EMAHook now, and it would start the test with new ones of the model.
+            # The averages are in EMAHook now. Swap them into the model, from which the hook starts again in the test.
             if isinstance(hook, EMAHook) and (found or framework.ema_has_started(hook, runner)):
                 framework.swap_ema_weights(hook)
         runner.test()

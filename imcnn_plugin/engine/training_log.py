@@ -10,7 +10,7 @@ import numpy as np
 from ..checkpoints.read_checkpoint import read_checkpoint
 from ..errors import DataError, IMCNNError
 
-# Epochs, or iterations, and values, ``(E, )`` each.
+# Epochs or iterations, and values, both ``(E, )``.
 Curve = Tuple[np.ndarray, np.ndarray]
 # The prefix of PerAttributeAccuracy's metrics.
 METRIC_PREFIX = 'attr/'
@@ -18,13 +18,13 @@ METRIC_PREFIX = 'attr/'
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """What mmengine logged of a run, by epoch or, if a run counts only iterations, by iteration.
+    """The values that mmengine logged in a run, by epoch, or by iteration if the run counts only iterations.
 
     Args:
-        train: Losses by key, the means of an epoch's logged values.
+        train: Losses by key, averaged over an epoch's logged values.
         val: Metrics of :class:`~imcnn_plugin.evaluation.PerAttributeAccuracy` by key, without the prefix and without
-            single attributes.
-        starts: Names of the log folders of all starts of the run, which are their times.
+            per-attribute metrics.
+        starts: Names of the log folders of all starts of the run, which are timestamps.
         unit: 'epoch' or 'iteration'.
     """
 
@@ -35,16 +35,16 @@ class TrainingLog:
 
     @property
     def last(self) -> int:
-        """The last epoch that was validated or, without validation, that has any value; 0 for none."""
+        """The last validated epoch or, without validation, the last epoch with a value; 0 if there is none."""
         curves = [*self.val.values()] or [*self.train.values()]
         return int(max((numbers[-1] for numbers, _ in curves), default=0))
 
 
 def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
-    """Reads ``<time>/vis_data/scalars.json`` of all starts; of each epoch, the latest start counts. None if missing.
+    """Reads ``<time>/vis_data/scalars.json`` of all starts of a run; None if there is no log.
 
-    A start after the one that wrote the last checkpoint counts only if it has completed an epoch: another that failed
-    has trained nothing that is left.
+    If several starts logged an epoch, the latest counts. A start after the one that wrote the last checkpoint counts
+    only if it completed an epoch: otherwise nothing that it trained is left.
 
     Raises:
         DataError: A line of a file cannot be read.
@@ -61,8 +61,8 @@ def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
         if last and started > last and not new_validated and len({number for number, _ in new_trained}) < 2:
             continue
         starts.append(started)
-        # If a run was resumed within an epoch, the later part counts. A start may also begin with the validation of
-        # an epoch that an earlier one trained.
+        # If a run was resumed within an epoch, the later start counts. A start may also begin with the validation of
+        # an epoch that an earlier start trained.
         start = min((number for number, _ in new_trained), default=np.inf)
         trained = [line for line in trained if line[0] < start] + new_trained
         start = min([start, *(number for number, _ in new_validated)])
@@ -81,7 +81,7 @@ def read_log(work_dir: Union[str, Path]) -> Optional[TrainingLog]:
 
 
 def _last_start(work_dir: Path) -> Optional[str]:
-    """The log folder of the start that wrote the last checkpoint of a work directory; None if none can be read."""
+    """The log folder of the start that wrote the last checkpoint of a work directory; None if no file is readable."""
     found = []
     for path in work_dir.glob('*.pth'):
         with suppress(IMCNNError):
@@ -90,7 +90,7 @@ def _last_start(work_dir: Path) -> Optional[str]:
 
 
 def read_epoch_log(work_dir: Union[str, Path]) -> TrainingLog:
-    """:func:`read_log` of a run that logged ``loss_attr`` by epoch.
+    """Like :func:`read_log`, for a run that logged ``loss_attr`` by epoch.
 
     Raises:
         DataError: There is no log, it has no such values, or a line cannot be read.
@@ -104,9 +104,9 @@ def read_epoch_log(work_dir: Union[str, Path]) -> TrainingLog:
 
 
 def _read_lines(path: Path) -> Tuple[List[Tuple[int, dict]], List[Tuple[int, dict]]]:
-    """The epoch or iteration and the numbers of each line, of training and of validation.
+    """The epoch or iteration and the values of each line, for training and for validation.
 
-    Lines of a run that counts iterations have no epoch.
+    Lines of a run that counts only iterations have no epoch.
     """
     lines = []
     for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(keepends=True), 1):
@@ -118,7 +118,7 @@ def _read_lines(path: Path) -> Tuple[List[Tuple[int, dict]], List[Tuple[int, dic
             lines.append((values, _metric_prefix(values), int(values['step']), int(values.get('epoch', 0))))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f"{path}, line {number}: expected a line of mmengine's scalars ({error!r})") from error
-    # Without other settings, mmengine numbers a validation by the epoch, and a loop of iterations stays in the first.
+    # By default, mmengine numbers validations by epoch, and an iteration-based loop stays in the first epoch.
     by_epoch = any(epoch for *_, epoch in lines) and all(step for _, prefix, step, _ in lines if prefix)
     trained, validated, last = [], [], 0
     for values, prefix, step, epoch in lines:
@@ -135,13 +135,13 @@ def _read_lines(path: Path) -> Tuple[List[Tuple[int, dict]], List[Tuple[int, dic
 
 
 def _metric_prefix(values: Dict[str, float]) -> Optional[str]:
-    """The prefix of PerAttributeAccuracy's metrics in a line of a validation; None in other lines."""
+    """The prefix of PerAttributeAccuracy's metrics in a validation line; None for other lines."""
     found = [key.removesuffix('mean_accuracy') for key in values if key.endswith('/mean_accuracy')]
     return METRIC_PREFIX if any(key.startswith(METRIC_PREFIX) for key in values) else next(iter(found), None)
 
 
 def mean_by_key(pairs: Sequence[Tuple[float, float]]) -> Curve:
-    """The distinct first numbers of pairs, sorted, ``(E, )``, and the mean of the second numbers of each ``(E, )``."""
+    """The sorted distinct first numbers of pairs ``(E, )``, and the mean second number of each ``(E, )``."""
     table = np.array(pairs, float).reshape(-1, 2)
     keys, place = np.unique(table[:, 0], return_inverse=True)
     return keys, np.bincount(place, table[:, 1]) / np.bincount(place)

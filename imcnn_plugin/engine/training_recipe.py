@@ -1,4 +1,4 @@
-"""mmpretrain's batch augmentations and its SwitchRecipeHook, with unknown labels and the models of this package."""
+"""Adapts mmpretrain's batch augmentations and SwitchRecipeHook to unknown labels and the models of this package."""
 
 from functools import partial
 from typing import Callable, Optional
@@ -16,11 +16,11 @@ _RECIPE_KEYS = ('train_pipeline', 'batch_augments', 'loss')
 
 
 def _prepare_recipe(runner: Runner) -> None:
-    """Lets batch augmentations keep unknown labels, and checks the schedules of ``SwitchRecipeHook``.
+    """Makes batch augmentations keep unknown labels, and checks the schedules of ``SwitchRecipeHook``.
 
     Raises:
-        ConfigError: A part of a schedule would have no effect or another one than it says, or images would be mixed
-            whose identities are learned.
+        ConfigError: A part of a schedule would have no effect or not the one that it states, or batch augmentations
+            would mix images for a model that learns identities.
     """
     model = get_ori_model(runner.model)
     preprocessor = getattr(model, 'data_preprocessor', None)
