@@ -15,7 +15,7 @@ class DenseBlock(nn.Module):
     """DenseNet block: each layer, a 1x1 then a 3x3 convolution, reads the outputs of all layers before it.
 
     Batch normalization and ReLU follow each convolution, as in the caption of the paper's Table 1. The growth rate is
-    the number of channels that each layer adds. The paper gives neither it nor the bottleneck width; the defaults are
+    the number of channels that each layer adds. The paper gives neither it nor the bottleneck width; IMCNN-Dense uses
     those of DenseNet-121: 32 and four times the growth rate.
 
     Raises:
