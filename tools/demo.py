@@ -43,7 +43,7 @@ def main(args):
     from imcnn_plugin.errors import ConfigError
 
     try:
-        # A missing package is reported before a model is loaded.
+        # Report a missing package before loading the model.
         import gradio  # noqa: F401
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is missing: pip install 'imcnn_plugin[demo]'") from None

@@ -28,7 +28,7 @@ def parse_args():
 def main(args):
     from imcnn_plugin.deployment import export_detector, export_onnx
 
-    # First, as it fails at once if its package is missing.
+    # First, since it fails immediately if its package is missing.
     paths = export_detector(Path(args.out).parent) if args.detector else []
     found = export_onnx(args.checkpoint, args.out, args.data_root, args.images)
     size = Path(args.out).stat().st_size / 1e6

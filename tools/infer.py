@@ -107,7 +107,7 @@ def predict_photos(args):
     left_out, drawn = Counter(), os.path.realpath(os.path.join(args.out, 'drawn'))
     photos = []
     for photo in list_photos(args.photos, left_out):
-        # The folder of the tables may be in that of the photos.
+        # The output folder may be inside the photo folder.
         if os.path.realpath(os.path.dirname(photo)) == drawn:
             left_out['drawn before'] += 1
         else:

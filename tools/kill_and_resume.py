@@ -1,6 +1,6 @@
-"""Kills training runs at random moments, resumes them and compares their checkpoints with those of an unbroken run.
+"""Kills training runs at random moments, resumes them and compares checkpoints with those of an uninterrupted run.
 
-A tiny network is trained on synthetic faces. The exit status is 1 if a checkpoint is missing or not bitwise equal.
+It trains a tiny network on synthetic faces. The exit status is 1 if a checkpoint is missing or not bitwise equal.
 """
 
 import multiprocessing
@@ -28,9 +28,9 @@ from imcnn_plugin.progress import track
 from imcnn_plugin.synthetic import write_faces
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-# How a run ends, and the signal that ends it: sent to its process, with the newest checkpoint truncated afterwards; a
-# file that cannot be completed; sent to all its processes, as torchrun does; to a worker of its data loader. The work
-# directory is then moved or copied to another place, or remains.
+# The ways to end a run, with the signal. Most send it to the main process, 'all' to all processes like torchrun, and
+# 'worker' to a data loader worker. 'disk full' makes a write fail instead. Before resuming, 'truncated' truncates the
+# newest checkpoint, and 'moved' and 'copied' move or copy the work directory.
 KINDS = {
     'SIGTERM': signal.SIGTERM,
     'SIGINT': signal.SIGINT,
@@ -56,13 +56,13 @@ class Outcome:
 
 
 def _train(config: str, work_dir: str, max_bytes: Optional[int] = None) -> None:
-    """The process that is killed: training that resumes from the newest checkpoint of its work directory."""
+    """The process to kill: trains, and resumes from the newest checkpoint in its work directory."""
     log = os.open(Path(work_dir, 'output.log'), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     torch.set_num_threads(1)
     if max_bytes is not None:
-        # A write beyond this size fails midway, as on a full disk.
+        # Writes beyond this size fail midway, as on a full disk.
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, resource.RLIM_INFINITY))
     cfg = Config.fromfile(config)
@@ -77,14 +77,14 @@ class KillAndResume:
 
     Args:
         config: A config file of a short run.
-        out_dir: Gets a work directory per run; those of runs that pass are removed.
-        seed: Of the moments.
+        out_dir: Folder for the work directories; those of runs that pass are removed.
+        seed: Seed of the random moments.
     """
 
     def __init__(self, config: Path, out_dir: Path, seed: int = 0):
         self.config, self.out_dir = Path(config), Path(out_dir)
         self.random = random.Random(seed)
-        # Processes are forked from one that has imported everything, which saves ten seconds per start.
+        # Fork from a process that has imported everything, which saves ten seconds per start.
         self.context = multiprocessing.get_context('forkserver')
         self.context.set_forkserver_preload(['imcnn_plugin.engine'])
         self.outcome = Outcome()
@@ -96,7 +96,7 @@ class KillAndResume:
         return process
 
     def run_whole(self) -> None:
-        """Trains without a kill; the other runs are compared with this one."""
+        """Trains without a kill, for comparison with the other runs."""
         folder = self.out_dir / 'whole'
         start = time.monotonic()
         process = self._start(folder)
@@ -138,7 +138,7 @@ class KillAndResume:
                 shutil.rmtree(passed, ignore_errors=True)
 
     def _kill(self, folder: Path, kind: str) -> bool:
-        """Starts a run and kills it. False if it completed before, or has nothing to kill or to resume from."""
+        """Starts a run and kills it. False if it completed first, or left nothing to truncate or resume from."""
         if kind == 'disk full':
             process = self._start(folder, self.random.randrange(self.max_bytes))
             process.join()
@@ -158,7 +158,7 @@ class KillAndResume:
         if kind == 'SIGKILL' and (gone := before - _names(folder)):
             self.outcome.lost.append(f'{folder}: {sorted(gone)}')
         if kind == 'truncated' and not _truncate_newest(folder, self.random):
-            # On a machine that has become busy, runs take longer.
+            # Runs take longer if the machine has become busy.
             self.seconds *= 1.2
             return False
         return process.exitcode != 0
@@ -170,7 +170,7 @@ def _names(folder: Path) -> Set[str]:
 
 
 def _children_of(number: int) -> List[int]:
-    """The numbers of the processes that a process has started, which has ended or not."""
+    """The ids of the child processes of a process; empty if it has ended."""
     path = Path(f'/proc/{number}/task/{number}/children')
     try:
         return [int(child) for child in path.read_text().split()]
@@ -179,7 +179,7 @@ def _children_of(number: int) -> List[int]:
 
 
 def _truncate_newest(folder: Path, rng: random.Random) -> bool:
-    """Truncates the newest checkpoint, as a power cut can. False if there is no older one to resume from."""
+    """Truncates the newest checkpoint, like a power failure. Returns False if there is no older one to resume from."""
     files = [path for path in folder.glob(CHECKPOINTS) if not path.name.startswith('best_')]
     if len(files) < 2:
         return False
@@ -194,13 +194,13 @@ def _load_checkpoints(folder: Path) -> Dict[str, dict]:
 
 
 def _same_state(one: dict, other: dict) -> bool:
-    """Whether weights, their moving averages, optimizer and schedules of two checkpoints are bitwise equal."""
+    """Whether two checkpoints have bitwise equal weights, moving averages, optimizer states and schedules."""
     keys = ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers')
     return all(_equal(one.get(key), other.get(key)) for key in keys)
 
 
 def _equal(one, other) -> bool:
-    """Equality of nested dicts, lists and tuples of tensors and plain values."""
+    """Whether nested dicts, lists and tuples of tensors and plain values are equal."""
     if torch.is_tensor(one):
         return torch.equal(one, other)
     if isinstance(one, dict):
@@ -221,9 +221,9 @@ def parse_args():
 
 
 def _write_config(folder: Path) -> Path:
-    """A tiny IMCNN on drawn faces with all that resuming could get wrong.
+    """Writes the config of a tiny IMCNN on drawn faces with everything that is hard to resume.
 
-    Dropout, flips, EMA, bfloat16, accumulated gradients, workers.
+    This includes dropout, flips, EMA, bfloat16, gradient accumulation and loader workers.
     """
     faces = folder / 'faces'
     write_faces(faces, identities=20, images=4, seed=0, jobs=1)

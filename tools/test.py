@@ -43,17 +43,17 @@ def main(args):
     checkpoint = checkpoint_file(args.checkpoint)
     cfg.load_from = str(checkpoint)
     if not args.work_dir:
-        # A run keeps its own tables beside it. A published checkpoint is in no work directory.
+        # Do not overwrite the report of the training run. A published checkpoint has no work directory.
         run = checkpoint.parent if checkpoint.with_name('last_checkpoint').is_file() else Path(cfg.work_dir)
         cfg.work_dir = str(run / TEST_FOLDER)
-    # The config of a resumed run says so.
+    # The config of a resumed run has resume=True.
     cfg.resume = False
     drop_identity_head(cfg)
     if args.tta:
         cfg.test_cfg.type = 'FlipTTALoop'
     if args.amp:
         cfg.test_cfg.fp16 = True
-        # As in training; on a GPU the loop would take float16.
+        # As in training; on a GPU the loop would use float16.
         torch.set_autocast_dtype('cuda', torch.bfloat16)
     expected = AttributeReport.load(args.expect) if args.expect else None
     with translate_errors():

@@ -41,7 +41,7 @@ def main(args):
 
     cfg = load_config(args.config, args.data_root, args.work_dir, args.cfg_options, args.launcher)
     if args.resume == 'auto' or (cfg.get('resume') and not cfg.get('load_from') and not args.resume):
-        # With nothing to resume, a run starts from the weights that its config may name.
+        # If there is nothing to resume, start from the weights in load_from, if any.
         latest = find_latest(cfg.work_dir)
         cfg.resume, cfg.load_from = latest is not None, latest or cfg.get('load_from')
     elif args.resume:
@@ -59,7 +59,7 @@ def main(args):
         evaluation = {key: cfg.get(key) for key in EVALUATION}
         cfg.update(dict.fromkeys(EVALUATION))
     runner = build_runner(cfg, strict=bool(cfg.get('resume')))
-    # Checkpoints say how the model can be evaluated later.
+    # Keep the evaluation settings in the config of checkpoints, for later tests.
     runner.cfg.update(evaluation)
     train_and_test(runner)
     if is_main_process():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from imcnn_cli import add_out, make_parser, run_tool
 
-# What a page has above this line is kept when the table is written again.
+# Text above this line is kept when the table is rewritten.
 MARK = '<!-- Made by tools/analysis/compare_to_paper.py from here on. -->\n'
 
 
@@ -35,7 +35,7 @@ def parse_args():
         f'the table; what is above a line {MARK.strip()} is kept; default the console',
         required=False,
     )
-    # Files may stand on both sides of an option.
+    # Positional arguments may come before and after options.
     return parser.parse_intermixed_args()
 
 

@@ -45,7 +45,7 @@ def main(args):
     from imcnn_plugin.apis import choose_record, layer_maps, open_trained, prepare_batch
     from imcnn_plugin.visualization import plot_feature_maps, save_figure
 
-    # Earlier versions took the config as the first argument.
+    # In earlier versions, the config was the first argument.
     config = args.networks.pop(0) if args.networks[0].endswith('.py') else args.config
     networks, maps, record = split_named(args.networks, NAMED_CHECKPOINT), [], None
     for _, checkpoint in networks:

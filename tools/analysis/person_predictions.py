@@ -50,7 +50,7 @@ def main(args):
 
     names, networks = [], []
     for name, files in split_named(args.networks, NAMED_CHECKPOINT):
-        # Earlier versions took the config of a network before its checkpoint.
+        # In earlier versions, the config of a network came before its checkpoint.
         config, comma, checkpoint = files.rpartition('.py,')
         names.append(name)
         networks.append(open_trained(checkpoint, args.data_root, f'{config}.py' if comma else args.config))

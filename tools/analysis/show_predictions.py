@@ -15,7 +15,7 @@ from imcnn_cli import (
 
 def parse_args():
     parser = make_parser(__doc__, 'work_dirs/imcnn_celeba', 'work_dirs/imcnn_celeba --num 16 --out faces.png')
-    # Where earlier versions took the config.
+    # In earlier versions, the config was the first argument.
     parser.add_argument('first', nargs='?', help=SUPPRESS)
     add_checkpoint(parser)
     add_data_config(parser)

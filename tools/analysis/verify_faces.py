@@ -1,4 +1,4 @@
-"""Face verification on LFW's pairs with the features of networks: how much they know about identities."""
+"""Measures face verification on LFW's pairs with the features of networks: how much they know about identities."""
 
 import json
 

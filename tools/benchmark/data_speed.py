@@ -1,7 +1,7 @@
 """Times reading of drawn faces: mmpretrain's pipeline on JPEG files, and packed faces, both in the page cache.
 
-Readers run in turn, first timed in CPU time, then by wall clock; ratios are medians over rounds. (c) is the roofline:
-each image is read once at the bandwidth of one core, into a batch in its cache.
+Readers run in turn, timed first in CPU time, then by wall clock; ratios are medians over rounds. (c) is the roofline:
+each image is read once at the bandwidth of one core into a cached batch.
 """
 
 import time

@@ -1,8 +1,8 @@
-"""Checks on a GPU that this package computes what it computes on a CPU, and measures how fast, within a time limit.
+"""Checks that this package computes the same on a GPU as on a CPU and measures its speed, within a time limit.
 
-Each part prints what it finds as soon as it knows, and writes it to --out. A part that fails is named, and the next
-one goes on; a part that would not end in time is skipped. Everything runs on synthetic faces. The exit status is 1 if
-a check failed. Without a GPU it only shows that the parts run: --tiny makes them small.
+Each check or measurement immediately prints its results and writes them to --out. If one fails, the error is reported
+and the next one starts; one that would not finish in time is skipped. Everything runs on synthetic faces. The exit
+status is 1 if a check failed. Without a GPU, this only shows that everything runs; use --tiny for small sizes.
 """
 
 import gc
@@ -47,10 +47,10 @@ def parse_args():
 
 
 class Session:
-    """The parts and what they found.
+    """The checks and measurements and their results.
 
     Args:
-        args: Of the command line.
+        args: Arguments of the command line.
         folder: A temporary folder.
     """
 
@@ -74,7 +74,7 @@ class Session:
         print(f'[{time.monotonic() - self.start:6.1f}] {text}', flush=True)
 
     def keep(self, part: str, name: str, row: dict) -> None:
-        """Prints and writes one finding."""
+        """Prints and writes one result."""
         self.found.setdefault(part, {})[name] = row
         mark = {True: 'ok    ', False: 'WRONG '}.get(row.get('ok'), '')
         if row.get('ok') is False:
@@ -86,7 +86,7 @@ class Session:
         write_text(Path(self.args.out), json.dumps(self.found, indent=1) + '\n')
 
     def run(self, part: str, needed: float, rows: Callable[[], Iterator[Tuple[str, dict]]]) -> None:
-        """Runs one part that takes about ``needed`` seconds on a GPU."""
+        """Runs one check or measurement that takes about ``needed`` seconds on a GPU."""
         if self.args.only and part not in self.args.only:
             return
         if self.left() < needed and not self.args.tiny:
@@ -96,7 +96,7 @@ class Session:
         try:
             for name, row in rows():
                 self.keep(part, name, row)
-        # Whatever fails in a part, the others go on; the time on a GPU is short.
+        # Continue after any failure, since time on a GPU is limited.
         except Exception as error:
             traceback.print_exc()
             self.keep(
@@ -123,7 +123,7 @@ class Session:
 
     @property
     def packed(self) -> Path:
-        """Packed faces for the measurements of speed."""
+        """Packed faces for the speed measurements."""
         path = self.folder / 'packed'
         if not path.exists():
             write_many_faces(self.folder / 'files', self.images)
@@ -132,7 +132,7 @@ class Session:
 
     @property
     def speed(self) -> gpu_speed.TrainingSpeed:
-        """The full network."""
+        """Training of the full network."""
         if self._speed is None:
             self._speed = gpu_speed.TrainingSpeed(
                 self.network, self.packed, self.folder / 'files', self.images, self.folder / 'speed', self.roofline
@@ -140,14 +140,14 @@ class Session:
         return self._speed
 
     def measure_roofline(self) -> Iterator[Tuple[str, dict]]:
-        """Measured rates, and the lower bound of a step."""
+        """Measures bandwidth and peaks, and the lower bound of a step."""
         yield 'rates', self.roofline
         speed = self.speed
         bound = speed.step_bound(torch.bfloat16, self.batch_sizes[0])
         yield 'step', dict(weights=speed.weights, flops_an_image=speed.flops, bound_bfloat16=bound)
 
     def measure_training(self, name: str, batch_size: int) -> Iterator[Tuple[str, dict]]:
-        """One variant at one batch size."""
+        """Measures one variant at one batch size."""
         title = f'{name}, batch {batch_size}'
         if name == gpu_speed.STOCK:
             yield title, self.speed.measure_stock(batch_size, 2)
@@ -156,7 +156,7 @@ class Session:
         yield title, self.speed.measure(name, batch_size, 5, kernels=name == GRAPHS)
 
     def measure_loop(self) -> Iterator[Tuple[str, dict]]:
-        """The loop around a tiny network."""
+        """Measures the training loop around a tiny network."""
         tiny, steps = self.folder / 'tiny', 3 if self.args.tiny else 50
         write_pack(self.packed.with_name('files'), tiny, TINY.size)
         loops = make_loops(tiny, 4 if self.args.tiny else 64, steps, self.folder / 'loops')
@@ -164,7 +164,7 @@ class Session:
             yield f'{row["loop"]}, step {row["step"]}', row
 
     def measure_predictions(self) -> Iterator[Tuple[str, dict]]:
-        """The full network's predictors."""
+        """Measures the predictors of the full network."""
         number = min(self.batch_sizes[1], self.images)
         pack = PackedFaces(str(self.packed), split='train')
         images = pack.__getitems__(list(range(number)))['inputs'].to(the_device())
@@ -173,11 +173,11 @@ class Session:
         yield from gpu_speed.measure_predictions(network, images, self.roofline, compiled, rounds, calls)
 
     def measure_epoch_end(self) -> Iterator[Tuple[str, dict]]:
-        """Checkpoints and validations."""
+        """Measures checkpoints and validation."""
         yield 'full network', gpu_speed.measure_epoch_end(self.speed, self.batch_sizes[1], self.folder)
 
     def run_all(self) -> None:
-        """All parts, the most important first."""
+        """Runs everything, the most important first."""
         modes = {COMPILED: OPTIONS[COMPILED], GRAPHS: OPTIONS[GRAPHS]}
         modes = {name: options['default_hooks.speed.compile'] for name, options in modes.items()}
         if not torch.cuda.is_available():

@@ -1,8 +1,8 @@
-"""Counts the faces that detectors find in photos that are made harder: turned, dark, blurred, gray, noisy, small.
+"""Counts the faces that detectors find in photos made harder: turned, dark, blurred, gray, noisy, small.
 
-The face of a photo is the largest that MTCNN finds in the photo as it is. It is found in the harder one if the mean of
-its landmarks is less than half the distance of the eyes from where it was moved to. Last, 48 faces are cut out and put
-side by side.
+The face of a photo is the largest that MTCNN detects in the original photo. It counts as found in the harder photo if
+the mean of its landmarks is within half the eye distance of its expected position. Finally, 48 faces are cropped and
+placed side by side.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ from imcnn_cli import between, make_parser, run_tool
 from imcnn_plugin.apis import FaceDetector, MTCNNDetector, list_photos, read_photo
 from imcnn_plugin.tables import aligned_lines
 
-# Of a face's box, in distances of the eyes.
+# Width of a face's box in eye distances.
 BOX_WIDTH = 2.2
 
 
@@ -86,7 +86,7 @@ def is_found(faces, landmarks):
 
 
 def make_crowd(known, width):
-    """48 faces of this width side by side, eight in a row."""
+    """A grid of 48 faces of this width, eight per row."""
     tiles, side = [], int(width * 1.5)
     for image, landmarks in known:
         small, moved = resize(image, landmarks, width)

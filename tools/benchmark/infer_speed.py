@@ -17,7 +17,7 @@ from benchlib.roofline import STEP_BYTES, better_of, count_flops, inference_boun
 from imcnn_cli import between, run_tool
 from imcnn_plugin.datasets.packing import write_pack
 
-# In bfloat16 a label may flip whose probability is 0.5 to two digits.
+# In bfloat16, labels with a probability close to 0.5 may flip.
 MIN_AGREEMENT = 0.95
 
 

@@ -1,8 +1,8 @@
-"""Times the way from photos to attributes on one thread: reading, detecting, aligning, predicting.
+"""Times inference from photos to attributes on one thread: reading, detection, alignment, prediction.
 
 Variants run in turn, each in its own process: this package, its MTCNN detector in fp32, with --baseline another
-version of it, and with --jobs this package with so many worker processes, of which only wall time is given. Ratios
-are medians over rounds.
+version of the package, and with --jobs this package with that many worker processes, for which only wall time is
+reported. Ratios are medians over rounds.
 """
 
 import json
@@ -60,7 +60,7 @@ def start(checkout, args, photos, **options):
 
 
 def write_enlarged(photos, pixels, folder):
-    """Copies of photos with so many pixels, as JPEG files."""
+    """Writes copies of photos with this number of pixels as JPEG files."""
     for number, path in enumerate(photos):
         image = read_photo(path)
         factor = (pixels / (image.shape[0] * image.shape[1])) ** 0.5
@@ -83,7 +83,7 @@ def measure(args, folder):
     if args.jobs:
         processes[f'{args.jobs} jobs'] = start(REPOSITORY, args, photos, jobs=args.jobs)
     found = {name: [] for name in processes}
-    # The first round opens networks and starts processes.
+    # Round -1 is a warm-up that opens networks and starts processes.
     for number in range(-1, args.rounds):
         for name, process in processes.items():
             print(number, file=process.stdin, flush=True)

@@ -2,7 +2,7 @@
 
 It also times the training loop around a tiny network. It trains on drawn faces, on a GPU if available. Variants run in
 turn, and ratios are medians over rounds. (c) is the roofline: traffic of the weights / bandwidth + FLOP / peak, both
-measured. With --scaling it instead measures speed and peak memory by batch size, number of identities and width.
+measured. --scaling instead measures speed and peak memory by batch size, number of identities and width.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def parse_args():
     ):
         text = f'default {" ".join(map(str, default))}'
         scaling.add_argument(name, type=kind, nargs='+', default=default, metavar='N', help=text)
-    # One size, as JSON: how the new processes are started.
+    # One size as JSON, passed to the new processes.
     scaling.add_argument('--point', type=json.loads, help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -38,7 +38,7 @@ def measure(args, folder):
         prepare={name: variant.model.train for name, variant in variants.items()},
     )
     print('Predicting.', flush=True)
-    # A network of identities alone predicts no attributes by itself.
+    # A network without an attribute head predicts no attributes.
     predictors = {name: variant for name, variant in variants.items() if hasattr(variant.model.head, 'predict')}
     predicting = alternate(
         {name: variant.predict for name, variant in predictors.items()},

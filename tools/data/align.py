@@ -1,7 +1,7 @@
 """Detects a face in each photo of a folder and writes it, aligned like CelebA's, to the same path in another folder.
 
-Label lists beside the photos are copied, so that the new folder is a dataset, too. If no face is detected, the middle
-of the photo is cropped; not_aligned.txt lists these photos. After an interruption, the same command resumes.
+Label lists beside the photos are copied, so that the new folder is also a dataset. If no face is detected, the photo
+is center-cropped; not_aligned.txt lists these photos. After an interruption, the same command resumes.
 
 The exit status is 1 if a photo could not be read.
 """

@@ -1,4 +1,4 @@
-"""Faces to measure with: drawn ones as files, random arrays, and a batch that is on the device already."""
+"""Benchmark data: drawn faces as files, random arrays, and a batch that is already on the device."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ from imcnn_plugin.synthetic import write_faces
 from .network import Network
 from .report import the_device
 
-# Drawing an image takes a hundred times as long as reading it: beyond this number, images repeat.
+# Drawing an image takes 100 times as long as reading it, so images repeat beyond this number.
 MAX_DRAWN = 64
 IMAGES_PER_IDENTITY = 4
 
@@ -55,7 +55,7 @@ def random_faces(images: int, size: int, num_identities: int) -> Dict[str, np.nd
 
 
 def synthetic_batch(network: Network, batch_size: int) -> dict:
-    """A batch of :func:`random_faces` as the loader of packed faces returns it, on the device already."""
+    """A batch of :func:`random_faces` as returned by the loader of packed faces, already on the device."""
     faces = {
         name: torch.from_numpy(array).to(the_device())
         for name, array in random_faces(batch_size, network.size, network.num_identities).items()

@@ -1,7 +1,7 @@
-"""Whether a GPU computes what a CPU does: losses, batches, resumed and compiled runs, predictions, several processes.
+"""Checks that a GPU computes the same as a CPU: losses, batches, resumed and compiled runs, predictions, processes.
 
-Each check yields pairs of what was compared and a row with ``ok`` and the numbers behind it. Without a GPU they run on
-the CPU, which shows only that they run.
+Each check yields pairs of a name and a row with ``ok`` and the numbers behind it. Without a GPU they run on the CPU,
+which only shows that they run.
 """
 
 import copy
@@ -48,7 +48,7 @@ from .report import the_device
 
 Rows = Iterator[Tuple[str, dict]]
 
-# Largest relative differences of losses that are accepted, and of probabilities.
+# Tolerances: relative differences of losses, and differences of probabilities.
 LOSS_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 3e-2}
 SCORE_TOLERANCE = {torch.float32: 2e-3, torch.bfloat16: 0.1, torch.float16: 0.1}
 _TRAIN = Path(__file__).resolve().parents[2] / 'train.py'
@@ -56,7 +56,7 @@ _TRAIN = Path(__file__).resolve().parents[2] / 'train.py'
 
 @dataclass(frozen=True)
 class DrawnFaces:
-    """Drawn faces as files, and packed for the mini config, with the folder in which runs of a network write."""
+    """Drawn faces, as files and packed for the mini config, and the folder for training runs."""
 
     files: Path
     packed: Path
@@ -72,7 +72,7 @@ class DrawnFaces:
         return faces
 
     def config(self, name: str, **options):
-        """A short run of ``imcnn_celeba_mini_fast.py`` on them; options as those of ``--cfg-options``."""
+        """The config of a short run of ``imcnn_celeba_mini_fast.py`` on these faces, with ``--cfg-options``."""
         chosen = {
             'train_cfg.max_epochs': 1,
             'train_dataloader.batch_size': 16,
@@ -88,7 +88,7 @@ class DrawnFaces:
         return cfg
 
     def train(self, name: str, **options) -> Runner:
-        """Runs :meth:`config` to its end, with the test."""
+        """Runs :meth:`config` to the end, including the test."""
         runner = build_runner(self.config(name, **options))
         train_and_test(runner)
         return runner
@@ -103,10 +103,10 @@ def _largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
 
 
 def check_losses(network: Network, batch_size: int, steps: int = 3) -> Rows:
-    """Losses of some steps of SGD on the CPU and on the GPU, from the same weights, in several precisions.
+    """Compares losses of a few SGD steps on the CPU and GPU, from the same weights, in several precisions.
 
     Args:
-        network: Its size.
+        network: Size of the network.
         batch_size: Images in the batch, which is the same in each step.
         steps: Number of steps.
     """
@@ -142,7 +142,7 @@ def check_losses(network: Network, batch_size: int, steps: int = 3) -> Rows:
 
 
 def check_packed(faces: DrawnFaces) -> Rows:
-    """Batches from files and from a pack on the disk, in memory and on the GPU."""
+    """Compares batches from files and from a pack on disk, in memory and on the GPU."""
     pipeline = load_config(CONFIGS / 'imcnn_celeba_mini_fast.py').train_dataloader.dataset.pipeline
     files = CelebAIdentity(str(faces.files), split='train', pipeline=pipeline)
     index = list(range(0, len(files), 7))
@@ -156,7 +156,7 @@ def check_packed(faces: DrawnFaces) -> Rows:
 
 
 class _StopHook(Hook):
-    """Asks the process to stop in the third step."""
+    """Signals the process to stop in the third step."""
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None) -> None:
         if runner.iter == 2:
@@ -164,7 +164,7 @@ class _StopHook(Hook):
 
 
 def check_resume(faces: DrawnFaces) -> Rows:
-    """A run that stops at SIGTERM and resumes, and one with images on the device, beside two that do neither."""
+    """Compares a run that stops at SIGTERM and resumes, and one with images on the device, with two ordinary runs."""
     deterministic = torch.backends.cudnn.deterministic
     torch.backends.cudnn.deterministic = True
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -192,10 +192,10 @@ def check_resume(faces: DrawnFaces) -> Rows:
 
 
 def check_compile(faces: DrawnFaces, modes: Dict[str, object]) -> Rows:
-    """Compiled runs, with a last batch that is smaller and a validation, beside one that is not compiled.
+    """Compares compiled runs, with a smaller last batch and validation, with an uncompiled run.
 
     Args:
-        faces: What they train on.
+        faces: The training data.
         modes: Values of ``default_hooks.speed.compile`` by name.
     """
     dataset = PackedFaces(str(faces.packed), split='train')
@@ -229,7 +229,7 @@ def check_compile(faces: DrawnFaces, modes: Dict[str, object]) -> Rows:
 
 
 def check_predictions(network: Network, faces: DrawnFaces) -> Rows:
-    """Labels of every kind of predictor beside the reference's, and predictors that are moved between devices."""
+    """Compares labels of every kind of predictor with the reference, also after moving between devices."""
     side = network.size
     images = PackedFaces(str(faces.packed), split='train').__getitems__(list(range(32)))['inputs']
     images = torch.nn.functional.interpolate(images.float(), (side, side)).byte().to(the_device())
@@ -247,7 +247,7 @@ def check_predictions(network: Network, faces: DrawnFaces) -> Rows:
 
 
 def check_inferencer(faces: DrawnFaces) -> Rows:
-    """The probabilities of photos from a checkpoint that was trained on the GPU, there and on the CPU."""
+    """Compares probabilities of photos on the GPU and the CPU, from a checkpoint trained on the GPU."""
     faces.train('inferencer')
     checkpoint = str(faces.work / 'inferencer' / 'epoch_1.pth')
     photos = [str(path) for path in sorted((faces.files / 'img_align_celeba').iterdir())[:16]]
@@ -274,7 +274,7 @@ def check_inferencer(faces: DrawnFaces) -> Rows:
 
 
 def check_waits(faces: DrawnFaces) -> Rows:
-    """How often a step of training waits for the GPU, by the line of this package or mmengine that does."""
+    """Counts how often a training step waits for the GPU, by the line of this package or mmengine that waits."""
     counts: Counter = Counter()
 
     def count(message, category, filename, lineno, file=None, line=None) -> None:
@@ -301,7 +301,7 @@ def check_waits(faces: DrawnFaces) -> Rows:
         steps = len(runner.train_dataloader)
 
         def counted(idx: int, batch: dict, run_iter: Callable = run_iter, last: int = steps - 1) -> None:
-            # The first step prepares what the others use, and the last one logs.
+            # The first step does one-time setup, and the last one logs.
             torch.cuda.set_sync_debug_mode('warn' if 0 < idx < last else 'default')
             run_iter(idx, batch)
 
@@ -321,7 +321,7 @@ def check_waits(faces: DrawnFaces) -> Rows:
 
 
 def check_processes(faces: DrawnFaces) -> Rows:
-    """Several processes, started by torch's launcher: two on one GPU over gloo, and one over NCCL."""
+    """Checks distributed runs started by torch's launcher: two processes on one GPU over gloo, one over NCCL."""
     launches = {'two processes over gloo': (2, ['env_cfg.dist_cfg.backend=gloo', 'sync_bn=None'])}
     if torch.cuda.is_available():
         launches['one process over NCCL'] = (1, ['default_hooks.speed.bf16_all_reduce=True'])

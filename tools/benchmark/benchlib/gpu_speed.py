@@ -1,4 +1,4 @@
-"""How fast a GPU trains and predicts at several batch sizes, and what a checkpoint and a validation add."""
+"""Measures training and prediction on a GPU at several batch sizes, and the cost of checkpoints and validation."""
 
 import time
 from pathlib import Path
@@ -30,15 +30,15 @@ _WORKERS = 8
 
 
 class TrainingSpeed:
-    """Training of one network, variant by variant, at any batch size.
+    """Measures the training of one network, variant by variant, at any batch size.
 
     Args:
-        network: Its size.
+        network: Size of the network.
         packed: Packed faces.
-        files: The same as files.
-        images: How many of them an epoch takes.
-        work_dir: Where logs go.
-        roofline: Of :func:`~benchlib.roofline.measure_roofline`.
+        files: The same faces as files.
+        images: Number of images per epoch.
+        work_dir: Folder for logs.
+        roofline: Result of :func:`~benchlib.roofline.measure_roofline`.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class TrainingSpeed:
         self.weights, self.flops = count_weights(meta), count_flops(meta, network.size)
 
     def measure(self, name: str, batch_size: int, rounds: int, synthetic: bool = True, kernels: bool = False) -> dict:
-        """Seconds of a step and what follows from them.
+        """Seconds per step and derived figures.
 
         Args:
-            name: A key of ``OPTIONS``, which includes the options of those before it.
-            batch_size: Images in a step.
-            rounds: Epochs that are timed, after one that is not.
-            synthetic: Also time the same step on a batch that is on the device.
-            kernels: Also list the kernels that take most of the time.
+            name: A key of ``OPTIONS``; includes the options of all previous keys.
+            batch_size: Images per step.
+            rounds: Number of timed epochs, after one warm-up epoch.
+            synthetic: Also time the same step on a batch that is already on the device.
+            kernels: Also list the kernels that take the most time.
         """
         steps = max(1, self.images // batch_size)
         cfg = self.network.resize(our_config(self.packed, steps * batch_size, batch_size))
@@ -69,7 +69,7 @@ class TrainingSpeed:
             if option == name:
                 break
         if not torch.cuda.is_available() and cfg.default_hooks.speed.get('compile'):
-            # Without a GPU this only shows that it runs.
+            # Without a GPU, this only checks that it runs.
             cfg.default_hooks.speed.compile = dict(backend='eager')
         runner = start_runner(cfg, share_weights(self.model), self.work_dir, f'{name}_{batch_size}'.replace(' ', '_'))
         optimizer = runner.optim_wrapper.optimizer
@@ -90,11 +90,11 @@ class TrainingSpeed:
         return row
 
     def measure_stock(self, batch_size: int, rounds: int) -> dict:
-        """The same for mmpretrain's loop with files and the reference network, in float32."""
+        """Like :meth:`measure`, for mmpretrain's loop with files and the reference network in float32."""
         steps = max(1, self.images // batch_size)
         workers = _WORKERS if torch.cuda.is_available() else 0
         cfg = stock_config(self.files, self.network.size, steps * batch_size, batch_size, workers)
-        # Kept, since collecting it as garbage waits five seconds for each worker.
+        # Keep a reference, since garbage collection would wait five seconds for each worker.
         self.stock = start_runner(cfg, self.network.build_reference(), self.work_dir, f'stock_{batch_size}')
         row = self._row(alternate({STOCK: self.stock.train_loop.run_epoch}, rounds)[STOCK], steps, batch_size)
         row['share_of_roofline'] = self.step_bound(torch.float32, batch_size) / row['median']
@@ -107,11 +107,11 @@ class TrainingSpeed:
         return row
 
     def step_bound(self, dtype: torch.dtype, batch_size: int) -> float:
-        """The roofline of a step in seconds."""
+        """The lower bound of a step in seconds."""
         return step_bound(self.roofline, dtype, self.weights, self.flops * batch_size)
 
     def runner(self, batch_size: int) -> Runner:
-        """A runner with every option but compilation, after an epoch."""
+        """A runner with every option except compilation, after one epoch."""
         cfg = self.network.resize(our_config(self.packed, batch_size, batch_size))
         for option in ('+ channels_last', '+ bf16', '+ fused SGD'):
             set_options(cfg, OPTIONS[option])
@@ -121,7 +121,7 @@ class TrainingSpeed:
 
 
 def _longest_kernels(run, steps: int, number: int = 14) -> Dict[str, float]:
-    """Milliseconds a step of the kernels that take most of the time."""
+    """Milliseconds per step of the kernels that take the most time."""
     synchronize()
     with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiler:
         run()
@@ -136,7 +136,7 @@ def _longest_kernels(run, steps: int, number: int = 14) -> Dict[str, float]:
 
 
 def measure_epoch_end(speed: TrainingSpeed, batch_size: int, folder: Path) -> dict:
-    """Seconds of writing a checkpoint, and images/s of a validation in float32 and bfloat16."""
+    """Seconds to write a checkpoint, and images/s of validation in float32 and bfloat16."""
     runner = speed.runner(batch_size)
     synchronize()
     start = time.perf_counter()
@@ -158,15 +158,15 @@ def measure_epoch_end(speed: TrainingSpeed, batch_size: int, folder: Path) -> di
 def measure_predictions(
     network: Network, images: torch.Tensor, roofline: Dict[str, float], compiled: bool, rounds: int, calls: int
 ) -> Iterator[Tuple[str, dict]]:
-    """Predictors one image and a batch at a time.
+    """Measures predictors on one image and on a batch at a time.
 
     Args:
-        network: Their size, without identities.
+        network: Size of the network, without identities.
         images: uint8 ``(N, 3, H, W)`` on the device.
-        roofline: Of :func:`~benchlib.roofline.measure_roofline`.
-        compiled: Include a compiled one.
+        roofline: Result of :func:`~benchlib.roofline.measure_roofline`.
+        compiled: Include a compiled predictor.
         rounds: Number of timed rounds.
-        calls: Calls in a round.
+        calls: Calls per round.
     """
     predictors = make_predictors(network, images, compiled)
     agreements = agreement(predictors, images)
@@ -182,7 +182,7 @@ def measure_predictions(
 
 
 def plan_training(batch_sizes: Sequence[int]) -> List[Tuple[str, int]]:
-    """Which variants are timed at which batch sizes: all at the first one, the fastest at the others."""
+    """The variants to time at each batch size: all at the first one, the fastest at the others."""
     first, *others = batch_sizes
     ours = [name for name in OPTIONS if name not in unavailable()]
     eager, fastest = [name for name in ours if name not in (COMPILED, GRAPHS)], ours[-1]

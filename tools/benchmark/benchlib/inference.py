@@ -19,12 +19,12 @@ REFERENCE = 'reference, float32 (a)'
 
 
 class _PlainPredictor(nn.Module):
-    """A classifier as it is trained.
+    """A classifier in its training form.
 
     Args:
-        model: In evaluation mode.
-        dtype: bfloat16 runs it under autocast.
-        memory_format: Of its weights and images.
+        model: The model, in evaluation mode.
+        dtype: With bfloat16, runs under autocast.
+        memory_format: Memory format of weights and images.
     """
 
     def __init__(
@@ -45,15 +45,15 @@ def make_predictors(network: Network, images: torch.Tensor, compiled: bool) -> D
     """Predictors of the same weights, by name.
 
     Args:
-        network: Their size, without identities.
-        images: uint8 ``(N, 3, H, W)`` on the device. The statistics of batch normalization are computed on them, so
-            that feature maps and logits have the magnitude of a trained network's.
+        network: Size of the network, without identities.
+        images: uint8 ``(N, 3, H, W)`` on the device. Batch normalization statistics are computed on them, so that
+            feature maps and logits have the magnitude of a trained network.
         compiled: Include a compiled predictor.
     """
     model = network.build().to(images.device)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            # The mean over all batches, of which there is one.
+            # None averages over all batches; here there is only one.
             module.momentum = None
     with torch.no_grad():
         model.train()(model.data_preprocessor(dict(inputs=images))['inputs'])
@@ -106,13 +106,13 @@ def inference_rows(
     batch_size: int,
     bounds: Dict[torch.dtype, float],
 ) -> List[dict]:
-    """Figures of each predictor, in seconds per batch; on a GPU, its use is measured here.
+    """Figures of each predictor, in seconds per batch; also measures GPU usage on a GPU.
 
     Args:
-        predictors: Of :func:`make_predictors`.
-        calls: Of :func:`make_calls`.
-        seconds: Times of one batch in each round.
-        batch_size: Images in it.
+        predictors: Predictors from :func:`make_predictors`.
+        calls: Functions from :func:`make_calls`.
+        seconds: Seconds per batch in each round.
+        batch_size: Images per batch.
         bounds: The roofline: lower bounds on the seconds of a batch, by precision.
     """
     rows = []

@@ -18,7 +18,7 @@ from .network import Network, build_model
 from .report import alternate, summarize
 from .runners import our_config, start_runner, stock_config
 
-# So small that the model does not hide the loop.
+# Small enough that the cost of the loop dominates.
 TINY = Network(width=1 / 64, size=8, num_identities=100)
 
 
@@ -60,10 +60,10 @@ class BareLoop:
 
 
 def skip_to(runner: Runner, step: int) -> None:
-    """Puts a runner into the state of a later step without running the steps between.
+    """Puts a runner into the state of a later step without running the steps in between.
 
-    One epoch shows by how many entries each history of the message hub grows; the histories are then extended to the
-    length that they would have at that step.
+    Measures in one epoch by how many entries each history of the message hub grows, and extends the histories to their
+    length at that step.
     """
     histories, start = runner.message_hub.log_scalars, runner.iter
     before = {name: len(history.data[0]) for name, history in histories.items()}
@@ -83,11 +83,11 @@ def make_loops(packed: Path, batch_size: int, steps: int, work_dir: Path) -> Dic
         packed: Faces packed in the tiny network's size.
         batch_size: Images per step.
         steps: Steps per epoch.
-        work_dir: Where logs go.
+        work_dir: Folder for logs.
     """
     images = batch_size * steps
     ours = TINY.resize(our_config(packed, images, batch_size))
-    # The bare loop has the same optimizer, so that they only differ around the step.
+    # The bare loop uses the same optimizer, so that only the code around the step differs.
     ours.optim_wrapper.optimizer = dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4)
     stock = stock_config(packed, TINY.size, images, batch_size)
     stock.optim_wrapper.optimizer = ours.optim_wrapper.optimizer
@@ -103,10 +103,10 @@ def make_loops(packed: Path, batch_size: int, steps: int, work_dir: Path) -> Dic
 
 
 def measure_loops(loops: Dict[str, Union[BareLoop, Runner]], steps: int, rounds: int, later: int) -> List[dict]:
-    """CPU seconds per step, near the start and at step ``later``, and how many of them are beyond the bare loop.
+    """CPU seconds per step, near the start and at step ``later``, and the excess over the bare loop.
 
-    It uses one thread, so that waiting threads are not counted. ``beyond`` is the median over rounds, ``least_beyond``
-    the difference between the fastest rounds, which is more reliable on a busy machine.
+    Uses one thread, so that waiting threads are not counted. ``beyond`` is the median excess over rounds,
+    ``least_beyond`` the difference between the fastest rounds, which is more reliable on a busy machine.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

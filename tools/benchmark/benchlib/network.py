@@ -1,4 +1,4 @@
-"""IMCNN in any size, and models of the same weights."""
+"""IMCNN in any size, and models with shared weights."""
 
 import copy
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ IMCNN_CONFIG = CONFIGS / 'imcnn_celeba.py'
 
 @dataclass(frozen=True)
 class Network:
-    """The size of an IMCNN; the paper's by default.
+    """The size of an IMCNN, by default that of the paper.
 
     Args:
-        width: Factor on the size of every layer.
+        width: Factor for the size of every layer.
         size: Side of the images in pixels.
-        num_identities: Number of identities; 0 for no identity branch.
+        num_identities: Number of identities; 0 means no identity branch.
     """
 
     width: float = 1.0
@@ -38,26 +38,26 @@ class Network:
 
     @property
     def channels(self) -> int:
-        """Of one ConvAttr."""
+        """Channels of one ConvAttr."""
         return round(512 * self.width)
 
     @property
     def side(self) -> int:
-        """Of the map F: halved by three poolings, which round down, and by a convolution, which rounds up."""
+        """Side of the map F: halved by three poolings, which round down, and by one convolution, which rounds up."""
         return -(-(self.size // 8) // 2)
 
     @property
     def hidden(self) -> int:
-        """Of FC1Attr and FC2Attr."""
+        """Size of FC1Attr and FC2Attr."""
         return round(1024 * self.width)
 
     @property
     def embedding(self) -> int:
-        """Of the layer before the identities."""
+        """Size of the layer before the identities."""
         return round(512 * self.width)
 
     def resize(self, cfg: Config) -> Config:
-        """Gives a config of IMCNN this size, in place."""
+        """Sets this size in a config of IMCNN, in place."""
         f = dict(in_channels=self.channels * len(FIRST_SPLIT), in_size=(self.side, self.side))
         cfg.model.backbone.width = self.width
         cfg.model.head.attr_head.update(f, hidden_dims=(self.hidden, self.hidden))
@@ -81,21 +81,21 @@ class Network:
 
 
 def build_model(cfg: Config, device: str = 'cpu') -> ImageClassifier:
-    """A config's model with its initial weights; on the meta device without any."""
+    """Builds a config's model with initial weights, or without weights on the meta device."""
     with DefaultScope.overwrite_default_scope('mmpretrain'), torch.device(device):
         model = MODELS.build(cfg.model)
     if device != 'meta':
-        # At any lower level mmengine logs how each weight was initialized.
+        # At lower levels, mmengine logs how each weight was initialized.
         MMLogger.get_current_instance().setLevel('ERROR')
         model.init_weights()
     return model
 
 
 def share_weights(model: ImageClassifier) -> ImageClassifier:
-    """A second model of the same weights, which can be compiled or run in other ways than the first."""
+    """A second model that shares the weights, to be compiled or run differently from the first."""
     return copy.deepcopy(model, memo={id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())})
 
 
 def count_weights(model: nn.Module) -> int:
-    """Number of parameters."""
+    """The number of parameters."""
     return sum(parameter.numel() for parameter in model.parameters())

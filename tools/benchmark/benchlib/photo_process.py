@@ -1,4 +1,4 @@
-"""A process that predicts photos whenever it is asked; it runs with this package or with another checkout of it."""
+"""A process that predicts photos on request, with this package or with another checkout of it."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from imcnn_plugin.apis import FaceAttributeInferencer
 
 
 def main():
-    """Reads rounds as lines from standard input; prints the seconds of each, on the wall and of this process's CPU."""
+    """Reads one line per round from standard input; prints the wall time and CPU time of the round in seconds."""
     checkpoint, options, *photos = sys.argv[1:]
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

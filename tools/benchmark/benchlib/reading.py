@@ -26,10 +26,10 @@ def make_readers(
     Args:
         files: Faces in CelebA's layout.
         packed: The same faces packed.
-        size: Side of the images.
+        size: Side of the images in pixels.
         images: Number of images.
         batch_size: Images per batch.
-        num_workers: Loader processes of the readers that have some; each reading starts new ones.
+        num_workers: Number of loader processes, for readers that use them; each pass starts new ones.
     """
     loaders = {}
     for workers in (0, num_workers):
@@ -62,10 +62,10 @@ def reading_rows(images: int, cpu: Dict[str, List[float]], wall: Dict[str, List[
     """Figures of each reader.
 
     Args:
-        images: Number of images read in a round.
+        images: Number of images per round.
         cpu: CPU seconds of all cores together.
         wall: Wall-clock seconds.
-        bound: The roofline: images/s that one core can copy.
+        bound: The roofline, the images/s that one core can copy.
     """
     rows = []
     for name in cpu:

@@ -1,4 +1,4 @@
-"""The reference implementation of IMCNN that benchmarks and tests compare with: plain PyTorch, a module per group."""
+"""The reference implementation of IMCNN for benchmarks and tests: plain PyTorch, one module per group."""
 
 from typing import Dict, List, Sequence, Tuple
 
@@ -42,7 +42,7 @@ class ReferenceBackbone(nn.Module):
         self.conv_attr = nn.ModuleList(_convolution(c3, attr, stride=2) for _ in FIRST_SPLIT)
 
     def forward(self, x: torch.Tensor) -> Tuple[List[torch.Tensor]]:
-        """The six maps ``(N, C, h, w)``, as the only element of a tuple."""
+        """The list of six maps ``(N, C, h, w)``, as the only element of a tuple."""
         x = self.trunk(x)
         return ([conv(x) for conv in self.conv_attr],)
 
@@ -77,7 +77,7 @@ class ReferenceHead(nn.Module):
         return torch.cat(logits, 1)[:, self.order]
 
     def loss(self, feats: Sequence[List[torch.Tensor]], data_samples: List[DataSample]) -> Dict[str, torch.Tensor]:
-        """``loss_attr`` and ``loss_id``, scalars; needs an identity branch."""
+        """``loss_attr`` and ``loss_id``, scalars; requires an identity branch."""
         logits = self(feats)
         target = torch.stack([sample.gt_score for sample in data_samples]).float()
         loss_attr = F.binary_cross_entropy_with_logits(logits, target, reduction='none').mean(0).sum()

@@ -1,4 +1,4 @@
-"""What all benchmarks share: timing in turn, the command line, tables and the JSON file."""
+"""Shared by all benchmarks: timing in turn, the command line, tables and the JSON file."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ from imcnn_plugin.tables import aligned_lines
 
 
 def the_device() -> torch.device:
-    """A GPU if available."""
+    """The GPU if available, otherwise the CPU."""
     return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
 
 
@@ -36,17 +36,17 @@ def alternate(
     clock: Callable[[], float] = time.perf_counter,
     prepare: Dict[str, Callable[[], object]] = {},
 ) -> Dict[str, List[float]]:
-    """Times variants in turn, A B C A B C ..., so that a machine that slows down affects all of them.
+    """Times variants in turn, A B C A B C ..., so that a slowdown of the machine affects all of them.
 
     Args:
-        variants: What to run, by name.
+        variants: Functions to time, by name.
         rounds: Number of timed rounds.
         warm_up: Number of untimed rounds before them.
-        clock: Returns seconds; ``time.process_time`` for CPU time.
-        prepare: Called before the variant of the same name, untimed.
+        clock: Function that returns seconds; ``time.process_time`` for CPU time.
+        prepare: Functions called before the variant of the same name, untimed.
 
     Returns:
-        Seconds of each variant in each round. A line of progress is printed every few seconds.
+        Seconds of each variant in each round. Progress is printed every few seconds.
     """
     seconds = {name: [] for name in variants}
     last_print = time.perf_counter()
@@ -77,18 +77,18 @@ def summarize(seconds: Sequence[float]) -> Dict[str, float]:
 
 
 def speedup(baseline: Sequence[float], seconds: Sequence[float]) -> float:
-    """How many times as fast as the baseline: the median over rounds of the ratio within a round."""
+    """The speedup over the baseline: the median over rounds of the ratio within a round."""
     return float(np.median(np.divide(baseline, seconds)))
 
 
 def format_seconds(seconds: float) -> str:
-    """Three digits and a unit."""
+    """Formats seconds with three digits and a unit."""
     factor, unit = (1, 's') if seconds >= 1 else (1e3, 'ms') if seconds >= 1e-3 else (1e6, 'us')
     return f'{seconds * factor:.3g} {unit}'
 
 
 def cell(value: Optional[float], form: str) -> str:
-    """A number for a table; '-' if it was not measured."""
+    """Formats a number for a table; '-' if it was not measured."""
     return '-' if value is None else format(value, form)
 
 
@@ -98,7 +98,7 @@ def cells(row: dict, **forms: str) -> List[str]:
 
 
 def gpu_cells(row: dict) -> List[str]:
-    """Cells under 'GPU busy' and 'peak GB', from the values of :func:`~benchlib.roofline.gpu_use`."""
+    """Cells for the columns 'GPU busy' and 'peak GB', from :func:`~benchlib.roofline.gpu_use`."""
     return [cell(row.get('gpu_busy'), '.0%'), cell(row.get('peak_bytes', 0) / 1e9 or None, '.1f')]
 
 
@@ -119,20 +119,20 @@ def make_benchmark_parser(
 
 
 def add_compile(parser: argparse.ArgumentParser, default: bool) -> None:
-    """Adds the option to compile, too."""
+    """Adds the option to include compiled variants."""
     parser.add_argument(
         '--compile',
         action=argparse.BooleanOptionalAction,
         help='also compile, minutes on a CPU; default on a GPU only',
     )
-    # Not above: argparse would append it to the help of such an action.
+    # Not above, since BooleanOptionalAction would append the default to the help.
     parser.set_defaults(compile=default)
 
 
 def add_number(
     parser: argparse.ArgumentParser, name: str, default: float, help: str, type: Callable[[str], float] = between(1)
 ) -> None:
-    """Adds an option for a number, a whole one of at least 1 unless ``type`` is another one."""
+    """Adds an option for a number, by default an integer of at least 1."""
     parser.add_argument(name, type=type, default=default, metavar='N', help=f'{help}; default %(default)s')
 
 
@@ -141,7 +141,7 @@ def run(measure: Callable[[argparse.Namespace, Path], dict], args: argparse.Name
 
     Args:
         measure: Called with ``args`` and a temporary folder; returns its figures.
-        args: Of a parser of :func:`make_benchmark_parser`. Figures, settings and machine are written to ``args.out``.
+        args: Arguments from :func:`make_benchmark_parser`. Figures, settings and machine are written to ``args.out``.
 
     Returns:
         The figures.

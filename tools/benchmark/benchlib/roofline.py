@@ -13,13 +13,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .report import alternate, format_seconds, synchronize, the_device
 
-# Bytes that one weight moves in a step, each read or written once, nothing kept in a cache from one layer to the next.
+# Memory traffic per weight and step in bytes. Everything is read or written once; nothing stays cached between layers.
 # SGD with momentum reads weight, gradient and momentum and writes weight and momentum, all float32.
 SGD_BYTES = 5 * 4
 STEP_BYTES = {
-    # Read in the forward and in the backward pass; the gradient is written.
+    # Weights are read in the forward and backward pass; the gradient is written.
     torch.float32: 3 * 4 + SGD_BYTES,
-    # Autocast reads float32 and writes bfloat16, which both passes read; the gradient is written in bfloat16 and cast.
+    # Autocast reads float32 and writes bfloat16, which both passes read. The gradient is written in bfloat16 and cast.
     torch.bfloat16: (4 + 2) + 3 * 2 + (2 + 4) + SGD_BYTES,
 }
 
@@ -38,7 +38,7 @@ def measure_bandwidth(device: torch.device, numbers: int, clock: Callable[[], fl
 
 
 def _measure_peak(device: torch.device, dtype: torch.dtype, sides: Sequence[int]) -> float:
-    """FLOP/s of a product of two square matrices, the best over several sizes."""
+    """FLOP/s of a product of two square matrices, the best of several sizes."""
     rates = []
     for side in sides:
         a, b, product = (torch.randn(side, side, device=device).to(dtype) for _ in range(3))
@@ -60,7 +60,7 @@ def measure_roofline() -> Dict[str, float]:
 
 
 def better_of(first: Dict[str, float], second: Dict[str, float]) -> Dict[str, float]:
-    """The higher rates of two measurements: other work on the machine can only lower them."""
+    """The higher values of two measurements, since other work on the machine can only lower them."""
     return {key: max(first[key], second[key]) for key in first}
 
 
@@ -72,7 +72,7 @@ def count_flops(model: nn.Module, size: int, training: bool = True) -> int:
         size: Side of the image in pixels.
         training: Include the losses and the backward pass.
     """
-    # Batch normalization in training needs several values a channel.
+    # Batch normalization in training needs several values per channel.
     images = torch.zeros(2, 3, size, size, device='meta')
     samples = DataSample()
     samples.gt_score = torch.zeros(2, len(model.head.attr_head.classes), device='meta')
@@ -92,10 +92,10 @@ def step_bound(roofline: Dict[str, float], dtype: torch.dtype, weights: int, flo
     can reach it.
 
     Args:
-        roofline: Of :func:`measure_roofline`.
+        roofline: Result of :func:`measure_roofline`.
         dtype: Precision of the matrix products.
         weights: Number of weights.
-        flops: Of the whole batch.
+        flops: FLOP of the whole batch.
     """
     return STEP_BYTES[dtype] * weights / roofline['bandwidth'] + flops / roofline[_name(dtype)]
 
@@ -106,7 +106,7 @@ def inference_bound(roofline: Dict[str, float], dtype: torch.dtype, weights: int
 
 
 def show_roofline(roofline: Dict[str, float], bounds: Dict[torch.dtype, float]) -> str:
-    """The measured rates and the lower bounds that follow from them, by precision."""
+    """Formats the measured bandwidth and peaks, and the lower bounds by precision."""
     rates = ', '.join(f'{roofline[_name(dtype)] / 1e9:.4g} GFLOP/s in {_name(dtype)}' for dtype in bounds)
     seconds = ', '.join(f'{format_seconds(value)} in {_name(dtype)}' for dtype, value in bounds.items())
     return f'{roofline["bandwidth"] / 1e9:.4g} GB/s, {rates}: {seconds}'
@@ -121,17 +121,17 @@ def gpu_use(run: Callable[[], object], own: int) -> Dict[str, float]:
 
     Args:
         run: The function.
-        own: Bytes of GPU memory that it holds already, such as weights and momentum.
+        own: Bytes of GPU memory that it already holds, such as weights and momentum.
 
     Returns:
-        ``gpu_busy``, the share of time in which the GPU computes or copies, and ``peak_bytes``, the peak of its memory
+        ``gpu_busy``, the share of time in which the GPU computes or copies, and ``peak_bytes``, its peak memory
         without that of other variants.
     """
     return dict(gpu_busy=_busy_share(run), peak_bytes=_peak_memory(run, own))
 
 
 def _busy_share(run: Callable[[], object]) -> float:
-    """Share of the wall time, which includes the profiler's own."""
+    """Busy share of the wall time, which includes profiler overhead."""
     synchronize()
     with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiler:
         start = time.perf_counter()

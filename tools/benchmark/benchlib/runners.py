@@ -1,4 +1,4 @@
-"""Runners stepped from outside, an epoch at a time: this package's config, and a stock one to compare with."""
+"""Runners driven one epoch at a time: with this package's config, and with a stock config for comparison."""
 
 import copy
 import inspect
@@ -16,7 +16,7 @@ from imcnn_plugin.engine import load_config
 
 from .network import CONFIGS, IMCNN_CONFIG
 
-# More than any benchmark runs, so that no hook sees the end of training.
+# More than any benchmark runs, so that hooks never see the end of training.
 MANY_EPOCHS = 10000
 _NUMBERS = itertools.count()
 
@@ -36,7 +36,7 @@ def our_config(data_root: Path, images: int, batch_size: int, num_workers: Optio
     loader = cfg.train_dataloader
     loader.batch_size = batch_size
     loader.dataset.indices = images
-    # The pipeline only describes how the faces were packed; a benchmark packs them in another size.
+    # The pipeline only describes how faces were packed, and benchmarks pack them in other sizes.
     loader.dataset.pop('pipeline', None)
     if num_workers is not None:
         loader.num_workers, loader.persistent_workers = num_workers, num_workers > 0
@@ -44,7 +44,7 @@ def our_config(data_root: Path, images: int, batch_size: int, num_workers: Optio
         for key in (f'{name}_dataloader', f'{name}_cfg', f'{name}_evaluator'):
             cfg[key] = None
     cfg.default_hooks.checkpoint = None
-    # The number of identities is the network's, not the data's.
+    # Benchmarks choose the number of identities independently of the data.
     cfg.default_hooks.pop('data_model_check')
     cfg.train_cfg.max_epochs = MANY_EPOCHS
     cfg.log_level = 'ERROR'
@@ -52,7 +52,7 @@ def our_config(data_root: Path, images: int, batch_size: int, num_workers: Optio
 
 
 def stock_config(data_root: Path, size: int, images: int, batch_size: int, num_workers: int = 0) -> Config:
-    """What a user of mmpretrain starts with: JPEG files, a list of data samples, the default hooks, float32.
+    """The defaults of mmpretrain: JPEG files, a list of data samples, the default hooks, float32.
 
     Args:
         data_root: CelebA's folder.
@@ -89,15 +89,15 @@ def stock_config(data_root: Path, size: int, images: int, batch_size: int, num_w
 
 
 def start_runner(cfg: Config, model: Union[nn.Module, dict], work_dir: Path, name: str) -> Runner:
-    """A runner set up as by ``Runner.train``, before its first step: call ``train_loop.run_epoch()``.
+    """Prepares a runner like ``Runner.train``, up to its first step; then call ``train_loop.run_epoch()``.
 
     Args:
         cfg: A config with a ``train_dataloader``.
         model: The model or its config.
-        work_dir: Where logs go.
-        name: Of its folder in ``work_dir``.
+        work_dir: Folder for logs.
+        name: Name of the runner's folder in ``work_dir``.
     """
-    # A runner writes into its config, and shares its histories with a runner of the same name and second.
+    # A runner modifies its config, and shares histories with runners of the same name created in the same second.
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(work_dir / name), f'{name}_{next(_NUMBERS)}'
     keys = set(inspect.signature(Runner).parameters) & set(cfg) - {'model'}
@@ -106,7 +106,7 @@ def start_runner(cfg: Config, model: Union[nn.Module, dict], work_dir: Path, nam
     runner.train_loop.stop_training = True
     runner.train()
     runner.call_hook('before_train')
-    # A signal must end a benchmark at once, not after a step as InterruptHook does.
+    # Signals must end a benchmark immediately, not after the step as with InterruptHook.
     for number, handler in handlers.items():
         signal.signal(number, handler)
     return runner

@@ -1,4 +1,4 @@
-"""How fast one size of network and batch trains, and in how much memory."""
+"""Measures training speed and memory for one network and batch size."""
 
 import json
 import resource
@@ -37,7 +37,7 @@ class Point:
 def make_points(
     batch_sizes: Sequence[int], identities: Sequence[int], widths: Sequence[float], base: Point
 ) -> List[Point]:
-    """The base and the points that differ from it in one value, each once."""
+    """The base and the points that differ from it in one value, without duplicates."""
     points = [base, *(replace(base, batch_size=value) for value in batch_sizes)]
     points += [replace(base, num_identities=value) for value in identities]
     points += [replace(base, width=value) for value in widths]
@@ -45,16 +45,16 @@ def make_points(
 
 
 def measure_point(point: Point, steps: int, rounds: int) -> dict:
-    """Trains on synthetic input, in bfloat16 with channels_last and fused SGD, after an untimed round.
+    """Times training on synthetic input, in bfloat16 with channels_last and fused SGD, after an untimed round.
 
     Args:
-        point: What to measure.
-        steps: Steps in a round.
+        point: The point to measure.
+        steps: Steps per round.
         rounds: Number of timed rounds.
 
     Returns:
         Quartiles of the seconds per step, and ``peak_bytes``, the peak memory of the GPU or, without one, of this
-        process, which must have done nothing else before.
+        process, which must not have done anything else before.
     """
     model = point.network.build().to(the_device(), memory_format=torch.channels_last).train()
     sgd = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4, fused=True)
@@ -81,7 +81,7 @@ def _peak_of_process() -> int:
 
 
 def measure_in_new_process(script: Path, point: Point, *options: str) -> dict:
-    """Figures that ``script --point ...`` prints as its last line; if it fails, ``error`` with its last message."""
+    """Runs ``script --point ...`` and returns the figures it prints last; if it fails, its message as ``error``."""
     command = [sys.executable, str(script), *options, '--point', json.dumps(asdict(point))]
     process = subprocess.run(command, capture_output=True, text=True)
     if process.returncode:
@@ -91,12 +91,12 @@ def measure_in_new_process(script: Path, point: Point, *options: str) -> dict:
 
 
 def scaling_row(point: Point, figures: dict, roofline: Dict[str, float]) -> dict:
-    """Adds the number of weights, images/s and the share of the roofline to what was measured.
+    """Adds the number of weights, images/s and the share of the roofline to the measured figures.
 
     Args:
-        point: What was measured.
-        figures: Of :func:`measure_in_new_process`.
-        roofline: Of :func:`~benchlib.roofline.measure_roofline`.
+        point: The measured point.
+        figures: Result of :func:`measure_in_new_process`.
+        roofline: Result of :func:`~benchlib.roofline.measure_roofline`.
     """
     model = point.network.build('meta')
     row = dict(**asdict(point), weights=count_weights(model), **figures)

@@ -1,4 +1,4 @@
-"""Variants of training to compare: the reference, this package option by option, and the same on synthetic input."""
+"""Training variants to compare: the reference, this package option by option, and the same on synthetic input."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -24,7 +24,7 @@ ON_GPU = '+ images on the GPU'
 KEPT = '+ memory kept'
 COMPILED = '+ compile'
 GRAPHS = '+ CUDA graphs'
-# Each variant adds its options to those of all before it.
+# Each variant adds its options to those of all previous variants.
 OPTIONS = {
     'ours': {},
     '+ channels_last': {'default_hooks.speed.channels_last': True},
@@ -45,7 +45,7 @@ class Variant:
 
     Args:
         run: Trains for the steps of one block.
-        runner: Its runner, with the model and optimizer.
+        runner: The runner, with the model and optimizer.
         dtype: Precision of the matrix products.
         memory_format: Layout of the weights.
         keep_memory: Whether the process keeps freed memory.
@@ -59,7 +59,7 @@ class Variant:
 
     @classmethod
     def of(cls, runner: Runner, run: Callable[[], None]) -> 'Variant':
-        """One of a runner, whose config says how it trains."""
+        """Creates a variant from a runner and its config."""
         cfg, speed = runner.cfg, runner.cfg.default_hooks.speed
         return cls(
             run,
@@ -70,7 +70,7 @@ class Variant:
         )
 
     def prepare(self) -> None:
-        """Must be called before ``run`` if another variant ran before."""
+        """Must be called before ``run`` if another variant ran in between."""
         keep_freed_memory(self.keep_memory)
         self.runner.model.to(memory_format=self.memory_format)
         for values in self.runner.optim_wrapper.optimizer.state.values():
@@ -78,7 +78,7 @@ class Variant:
                 if isinstance(value, torch.Tensor) and value.dim() == 4:
                     values[name] = value.contiguous(memory_format=self.memory_format)
         if self.keep_memory:
-            # Training allocates memory once, in its first step.
+            # Training allocates its memory once, in the first step.
             self.run()
 
     @property
@@ -91,7 +91,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Data:
-    """The same faces as files and packed, and how many of them a block takes."""
+    """The same faces as files and packed, and the size of a block."""
 
     files: Path
     packed: Path
@@ -108,9 +108,9 @@ def make_variants(data: Data, network: Network, work_dir: Path, compiled: bool) 
     """All variants by name. All but the reference share their weights and momentum.
 
     Args:
-        data: What they train on.
-        network: The size of their model.
-        work_dir: Where logs go.
+        data: The training data.
+        network: Size of the network.
+        work_dir: Folder for logs.
         compiled: Include a compiled variant.
     """
     workers = 8 if torch.cuda.is_available() else 0
@@ -130,26 +130,26 @@ def make_variants(data: Data, network: Network, work_dir: Path, compiled: bool) 
         state = optimizer.state = optimizer.state if state is None else state
         variants[name] = Variant.of(runner, runner.train_loop.run_epoch)
 
-    # With the last runner, which has every option.
+    # Uses the last runner, which has every option.
     variants[SYNTHETIC] = Variant.of(runner, synthetic_steps(runner, network, data.batch_size, data.steps))
     return variants
 
 
 def unavailable() -> Set[str]:
-    """Variants that are for a GPU where there is none, or the opposite."""
+    """The GPU-only variants without a GPU, or the CPU-only variants with a GPU."""
     return {KEPT} if torch.cuda.is_available() else {ON_GPU, GRAPHS}
 
 
 def set_options(cfg: Config, options: dict) -> None:
-    """Sets values by dotted keys, whatever was there."""
+    """Sets values by dotted keys, replacing what was there."""
     for key, value in options.items():
         section, name = key.rsplit('.', 1)
-        # A config takes a dict for options that are added to one that it has.
+        # Config.merge_from_dict would merge a dict into an existing one.
         reduce(getitem, section.split('.'), cfg)[name] = value
 
 
 def synthetic_steps(runner: Runner, network: Network, batch_size: int, steps: int) -> Callable[[], None]:
-    """A function that trains for some steps on a batch that is on the device already."""
+    """A function that trains for some steps on a batch that is already on the device."""
     batch = synthetic_batch(network, batch_size)
 
     def run_steps() -> None:
@@ -164,12 +164,12 @@ def synthetic_steps(runner: Runner, network: Network, batch_size: int, steps: in
 def training_rows(
     variants: Dict[str, Variant], blocks: Dict[str, List[float]], data: Data, bounds: Dict[torch.dtype, float]
 ) -> List[dict]:
-    """Figures of each variant, in seconds per step; on a GPU, its use is measured here.
+    """Figures of each variant, in seconds per step; also measures GPU usage on a GPU.
 
     Args:
-        variants: Of :func:`make_variants`.
-        blocks: Their times, of :func:`~benchlib.report.alternate`.
-        data: What a block takes.
+        variants: Variants from :func:`make_variants`.
+        blocks: Seconds per block, from :func:`~benchlib.report.alternate`.
+        data: The training data, which defines a block.
         bounds: The roofline: lower bounds on the seconds of a step, by precision.
     """
     seconds = {name: [value / data.steps for value in values] for name, values in blocks.items()}

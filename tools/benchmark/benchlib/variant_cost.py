@@ -1,4 +1,4 @@
-"""The cost of configs compared: a training step, a batch of predictions, number of weights."""
+"""Compares the cost of configs: a training step, a batch of predictions, number of weights."""
 
 from dataclasses import dataclass
 from typing import Dict, List
@@ -22,9 +22,9 @@ class BuiltVariant:
     """A config's model and optimizer with a batch.
 
     Args:
-        model: On the device.
-        wrapper: Its optimizer.
-        batch: As returned by stock ``PackInputs`` and ``default_collate``.
+        model: The model on the device.
+        wrapper: The optimizer wrapper.
+        batch: A batch as returned by stock ``PackInputs`` and ``default_collate``.
     """
 
     model: ImageClassifier
@@ -42,7 +42,7 @@ class BuiltVariant:
 
 
 def build_variant(cfg: Config, batch_size: int, num_identities: int) -> BuiltVariant:
-    """Builds what a config trains, with random images.
+    """Builds the model and optimizer of a config, with random images.
 
     Args:
         cfg: A config with a ``Resize`` in its training pipeline, which sets the size of the images. Only
@@ -78,9 +78,9 @@ def cost_rows(
     """Figures of each variant, compared with the first.
 
     Args:
-        variants: By name.
+        variants: Variants by name.
         training: Seconds per step in each round.
-        predicting: Seconds per batch in each round, of the variants that predict attributes.
+        predicting: Seconds per batch in each round, for the variants that predict attributes.
     """
     first, rows = next(iter(variants)), []
     for name, variant in variants.items():
