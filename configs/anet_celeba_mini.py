@@ -1,4 +1,4 @@
-# The second stage of ANet: fine-tuned on the attributes; the test fits a linear SVM for each on its features.
+# The second stage of ANet: fine-tuned on the attributes. The test fits a linear SVM per attribute to its features.
 # python tools/train.py configs/anet_celeba_mini.py --cfg-options load_from=work_dirs/anet_id_celeba_mini/epoch_5.pth
 _base_ = './anet_id_celeba_mini.py'
 from imcnn_plugin.attributes import ATTRIBUTES

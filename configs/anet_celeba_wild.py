@@ -1,10 +1,10 @@
-# ANet on the faces that LNet-s found in photos: fine-tuned on them from anet_celeba_mini.py, with SVMs of their own.
+# ANet on the faces that LNet-s located in photos: fine-tuned from anet_celeba_mini.py, with separate SVMs.
 _base_ = './anet_celeba_mini.py'
 
 data_root = '{{$CELEBA_ROOT:data/celeba}}'
 pipeline = [
     dict(type='LoadFaceFromFile'),
-    # Left by tools/train_lnets_anet.py, and enlarged to what CelebA's aligned pictures show around a face.
+    # Written by tools/train_lnets_anet.py; enlarged to the margin around the face in CelebA's aligned images.
     dict(type='CropToWindow', windows='work_dirs/lnets_anet/lnet_s/windows.csv', enlarge=(2.05, 1.86), shift=-0.14),
     dict(type='Resize', scale=(72, 72), interpolation='area'),
     dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),

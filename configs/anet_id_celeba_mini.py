@@ -1,4 +1,4 @@
-# The first stage of ANet (Liu et al. 2015, arXiv 1411.7766), at a small size: trained on identities alone.
+# The first stage of a small ANet (Liu et al. 2015, arXiv 1411.7766), trained on identities only.
 _base_ = [
     '_base_/datasets/celeba_64_packed.py',
     '_base_/schedules/cosine_12e.py',
@@ -15,7 +15,7 @@ model = dict(
 optim_wrapper = dict(type='BF16OptimWrapper', optimizer=dict(lr=0.05, fused=True))
 train_cfg = dict(max_epochs=5)
 val_dataloader = val_evaluator = val_cfg = None
-# The test fits linear SVMs for the attributes on the features.
+# The test fits linear SVMs for the attributes to the features.
 test_evaluator = dict(groups=NINE_GROUPS)
 test_cfg = dict(type='FeatureSVMLoop', fp16=True)
 del NINE_GROUPS

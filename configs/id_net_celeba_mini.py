@@ -1,4 +1,4 @@
-# ID Net at a quarter of the width on 64x64 pixels.
+# ID Net with a quarter of the width on 64x64 pixels.
 _base_ = './imcnn_celeba_mini.py'
 from imcnn_plugin.attributes import NINE_GROUPS
 
@@ -13,7 +13,7 @@ model = dict(
     )
 )
 val_dataloader = val_evaluator = val_cfg = None
-# It has no attribute head from which the groups could be taken.
+# There is no attribute head to take the groups from.
 test_evaluator = dict(groups=NINE_GROUPS)
 test_cfg = dict(type='FeatureSVMLoop')
 del NINE_GROUPS

@@ -1,4 +1,4 @@
-# The paper's IMCNN from packed faces, with all that makes it faster: the same network and schedule, in bfloat16.
+# The paper's IMCNN on packed faces with all speed options: the same network and schedule, in bfloat16.
 # python tools/data/pack.py /path/to/CelebA --out data/celeba_112 --size 112
 _base_ = [
     '_base_/models/imcnn.py',
@@ -6,5 +6,5 @@ _base_ = [
     '_base_/schedules/fast.py',
 ]
 
-# Steps of one size are compiled once. The images that are left out are others in each epoch.
+# Batches of a single size are compiled only once. Other images are dropped in each epoch.
 train_dataloader = dict(drop_last=True)

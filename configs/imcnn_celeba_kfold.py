@@ -1,9 +1,9 @@
-# Five-fold cross-validation by identity: FOLD=0 to FOLD=4, an environment variable, is the tested fold.
+# Five-fold cross-validation by identity. The environment variable FOLD, 0 to 4, is the test fold.
 _base_ = './imcnn_celeba.py'
 
 protocol = dict(protocol='kfold', fold='{{$FOLD:0}}', num_folds=5, seed=0)
 train_dataloader = dict(dataset=protocol)
-# It has no validation split: watch the tested fold, but choose nothing by it.
+# There is no validation split: monitor the test fold, but do not select anything by it.
 val_dataloader = dict(dataset=dict(split='test', **protocol))
 test_dataloader = dict(dataset=protocol)
 del protocol

@@ -1,4 +1,4 @@
-# IMCNN at a quarter of the width on 64x64 pixels, for two cores.
+# IMCNN with a quarter of the width on 64x64 pixels, for two cores.
 _base_ = [
     '_base_/models/imcnn_mini.py',
     '_base_/datasets/celeba_64.py',

@@ -1,4 +1,4 @@
-# imcnn_celeba_mini.py from packed faces and in bfloat16, with the channels innermost and a fused optimizer.
+# imcnn_celeba_mini.py on packed faces in bfloat16, with channels_last memory format and a fused optimizer.
 # python tools/data/pack.py /path/to/CelebA --out data/celeba_72 --size 72
 _base_ = [
     '_base_/models/imcnn_mini.py',

@@ -1,5 +1,5 @@
-# IMCNN-Dense (Table 1 of the paper) on CelebA. Its input of 224x224 follows from the 112x112 after the stem; the
-# schedule is that of IMCNN.
+# IMCNN-Dense (Table 1 of the paper) on CelebA. The input size of 224x224 follows from the 112x112 after the
+# stem. The schedule is that of IMCNN.
 _base_ = [
     '_base_/models/imcnn_dense.py',
     '_base_/datasets/celeba.py',

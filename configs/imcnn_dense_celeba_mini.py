@@ -1,4 +1,4 @@
-# IMCNN-Dense at a quarter of the growth rate on 64x64 pixels; a group's map is 204 channels of 4x4.
+# IMCNN-Dense with a quarter of the growth rate on 64x64 pixels; each group's map has 204 channels of 4x4.
 _base_ = [
     '_base_/models/imcnn_dense.py',
     '_base_/datasets/celeba_64.py',

@@ -1,5 +1,5 @@
-# LNet-o of LNets+ANet (Liu et al. 2015, arXiv 1411.7766), at a small size: attributes from whole photos.
-# The paper starts from ImageNet; here load_from may be a checkpoint of imcnn_celeba_mini.py.
+# A small LNet-o of LNets+ANet (Liu et al. 2015, arXiv 1411.7766): attributes from whole photos.
+# The paper starts from ImageNet weights; here, set load_from to a checkpoint of imcnn_celeba_mini.py.
 _base_ = [
     '_base_/datasets/celeba_wild.py',
     '_base_/schedules/cosine_12e.py',
@@ -11,7 +11,7 @@ model = dict(
     type='ImageClassifier',
     data_preprocessor=dict(type='FacePreprocessor', flip_prob=0.5),
     backbone=dict(type='LNet', width=0.25),
-    # Between the mean, which rewards a map for any place, and the maximum, which teaches it one place a photo.
+    # Between average pooling, which rewards activations anywhere, and max pooling, which trains one place per photo.
     neck=dict(type='GeneralizedMeanPooling', p=4.0, p_trainable=False),
     head=dict(
         type='GroupedMultiLabelHead',
@@ -22,7 +22,7 @@ model = dict(
 )
 optim_wrapper = dict(type='BF16OptimWrapper', optimizer=dict(lr=0.02, fused=True))
 train_cfg = dict(max_epochs=5)
-# The best attributes are not the best map: the last weights are kept.
+# The epoch with the best attributes need not have the best map, so keep the last weights.
 val_dataloader = val_evaluator = val_cfg = None
 test_evaluator = dict(groups=NINE_GROUPS)
 del ATTRIBUTES, NINE_GROUPS

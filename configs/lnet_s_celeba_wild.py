@@ -1,7 +1,7 @@
-# LNet-s of LNets+ANet: LNet-o's network again, on the head and shoulders that it found.
+# LNet-s of LNets+ANet: the same network as LNet-o, on the head and shoulders that LNet-o located.
 _base_ = './lnet_o_celeba_wild.py'
 
-# Left by tools/train_lnets_anet.py. LNet-o's window is that of a face.
+# Written by tools/train_lnets_anet.py. LNet-o's window only shows the face, so it is enlarged.
 head_and_shoulders = dict(
     type='CropToWindow', windows='work_dirs/lnets_anet/lnet_o/windows.csv', enlarge=(2.0, 1.8), shift=0.1
 )
@@ -23,7 +23,7 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=pipeline))
-# It starts from LNet-o.
+# Training starts from LNet-o.
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 train_cfg = dict(max_epochs=3)
 del pack, head_and_shoulders

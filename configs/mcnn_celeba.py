@@ -1,4 +1,4 @@
-# MCNN with its own input, batch and number of epochs (Hand & Chellappa 2016). Its rate is not published.
+# MCNN with its own input, batch and number of epochs (Hand & Chellappa 2016). The learning rate is not published.
 _base_ = [
     '_base_/models/mcnn.py',
     '_base_/datasets/celeba.py',
@@ -8,7 +8,7 @@ _base_ = [
 
 pipeline = [
     dict(type='LoadFaceFromFile'),
-    # FacePreprocessor crops 227x227 of it.
+    # FacePreprocessor crops this to 227x227.
     dict(type='Resize', scale=(256, 256), interpolation='area'),
     dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
 ]

@@ -1,4 +1,4 @@
-# MCNN at a quarter of the width on 64x64 pixels: with stride 1 in Conv1 its last map is 2x2, as at full size.
+# MCNN with a quarter of the width on 64x64 pixels. With stride 1 in Conv1, the last map is 2x2, as at full size.
 _base_ = [
     '_base_/models/mcnn.py',
     '_base_/datasets/celeba_64.py',

@@ -1,4 +1,4 @@
-# What a user would take instead of IMCNN: the grouped head on mmpretrain's ResNet-18, at the same input and schedule.
+# A standard alternative to IMCNN: the grouped head on mmpretrain's ResNet-18, with the same input and schedule.
 _base_ = [
     '_base_/datasets/celeba_64.py',
     '_base_/schedules/cosine_12e.py',
@@ -17,7 +17,7 @@ model = dict(
             type='GroupedMultiLabelHead',
             sync_avg_factor=True,
             classes=ATTRIBUTES,
-            # Without slices: each group reads all of the 512 features.
+            # Without slices, each group reads all 512 features.
             groups=[dict(name=group['name'], labels=group['labels']) for group in NINE_GROUPS],
             in_channels=512,
             hidden_dims=(256,),

@@ -1,5 +1,5 @@
-# The grouped head on the class token of mmpretrain's DeiT-S/16, from its ImageNet weights (deit-small_4xb256_in1k); a
-# ViT of the size of a ResNet-50.
+# The grouped head on the class token of mmpretrain's DeiT-S/16, a ViT of the size of a ResNet-50, initialized with
+# ImageNet weights (deit-small_4xb256_in1k).
 _base_ = './resnet50_celeba.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-"""The command lines, as a user runs them: what several test files need to start real processes on drawn faces."""
+"""Helpers that run command lines like a user, in real processes on drawn faces."""
 
 import os
 import runpy
@@ -30,7 +30,7 @@ TINY = [
 
 
 def set_num_identities(cfg, name):
-    """Replaces num_identities='auto' by the number of CelebA's own training split, or of the subset's."""
+    """Replaces num_identities='auto' with the number in the training split of CelebA, or of its subset."""
     head = cfg.model.head.get('id_head') or cfg.model.head
     if head.get('num_identities') == 'auto':
         head.num_identities = 3947 if 'mini' in name else 8192
@@ -44,7 +44,7 @@ def free_port():
 
 
 def start(*command, cwd=REPOSITORY, **environment):
-    """Starts a command on CPUs; its output is one text."""
+    """Starts a command on the CPU, with stderr redirected to stdout."""
     if str(command[0]).endswith('.sh'):
         command = ('bash', *command)
         environment['PYTHON'] = sys.executable
@@ -61,7 +61,7 @@ def start(*command, cwd=REPOSITORY, **environment):
 
 
 def run(*command, ok=True, cwd=REPOSITORY, **environment):
-    """Runs a command and returns what it printed."""
+    """Runs a command and returns its output."""
     with start(*command, cwd=cwd, **environment) as process:
         try:
             output, _ = process.communicate(timeout=300)
@@ -72,13 +72,13 @@ def run(*command, ok=True, cwd=REPOSITORY, **environment):
 
 
 class Parsed(Exception):
-    """A script has got as far as to have its arguments: its parser."""
+    """Raised with its parser when a script has parsed its arguments."""
 
 
 def parsed_by(script, arguments, monkeypatch):
-    """Lets a script take its arguments, and nothing more; returns the parser that took them.
+    """Runs a script until it has parsed its arguments and returns its parser.
 
-    Without arguments, None, the parser is only made.
+    If ``arguments`` is None, stops before parsing.
     """
 
     def stopping(parse):

@@ -13,7 +13,7 @@ from imcnn_plugin.engine import build_runner, load_config
 from imcnn_plugin.synthetic.write_faces import write_faces
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-# Tests that import onnxruntime themselves report nothing to its makers either.
+# Also disable telemetry in tests that import onnxruntime themselves.
 os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 REAL_DATA = Path(os.environ.get('IMCNN_TEST_DATA', REPOSITORY.parent / 'shared' / 'data'))
 
@@ -22,7 +22,7 @@ def pytest_addoption(parser):
     parser.addoption('--slow', action='store_true', help='all backbones; 20 times the bad inputs in test_fuzz')
 
 
-# Files with the longest tests. They come first, so that processes that share the suite end at about the same time.
+# Files with the longest tests run first, so that parallel test processes finish at about the same time.
 LONG = (
     'test_many_processes.py',
     'test_training.py',
@@ -54,13 +54,13 @@ def celeba_mini(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def celeba_annotations(tmp_path_factory):
-    """The official lists of all 202,599 images, without pictures."""
+    """The official lists of all 202,599 images, without the images."""
     return unpacked('celeba_annotations', tmp_path_factory.mktemp('celeba_annotations'))
 
 
 @pytest.fixture(scope='session')
 def faces(tmp_path_factory):
-    """Drawn faces in CelebA's layout: 20 identities of 4 images. Not to be changed; copy it first."""
+    """Drawn faces in CelebA's layout: 20 identities with 4 images each. Do not modify; copy the folder first."""
     folder = tmp_path_factory.mktemp('faces') / 'celeba'
     write_faces(folder, identities=20, images=4, seed=0)
     return folder
@@ -68,11 +68,11 @@ def faces(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def kaggle(faces, tmp_path_factory):
-    """The same faces as Kaggle has CelebA: lists as CSV files, none of identities, and the images two folders down."""
+    """The same faces in Kaggle's layout: CSV lists, no identity list, and a nested image folder."""
     folder = tmp_path_factory.mktemp('kaggle')
     (folder / 'img_align_celeba').mkdir()
     (folder / 'img_align_celeba' / 'img_align_celeba').symlink_to(faces / 'img_align_celeba')
-    # A Mac writes it into each folder that it shows.
+    # macOS writes this file to each folder that it displays.
     (folder / 'img_align_celeba' / '.DS_Store').touch()
     tables = {
         name: [line.split() for line in (faces / f'{name}.txt').read_text().splitlines()]
@@ -91,14 +91,14 @@ def kaggle(faces, tmp_path_factory):
 
 @pytest.fixture
 def safe_loaders():
-    """mmengine loads checkpoints as in our tools and runs."""
+    """Registers this package's safe checkpoint loaders, as the tools and training runs do."""
     with open_safe_loaders():
         yield
 
 
 @pytest.fixture
 def stock_loaders(monkeypatch):
-    """mmengine's own loaders, whatever other tests have registered."""
+    """Restores mmengine's own checkpoint loaders, which other tests may have replaced."""
     own = {'': load_from_local, 'http://': load_from_http, 'https://': load_from_http}
     monkeypatch.setattr(CheckpointLoader, '_schemes', {**CheckpointLoader._schemes, **own})
 
@@ -123,7 +123,7 @@ def small_cfg(faces, tmp_path):
 
 @pytest.fixture(scope='session')
 def trained(faces, tmp_path_factory):
-    """The work folder of a small IMCNN after one epoch on drawn faces, with averaged weights."""
+    """The work directory of a small IMCNN after one epoch on drawn faces, with averaged weights."""
     folder = tmp_path_factory.mktemp('trained')
     cfg = small_config(faces, folder)
     cfg.train_cfg.max_epochs = 1
@@ -141,7 +141,7 @@ def best(trained):
 
 @pytest.fixture(scope='module')
 def browser():
-    """Chromium, driven by playwright. Not for the session: while it is open, nothing else can use asyncio."""
+    """Chromium, driven by playwright. Not session-scoped, since nothing else can use asyncio while it is open."""
     chromium = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
     if not os.environ.get('IMCNN_REQUIRE_BROWSER'):
         if chromium is None:
@@ -157,10 +157,10 @@ def browser():
 
 @pytest.fixture(scope='session')
 def contrasts():
-    """A function from a page in the browser to its visible texts, as pairs of the contrast (WCAG) and the text."""
+    """A function that returns the visible texts of a browser page as pairs of WCAG contrast and text."""
 
     def measure(page):
-        # With the nearest background that is not transparent.
+        # Contrast with the nearest background that is not transparent.
         return page.evaluate(
             """() => {
                 const numbers = color => color.match(/[\\d.]+/g).map(Number);

@@ -1,6 +1,6 @@
 data_root = '{{$CELEBA_ROOT:data/celeba}}'
 
-# Flips and crops are FacePreprocessor's, on the device.
+# FacePreprocessor flips and crops on the device.
 pipeline = [
     dict(type='LoadFaceFromFile'),
     # Images are resized to 112x112 (section 4.1).
@@ -9,7 +9,7 @@ pipeline = [
 ]
 
 train_dataloader = dict(
-    # Per process. The paper's batch is 64 in total (section 4.1).
+    # Per process. The paper's total batch size is 64 (section 4.1).
     batch_size=64,
     num_workers=4,
     sampler=dict(type='ResumableSampler', shuffle=True),
@@ -31,7 +31,7 @@ test_dataloader = dict(
     **evaluation,
 )
 
-# Their groups are those of the attribute head.
+# The groups are those of the attribute head.
 val_evaluator = dict(type='PerAttributeAccuracy')
 test_evaluator = dict(type='PerAttributeAccuracy')
 del evaluation

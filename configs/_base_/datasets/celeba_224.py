@@ -1,4 +1,4 @@
-# Images at the size of networks that were trained on ImageNet.
+# Images in the input size of networks pretrained on ImageNet.
 _base_ = './celeba.py'
 
 pipeline = [

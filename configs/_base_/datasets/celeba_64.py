@@ -1,4 +1,4 @@
-# Small images, for two cores: FacePreprocessor crops 64x64 of them.
+# Small images for two cores: FacePreprocessor crops them to 64x64.
 _base_ = './celeba.py'
 
 pipeline = [

@@ -1,4 +1,4 @@
-# Small images, for two cores, from a pack: python tools/data/pack.py CELEBA_ROOT --out data/celeba_72 --size 72
+# Small images for two cores, from a pack: python tools/data/pack.py CELEBA_ROOT --out data/celeba_72 --size 72
 _base_ = './celeba_64.py'
 
 data_root = '{{$CELEBA_PACK:data/celeba_72}}'

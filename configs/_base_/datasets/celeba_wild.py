@@ -1,15 +1,15 @@
-# CelebA's photos as they were taken, in the folder img_celeba, with the labels of the whole photo.
+# CelebA's original photos in the folder img_celeba; labels apply to the whole photo.
 _base_ = './celeba.py'
 
 data_root = '{{$CELEBA_ROOT:data/celeba}}'
-# The longer side has 96 pixels, and grey fills the rest of a square.
+# The longer side is resized to 96 pixels, and the image is padded to a square with grey.
 pipeline = [
     dict(type='LoadFaceFromFile'),
     dict(type='Resize', scale=(96, 96), keep_ratio=True, interpolation='area'),
     dict(type='Pad', size=(96, 96), pad_val=dict(img=127)),
     dict(type='PackInputs', algorithm_keys=('gt_identity', 'identity')),
 ]
-# In training at another scale and place, so that the place tells nothing.
+# Random scale and position in training, so that the position carries no information.
 train_pipeline = [
     dict(type='LoadFaceFromFile'),
     dict(type='Resize', scale=(144, 144), keep_ratio=True, interpolation='area'),

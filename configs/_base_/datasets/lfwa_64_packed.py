@@ -1,10 +1,10 @@
 # LFWA's halves, FOLD=1 exchanged, from a pack: python tools/data/pack.py LFWA_ROOT --out data/lfwa_72 --size 72
-# A tenth of the training half's people is held out to choose settings.
+# A tenth of the training identities is held out for validation.
 _base_ = './celeba_64_packed.py'
 
 data_root = '{{$LFWA_PACK:data/lfwa_72}}'
 load, resize, pack = _base_.pipeline
-# As lfwa.py.
+# As in lfwa.py.
 cut = dict(type='CenterCrop', crop_size=(170, 208))
 halves = dict(
     _delete_=True,

@@ -21,11 +21,11 @@ model = dict(
         id_head=dict(
             type='IdentityHead',
             sync_avg_factor=True,
-            # That of the training set.
+            # Taken from the training set.
             num_identities='auto',
             in_channels=512 * len(FIRST_SPLIT),
             in_size=(7, 7),
-            # Table 1 has an fc of 512 before the softmax; None is the text's direct mapping.
+            # Table 1 has an fc layer of 512 before the softmax; None is the direct mapping described in the text.
             embedding_dims=512,
         ),
         # Section 4.2: lambda = 1 is best.

@@ -8,7 +8,7 @@ model = dict(
     backbone=dict(type='IMCNNDense', num_slices=len(FOUR_GROUPS)),
     head=dict(
         type='JointHead',
-        # Each group's map is averaged over its positions, then linear to the group's attributes.
+        # Global average pooling of each group's map, then a linear layer to its attributes.
         attr_head=dict(
             type='GroupedMultiLabelHead',
             sync_avg_factor=True,
@@ -17,7 +17,7 @@ model = dict(
             in_channels=816 * len(FOUR_GROUPS),
             num_slices=len(FOUR_GROUPS),
         ),
-        # The face recognition block: maxout, dense block, fc of 512; averaged before the fc, as in DenseNet.
+        # The face recognition block: maxout, dense block, average pooling as in DenseNet, and an fc layer of 512.
         id_head=dict(
             type='IdentityHead',
             sync_avg_factor=True,

@@ -1,4 +1,4 @@
-# IMCNN at a quarter of the width on 64x64 pixels, for two cores; its F is 768 channels of 4x4.
+# IMCNN with a quarter of the width on 64x64 pixels, for two cores; F has 768 channels of 4x4.
 _base_ = './imcnn.py'
 
 model = dict(

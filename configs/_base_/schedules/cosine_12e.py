@@ -1,4 +1,4 @@
-# Twelve epochs for a small network on a small dataset. The rate falls to 0 at the last epoch, whatever max_epochs is.
+# Twelve epochs for a small network on a small dataset. The learning rate decays to 0 over max_epochs.
 optim_wrapper = dict(
     type='NonBlockingOptimWrapper',
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=5e-4),

@@ -1,5 +1,5 @@
-# The paper's schedule, computed faster: bfloat16, channels innermost, one kernel for the optimizer's step, compiled
-# to CUDA graphs for batches of one size, and on a CPU without giving memory back between steps.
+# The paper's schedule, computed faster: bfloat16, channels_last memory format, a fused optimizer, compilation to CUDA
+# graphs for a fixed batch size and, on a CPU, keeping freed memory between steps.
 _base_ = ['./paper.py', '../default_runtime.py']
 optim_wrapper = dict(type='BF16OptimWrapper', optimizer=dict(fused=True))
 default_hooks = dict(

@@ -1,8 +1,8 @@
-# Ten epochs for a network that was pretrained on ImageNet. Adam's steps do not grow with a loss that is summed over 40
-# attributes.
+# Ten epochs for a network pretrained on ImageNet. The step size of AdamW does not grow with the loss, which is summed
+# over 40 attributes.
 optim_wrapper = dict(type='NonBlockingOptimWrapper', optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05))
 param_scheduler = [
-    # The head is new: small steps until its gradients say something.
+    # Warm up, since the head is initialized at random.
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=500),
     dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True),
 ]

@@ -1,5 +1,5 @@
-# Section 4.1: SGD, rate 0.001 for a batch of 64, "two times" lower "after every 10 epoches", read as a tenth after
-# epochs 10 and 20 of 30. Momentum and weight decay are not given; these are Caffe's usual ones.
+# Section 4.1: SGD with learning rate 0.001 for batch size 64, "two times" lower "after every 10 epoches", interpreted
+# as a tenth after epochs 10 and 20 of 30. Momentum and weight decay are not given; these are Caffe's usual values.
 optim_wrapper = dict(
     type='NonBlockingOptimWrapper', optimizer=dict(type='SGD', lr=0.001, momentum=0.9, weight_decay=5e-4)
 )
