@@ -11,7 +11,7 @@ from mmpretrain.utils import get_ori_model
 class FaceVisualizationHook(VisualizationHook):
     """mmpretrain's ``VisualizationHook`` with the right colors; the stock hook draws BGR, OpenCV's order, as RGB.
 
-    When disabled, it does nothing. The stock hook would still build the training loop for a validation alone.
+    When disabled, it does nothing. The stock hook would still build the training loop, even when only validating.
     """
 
     def after_val_iter(

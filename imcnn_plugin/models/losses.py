@@ -16,7 +16,7 @@ def valid_count(known: torch.Tensor, sync: bool = False) -> torch.Tensor:
 
     With ``sync``, the count over all processes, at least 1, is divided by their number. Gradients averaged over
     processes then equal those of a single process with the whole batch. Every process must then call this function in
-    every step, even if it has no sample of a task; otherwise the others wait forever.
+    every step, even if it has no sample of a task; otherwise the others keep waiting.
     """
     count = known.sum(0, dtype=torch.float32)
     if not sync or get_world_size() == 1:
