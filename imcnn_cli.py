@@ -266,7 +266,7 @@ def add_out(parser: argparse.ArgumentParser, what: str, kind: str = 'file', **se
 
     Args:
         parser: A parser, or a group of one.
-        what: What is written.
+        what: Description of the output.
         kind: 'file', 'figure' or 'folder'.
         settings: Passed to ``add_argument``. Without a default, the option is required unless set otherwise.
     """

@@ -46,7 +46,7 @@ def one_line(error: Exception) -> str:
 
 
 def describe_os_error(error: OSError) -> str:
-    """Describes an OSError on one line: the file, if there is one, and the reason."""
+    """Describes an OSError on one line: the file, if any, and the reason."""
     if error.filename and error.strerror:
         return f'{error.filename} cannot be used ({error.strerror})'
     message = str(error).rstrip() or type(error).__name__

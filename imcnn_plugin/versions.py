@@ -43,7 +43,7 @@ def check_versions() -> None:
     """Checks that supported versions of all required packages are installed.
 
     Raises:
-        ImportError: Names the package that is missing, broken, installed twice or unsupported, and what to do.
+        ImportError: A package is missing, broken, installed twice or unsupported; the message says what to do.
     """
     for name, dependency in DEPENDENCIES.items():
         names = DISTRIBUTIONS.get(name, (Requirement(dependency).name,))

@@ -101,7 +101,7 @@ def _find_unusual_sizes(sizes: List[Optional[Tuple[int, int]]], folder: str, pat
 def _find_identical_images(
     digests: List[Optional[bytes]], paths: List[str], names: np.ndarray, identity: np.ndarray, split: np.ndarray
 ) -> List[Issue]:
-    """Finds images whose files are byte-identical to that of an earlier image."""
+    """Finds images whose files are byte-identical to the file of an earlier image."""
     first: Dict[bytes, int] = {}
     issues = []
     for row, digest in enumerate(digests):

@@ -53,7 +53,7 @@ class AttributeList:
     path: str
     classes: Optional[Tuple[str, ...]]  # the names of the 40 columns; None if line 2 is something else
     names: np.ndarray  # (N, ) bytes, unique
-    labels: np.ndarray  # (N, 40) int8, 0 or 1; -1 if the file has neither 1 nor -1
+    labels: np.ndarray  # (N, 40) int8, 0 or 1; -1 for invalid labels
     lines: np.ndarray  # (N, ), from 1
 
 

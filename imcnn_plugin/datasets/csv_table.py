@@ -226,7 +226,7 @@ def _decode_labels(labels: array, classes: Sequence[str], negative: Optional[int
 
 
 def _number_identities(identities: Sequence[str]) -> np.ndarray:
-    """An integer for each identity, -1 if unknown. Integers are kept; other texts are numbered in order."""
+    """An integer for each identity, -1 if unknown. Integers are kept; others are numbered as they appear."""
     # Programs write 12.0 for 12 if a column has gaps.
     identities = [re.sub(r'^(-?[0-9]+)\.0+$', r'\1', identity) for identity in identities]
     known = dict.fromkeys(identity for identity in identities if identity not in ('-1', *NOTHING))

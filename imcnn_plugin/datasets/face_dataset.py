@@ -52,7 +52,7 @@ class FaceDataset(BaseDataset):
         split: The name of the split.
         protocol: The name of the rule that divides the images into splits.
         min_images_per_identity: The identity loss ignores identities with fewer training images.
-        ann_file: The annotation file, if there is one.
+        ann_file: The annotation file, if any.
         **kwargs: Options of mmpretrain's ``BaseDataset`` except ``filter_cfg``. ``serialize_data`` has no effect.
 
     ``metainfo`` has ``classes``, ``num_identities`` (K, of the training split), ``protocol``, ``split``, and

@@ -19,7 +19,7 @@ JPEG_SCAN = 0xDA
 JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Also Pillow's limit. A small file may claim a billion pixels and exhaust the memory.
 MAX_PIXELS = 178_956_970
-# For reading images in several processes. Starting one takes as long as reading IMAGES_PER_PROCESS images.
+# For reading in several processes. Starting a process takes as long as reading IMAGES_PER_PROCESS images.
 IMAGES_PER_TASK = 256
 IMAGES_PER_PROCESS = 2000
 

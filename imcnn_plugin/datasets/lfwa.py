@@ -54,8 +54,8 @@ class LFWA(FaceDataset):
             ``gt_identity`` and ``identity``. ``classes`` selects and orders L of the 40 attributes.
 
     ``gt_identity`` is 0 to K - 1 in 'train', 'fit' and 'val', -1 elsewhere; ``identity`` numbers all identities in
-    the order of their names. ``metainfo`` is that of :class:`FaceDataset`; K is 0 for
-    'all', except with 'kfold'.
+    the order of their names. ``metainfo`` is that of :class:`FaceDataset`; K is 0 for 'all', except with
+    'kfold'.
 
     Raises:
         DataError: A file cannot be read, an image is missing, or the halves share an image or an identity.

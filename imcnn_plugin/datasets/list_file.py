@@ -38,7 +38,7 @@ DUPLICATE = IssueKind('images that a list has twice', 'remove one of the two lin
 
 
 def _find_list(root: Union[str, Path], name: str, report: IssueHandler = _reject) -> Optional[Path]:
-    """The path of one of CelebA's lists or of its CSV version, in the flat layout or that of the download.
+    """The path of one of CelebA's lists or of its CSV version, in the flat layout or the layout of the download.
 
     Only the identity list may be missing.
     """

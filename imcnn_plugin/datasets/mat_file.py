@@ -14,8 +14,8 @@ from .issues import quote
 def _read_mat(path: Path, fields: Dict[str, type], optional: Mapping[str, type] = {}) -> list:
     """Reads variables of a MATLAB file of version 5 or 7.3.
 
-    ``fields`` maps their names to types: list for lists of str, np.ndarray for numbers in MATLAB's shape. Those of
-    ``optional`` follow, None if they are missing.
+    ``fields`` maps their names to types: list for lists of str, np.ndarray for numbers in MATLAB's shape. The
+    variables of ``optional`` follow, None if they are missing.
     """
     with path.open('rb') as file:
         head = file.read(80)

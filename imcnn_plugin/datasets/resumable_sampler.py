@@ -9,7 +9,7 @@ from mmpretrain.registry import DATA_SAMPLERS
 class ResumableSampler(DefaultSampler):
     """mmengine's ``DefaultSampler``, which can start in the middle of an epoch.
 
-    :attr:`first` is the number of samples that this process skips. The length stays that of a whole epoch.
+    :attr:`first` is the number of samples that this process skips. The length is still that of a whole epoch.
     """
 
     first = 0

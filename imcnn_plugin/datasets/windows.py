@@ -57,7 +57,7 @@ class CropToWindow(BaseTransform):
     Args:
         windows: The CSV file of :func:`write_windows`.
         enlarge: Width and height of the crop, relative to the window.
-        shift: Distance of the crop's center below that of the window, relative to the window's height.
+        shift: Distance of the crop's center below the window's center, relative to the window's height.
 
     Raises:
         DataError: The file cannot be read, or has no window for a photo.

@@ -143,7 +143,7 @@ class SubgroupGap:
         images: Number of images with and without, ``(2, )``.
         accuracy: ``(2, L)``.
         prevalence: ``(2, L)``.
-        gap: Accuracy with minus accuracy without, ``(L + 1, )``; the last value is that of the means over attributes.
+        gap: Accuracy with minus accuracy without, ``(L + 1, )``; the last value compares the means over attributes.
         low: Lower ends of the gaps' 95 % intervals over identities, ``(L + 1, )``; NaN with fewer than two identities.
         high: Upper ends.
     """

@@ -4,8 +4,8 @@ from imcnn_plugin.attributes import ATTRIBUTES, FIRST_SPLIT, NINE_GROUPS
 
 model = dict(
     type='ImageClassifier',
-    # The mean of the training images is subtracted, here per channel over 2,025 images of CelebA. Crops are random in
-    # training and centered in testing. Xavier initialization needs inputs of unit scale; without it, SGD diverges.
+    # Subtracts the mean per channel of 2,025 images of CelebA. Crops are random in training and centered in testing.
+    # Xavier initialization needs inputs of unit scale; otherwise SGD diverges at this learning rate.
     data_preprocessor=dict(type='FacePreprocessor', mean=(128.6, 108.5, 97.9), std=(64.0, 64.0, 64.0), crop_size=227),
     backbone=dict(type='MCNN', num_slices=len(FIRST_SPLIT)),
     head=dict(

@@ -24,7 +24,7 @@ def the_device() -> torch.device:
 
 
 def synchronize() -> None:
-    """Waits for the GPU if there is one."""
+    """Waits for the GPU, if available."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
