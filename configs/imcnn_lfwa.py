@@ -1,14 +1,14 @@
-# An IMCNN or ATTR Net that was trained on CelebA, tested on the whole of LFWA (section 4.1):
-# python tools/test.py configs/imcnn_lfwa.py work_dirs/imcnn_celeba/epoch_30.pth
+# Tests an IMCNN or ATTR Net that was trained on CelebA on all of LFWA (section 4.1 of the paper):
+# python tools/test.py configs/imcnn_lfwa.py work_dirs/imcnn_celeba
 _base_ = [
     '_base_/models/imcnn.py',
     '_base_/datasets/lfwa.py',
     '_base_/default_runtime.py',
 ]
-# At test they are the same network.
+# At test time both are the same network.
 model = dict(head=dict(id_head=None))
 
-# A training on a part of what is then tested would say nothing; see imcnn_lfwa_finetune.py.
+# All images are in the test split. imcnn_lfwa_finetune.py trains on one half.
 train_dataloader = None
 val_dataloader = None
 val_evaluator = None
