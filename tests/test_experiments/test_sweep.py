@@ -179,9 +179,7 @@ def test_a_work_directory_is_locked(faces, tmp_path, monkeypatch):
         [said] = first.run().values()
     assert 'is in use by another process' in said
     # Stopping a sweep stops its runs.
-    monkeypatch.setattr(
-        'imcnn_plugin.experiments.sweep.as_completed', lambda futures: (_ for _ in ()).throw(KeyboardInterrupt)
-    )
+    monkeypatch.setattr('imcnn_plugin.experiments.sweep.wait', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     monkeypatch.setattr(second, '_stop', lambda stop=second._stop: (wait_for(lambda: second.running), stop()))
     with pytest.raises(KeyboardInterrupt):
         second.run()

@@ -127,7 +127,7 @@ def test_a_run_is_added_to_rows_but_not_twice(rows, numbers, tmp_path, write_rep
     assert len(result.accuracy) == 3
     with pytest.raises(DataError, match=r'1.json: this run of ours is given twice'):
         read_measured_results([str(rows), f'ours={tmp_path}/1.json'])
-    with pytest.raises(DataError, match='leave theirs= out'):
+    with pytest.raises(DataError, match='omit theirs='):
         read_measured_results([f'theirs={rows}'])
 
 
