@@ -146,8 +146,8 @@ def test_figures_of_the_results_page_are_those_of_its_tables():
     folder = REPOSITORY / 'docs'
     tables = ' '.join(path.read_text() for path in (folder / 'results').glob('*.md'))
     page = (folder / 'results.md').read_text()
-    # Accuracies, and differences with their intervals. The majority classes score 80.50 %, and 72.20 and 70.85 % on LFWA's
-    # halves.
+    # Accuracies, and differences with their intervals. The majority classes score 80.50 %, and on LFWA's halves 72.20
+    # and 70.85 %.
     figures = re.findall(r'[+-]\d\.\d\d \(.*?\)|\b\d\d\.\d\d\b', page)
     assert len(figures) > 60
     assert {figure for figure in figures if figure not in tables} == {'80.50', '72.20', '70.85'}
