@@ -96,8 +96,7 @@ class GroupedMultiLabelHead(BaseModule):
 
     Two buffers ``(number of classes, )`` store the calibration that ``tools/calibrate.py`` writes: the probability is
     ``sigmoid(logit / temperature)``, and a label is predicted if its probability reaches its entry of ``thresholds``.
-    ``temperature`` defaults to 1 and ``thresholds`` to ``thr``, also when a checkpoint has none. The loss ignores
-    both.
+    ``temperature`` is 1 and ``thresholds`` is ``thr`` by default, also if a checkpoint has none. The loss ignores both.
     """
 
     def __init__(
