@@ -96,7 +96,7 @@ class GroupedMultiLabelHead(BaseModule):
 
     Two buffers ``(number of classes, )`` store the calibration that ``tools/calibrate.py`` writes: the probability is
     ``sigmoid(logit / temperature)``, and a label is predicted if its probability reaches its entry of ``thresholds``.
-    ``temperature`` is 1 and ``thresholds`` is ``thr`` by default, also if a checkpoint has none. The loss ignores both.
+    ``temperature`` is 1 and ``thresholds`` is ``thr`` unless a checkpoint has others. The loss uses neither.
     """
 
     def __init__(
