@@ -20,7 +20,10 @@ def parse_args():
         help=VARIANT,
     )
     parser.add_argument(
-        '--results', required=True, metavar='FILE', help='file for the results, one row per line; rows are appended'
+        '--results',
+        required=True,
+        metavar='FILE',
+        help='file for the results, one row per line; rows are appended. With --table-only also a folder of files',
     )
     add_out(parser, 'the work directories', kind='folder', default='work_dirs/sweep')
     parser.add_argument(

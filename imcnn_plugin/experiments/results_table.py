@@ -90,7 +90,7 @@ class SweepTable:
                 remarks.append(
                     f'{name} is not compared with {self.baseline}: evaluated on other images (seed {_join(others)})'
                 )
-        identities = sum(identity >= 0 for row in firsts for identity in row['by_identity']['identity'])
+        identities = sum((_unpacked(row)['identity'] >= 0).sum() for row in firsts)
         split = describe_split(first if None in baseline else {**first, 'fold': _join(baseline)})
         remarks.append(
             f'{first["name"]} was evaluated on {split}: {sum(row["num_images"] for row in firsts)} images of '
@@ -145,14 +145,20 @@ class SweepTable:
         return '\n'.join(lines) + '\n'
 
 
+def _unpacked(row: dict) -> Dict[str, np.ndarray]:
+    return _unpack_counts(row['by_identity'], len(row['accuracy']))
+
+
 def _same_images(row: dict, other: dict) -> bool:
     """Whether two rows were evaluated on the same images and labels, and so can be compared."""
+    if row['checksums'] != other['checksums'] or list(row['accuracy']) != list(other['accuracy']):
+        return False
     keys = ('identity', 'labelled')
-    return (
-        row['checksums'] == other['checksums']
-        and list(row['accuracy']) == list(other['accuracy'])
-        and all(row['by_identity'][key] == other['by_identity'][key] for key in keys)
-    )
+    if all(row['by_identity'][key] == other['by_identity'][key] for key in keys):
+        return True
+    # One may be packed as in earlier versions.
+    counts, others = _unpacked(row), _unpacked(other)
+    return all(np.array_equal(counts[key], others[key]) for key in keys)
 
 
 def _by_fold(rows: Sequence[dict]) -> Dict[Optional[int], List[dict]]:
@@ -189,9 +195,7 @@ def _differences(groups: Dict[str, List[dict]], baseline: Sequence[dict]) -> Dic
 
 def _counts(rows: Sequence[dict]) -> Tuple[np.ndarray, np.ndarray]:
     """Counts of correct labels, averaged over seeds, and of known labels, both ``(I, L)``, over all folds."""
-    folds = [
-        [_unpack_counts(row['by_identity'], len(row['accuracy'])) for row in runs] for runs in _by_fold(rows).values()
-    ]
+    folds = [[_unpacked(row) for row in runs] for runs in _by_fold(rows).values()]
     correct = [np.mean([values['correct'] for values in runs], axis=0) for runs in folds]
     return np.concatenate(correct), np.concatenate([runs[0]['labelled'] for runs in folds])
 

@@ -14,6 +14,17 @@ def test_counts_of_many_images_are_kept():
     by_identity = dict(identity=[-1, 4], correct=dict(Male=[90000, 1]), labelled=dict(Male=[100000, 2]))
     found = _unpack_counts(_pack_counts(by_identity), 1)
     assert found['correct'].tolist() == [[90000], [1]] and found['labelled'].tolist() == [[100000], [2]]
+    assert found['identity'].tolist() == [-1, 4]
+
+
+def test_a_folder_holds_the_rows_of_its_files(row, tmp_path):
+    rows = [row('A', seed, [10, 11, 12]) for seed in range(3)]
+    for number, value in ((1, rows[0]), (2, rows[1]), (2, rows[2]), (3, rows[0])):
+        _append_row(tmp_path / f'machine_{number}.jsonl', value)
+    assert read_rows(tmp_path) == rows
+    (tmp_path / 'machine_4.jsonl').write_text('{}\n')
+    with pytest.raises(DataError, match='machine_4.jsonl, line 1: not a row of a results file'):
+        read_rows(tmp_path)
 
 
 def test_rows_of_two_configs_with_one_name_are_separate(row):
@@ -73,7 +84,7 @@ def test_a_row_of_549_identities_is_small_and_has_no_directories(monkeypatch, tm
     assert made['config'] == 'configs/a.py' and made['accuracy']['Male'] == 33.3333
     assert made['options'] == ['load_from=first.pth', 'files=["b.txt","c/d.txt"]', 'p=a-{seed}/x', 'q=y']
     _append_row('rows', made)
-    assert (tmp_path / 'rows').stat().st_size < 12000
+    assert (tmp_path / 'rows').stat().st_size < 10000
 
 
 def test_rows_of_older_versions_are_read(row, tmp_path):

@@ -1,5 +1,8 @@
+import base64
+import zlib
+
 from imcnn_plugin.experiments import SweepTable, group_rows
-from imcnn_plugin.experiments.results_file import _pack_counts
+from imcnn_plugin.experiments.results_file import _pack_counts, _unpack_counts
 
 
 def test_runs_evaluated_on_other_images_are_not_compared(row, counts):
@@ -48,6 +51,20 @@ def test_an_attribute_without_known_labels_has_no_accuracy(row, counts):
     # All differences are those of Smiling.
     assert table.differences['B'][0] == table.differences['B'][2] == (0, 0, 0)
     assert table.cells()[2][5:8] == ('+0.00 (+0.00 to +0.00)', '-', '+0.00 (+0.00 to +0.00)')
+
+
+def test_counts_packed_by_earlier_versions_are_compared_with_those_of_today(row):
+    def old(values):
+        counts = _unpack_counts(values['by_identity'], 2)
+        numbers = dict(wrong=counts['labelled'] - counts['correct'], labelled=counts['labelled'])
+        packed = {key: base64.b64encode(zlib.compress(n.T.astype('<u2').tobytes())) for key, n in numbers.items()}
+        return values | dict(by_identity=dict(packed, identity=counts['identity'].tolist()))
+
+    today = [row('A', 0, [10, 11, 12]), row('B', 0, [11, 12, 13])]
+    expected = SweepTable(group_rows(today))
+    for rows in ([old(today[0]), today[1]], [today[0], old(today[1])], list(map(old, today))):
+        table = SweepTable(group_rows(rows))
+        assert table.cells() == expected.cells() and table.remarks() == expected.remarks()
 
 
 def test_folds_are_compared_one_by_one(row):
