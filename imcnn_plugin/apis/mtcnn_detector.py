@@ -22,7 +22,7 @@ class MTCNNDetector(DetectorBase):
         super().__init__(max_pixels, min_score)
 
     def _open(self) -> None:
-        # The package compares a string by identity and imports a module that Python 3.13 lacks.
+        # The package compares a string by identity and imports imghdr, which Python deprecated.
         with _ignored_warnings(Warning):
             # OpenCV's networks hold the state of a call, so each simultaneous call needs its own.
             self._idle = [open_mtcnn()]

