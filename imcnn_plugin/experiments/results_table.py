@@ -100,8 +100,8 @@ class SweepTable:
         if compared:
             stable = first['identity_stable']
             remarks += [
-                f'Differences are to {self.baseline}, in percentage points, with 95 % intervals over identities, '
-                'without seed variance.',
+                f'Differences are relative to {self.baseline}, in percentage points, with 95 % intervals over '
+                'identities, without seed variance.',
                 f'{len(stable)} attributes are identity-stable (agreement of labels beyond chance of at least '
                 f'{STABLE_AGREEMENT:g}): {_join(stable) or "-"}. The other {len(first["accuracy"]) - len(stable)} are '
                 'transient.',

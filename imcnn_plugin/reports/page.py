@@ -85,8 +85,8 @@ def _find_differences(run: WorkDir, second: Optional[WorkDir]) -> Iterator[str]:
     """A note if two runs were evaluated on different images."""
     if second and run.report and second.report.checksums != run.report.checksums:
         yield (
-            f'{second.name} was evaluated on other images ({second.report.describe()}): differences to it are not of '
-            'the models alone.'
+            f'{second.name} was evaluated on other images ({second.report.describe()}): differences from it are not '
+            'those of the models alone.'
         )
 
 

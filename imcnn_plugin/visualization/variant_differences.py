@@ -16,7 +16,7 @@ KINDS = (
 
 
 def plot_variant_differences(differences: Dict[str, Sequence[Optional[Interval]]], baseline: str):
-    """Draws accuracy differences to the baseline, with intervals, as a ``matplotlib.figure.Figure``.
+    """Draws accuracy differences from the baseline, with intervals, as a ``matplotlib.figure.Figure``.
 
     Each variant has a difference over all, over identity-stable and over transient attributes.
 
@@ -36,7 +36,7 @@ def plot_variant_differences(differences: Dict[str, Sequence[Optional[Interval]]
         axis.plot(value, height, linestyle='', markersize=5, **style)
     axis.set_yticks(range(len(differences)), list(differences))
     axis.set_ylim(max(1, len(differences)) - 0.5, -0.5)
-    axis.set_xlabel(f'accuracy difference to {baseline} (points),\n95 % interval over identities')
+    axis.set_xlabel(f'accuracy difference from {baseline} (points),\n95 % interval over identities')
     _add_grid(axis, 'x')
     figure.legend(loc='outside upper center', ncols=3, fontsize=9)
     return figure
