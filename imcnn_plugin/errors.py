@@ -36,7 +36,7 @@ def check_sizes(**sizes: Any) -> None:
     for name, value in sizes.items():
         numbers = value if isinstance(value, (list, tuple)) else () if value is None else (value,)
         if not all(isinstance(number, Integral) and number > 0 for number in numbers):
-            expected = 'positive whole numbers' if numbers is value else 'a positive whole number'
+            expected = 'positive integers' if numbers is value else 'a positive integer'
             raise ConfigError(f'{name} is {value!r}, expected {expected}')
 
 

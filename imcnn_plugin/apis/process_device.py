@@ -33,6 +33,6 @@ def _open_device(device: Union[str, torch.device]) -> torch.device:
 
 
 def _check_positive(name: str, value: Real) -> None:
-    """Raises ConfigError if a value is no whole number from 1 on."""
+    """Raises ConfigError if a value is not a positive integer."""
     if not isinstance(value, Real) or not 1 <= value < float('inf') or value != int(value):
-        raise ConfigError(f'{name} must be a whole number from 1 on, found {value!r}')
+        raise ConfigError(f'{name} must be a positive integer, found {value!r}')

@@ -153,7 +153,7 @@ def _check_sections(cfg: Config, path: Union[str, Path]) -> None:
             sections[f'{name}.dataset'] = loader.get('dataset')
             for key in ('batch_size', 'num_workers'):
                 if not isinstance(loader.get(key, 1), int):
-                    raise ConfigError(f'{path}: {name}.{key} is {loader[key]!r}, expected a whole number')
+                    raise ConfigError(f'{path}: {name}.{key} is {loader[key]!r}, expected an integer')
     for key, section in sections.items():
         if not isinstance(section, dict):
             raise ConfigError(f'{path}: {key} is {section!r}, expected a dict')

@@ -27,7 +27,7 @@ class ANet(BaseBackbone):
         init_cfg: Defaults to the Xavier filler of the other networks here.
 
     Raises:
-        ConfigError: A size is not a positive whole number, or the patches or kernels do not fit.
+        ConfigError: A size is not a positive integer, or the patches or kernels do not fit.
     """
 
     def __init__(

@@ -92,7 +92,7 @@ class GroupedMultiLabelHead(BaseModule):
 
     Raises:
         ConfigError: The groups do not match ``classes`` or the slices, a group or ``classes`` is empty, a size is not
-            a positive whole number, or the loss is not a multi-label loss.
+            a positive integer, or the loss is not a multi-label loss.
 
     Two buffers ``(number of classes, )`` store the calibration that ``tools/calibrate.py`` writes: the probability is
     ``sigmoid(logit / temperature)``, and a label is predicted if its probability reaches its entry of ``thresholds``.

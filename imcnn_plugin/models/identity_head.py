@@ -31,7 +31,7 @@ class IdentityHead(BaseModule):
         init_cfg: Defaults to the paper's Xavier filler.
 
     Raises:
-        ConfigError: ``num_identities`` is still 'auto', or a size is not a positive whole number.
+        ConfigError: ``num_identities`` is still 'auto', or a size is not a positive integer.
     """
 
     def __init__(

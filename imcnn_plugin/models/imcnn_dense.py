@@ -19,7 +19,7 @@ class DenseBlock(nn.Module):
     those of DenseNet-121: 32 and four times the growth rate.
 
     Raises:
-        ConfigError: A size is not a positive whole number.
+        ConfigError: A size is not a positive integer.
     """
 
     def __init__(self, in_channels: int, num_layers: int, growth_rate: int):
@@ -57,7 +57,7 @@ class IMCNNDense(BaseBackbone):
         init_cfg: Defaults to the paper's Xavier filler.
 
     Raises:
-        ConfigError: A size is not a positive whole number.
+        ConfigError: A size is not a positive integer.
     """
 
     def __init__(self, growth_rate: int = 32, num_slices: int = 4, init_cfg: Optional[Union[dict, list]] = PAPER_INIT):

@@ -25,7 +25,7 @@ class LocallyConnected2d(nn.Module):
         padding: Rows and columns of zeros around the input.
 
     Raises:
-        ConfigError: A size is not a positive whole number, the padding is negative, or the kernel is larger than the
+        ConfigError: A size is not a positive integer, the padding is negative, or the kernel is larger than the
             padded input.
     """
 

@@ -21,7 +21,7 @@ class MaxoutDenseNeck(BaseModule):
         init_cfg: Defaults to the paper's Xavier filler.
 
     Raises:
-        ConfigError: A size is not a positive whole number.
+        ConfigError: A size is not a positive integer.
     """
 
     def __init__(

@@ -204,7 +204,7 @@ def test_finds_nothing_where_nothing_is(detector, shape):
 
 @pytest.mark.parametrize('max_pixels', [0, -5, float('nan'), None])
 def test_refuses_a_number_of_pixels(max_pixels):
-    with pytest.raises(ConfigError, match='max_pixels must be a whole number from 1 on, found'):
+    with pytest.raises(ConfigError, match='max_pixels must be a positive integer, found'):
         FaceDetector(max_pixels)
 
 

@@ -239,7 +239,7 @@ def test_some_attributes_are_reported(open_inferencer, inferencer, group):
         (dict(detector=5), 'a detector is a name or a function of a photo, found 5'),
         (dict(min_score=2), 'min_score must be a number from 0 to 1, found 2'),
         (dict(min_face=float('nan')), 'min_face must be a number from 0'),
-        (dict(jobs=0), 'jobs must be a whole number from 1 on, found 0'),
+        (dict(jobs=0), 'jobs must be a positive integer, found 0'),
     ],
 )
 def test_refuses_options(open_inferencer, options, message):

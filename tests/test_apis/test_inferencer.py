@@ -237,7 +237,7 @@ def test_no_photos_are_refused(inferencer, inputs):
 
 @pytest.mark.parametrize('batch_size', [0, -1, 2.5, '8', None, float('nan'), float('inf')])
 def test_refuses_a_batch_size_at_once(inferencer, photos, batch_size):
-    with pytest.raises(ConfigError, match='batch_size must be a whole number from 1 on, found'):
+    with pytest.raises(ConfigError, match='batch_size must be a positive integer, found'):
         inferencer.stream(photos, batch_size)
 
 
@@ -327,7 +327,7 @@ def test_draws_a_photo(inferencer, photos):
     [
         (dict(precision='fp8'), "no precision 'fp8'"),
         (dict(device='cuda:99'), "device 'cuda:99'"),
-        (dict(detect_pixels=0), 'detect_pixels must be a whole number from 1 on, found 0'),
+        (dict(detect_pixels=0), 'detect_pixels must be a positive integer, found 0'),
         (dict(detect_pixels=-(10**6)), 'detect_pixels must be'),
     ],
 )

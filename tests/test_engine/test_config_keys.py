@@ -56,7 +56,7 @@ def test_a_config_may_have_variables_and_hooks_of_its_own(tmp_path):
         ('load_from = 5', 'load_from is 5, expected the file of a checkpoint'),
         (
             'train_dataloader = dict(num_workers=1.5)',
-            r'train_dataloader\.num_workers is 1\.5, expected a whole number',
+            r'train_dataloader\.num_workers is 1\.5, expected an integer',
         ),
         ('default_hooks = dict(checkpoint=dict(max_keep_ckpt=3))', "RunCheckpointHook has no option 'max_keep_ckpt'"),
         ('train_cfg = dict(val_interval=0)', 'val_interval is 0'),

@@ -55,10 +55,10 @@ IDENTITY = dict(type='IdentityHead', num_identities=4, in_channels=8)
 @pytest.mark.parametrize(
     'settings, message',
     [
-        (dict(HEAD, in_channels=0), 'in_channels is 0, expected a positive whole number'),
+        (dict(HEAD, in_channels=0), 'in_channels is 0, expected a positive integer'),
         (dict(HEAD, in_channels=8.0), 'in_channels is 8.0, expected'),
         (dict(HEAD, num_slices=0), 'num_slices is 0, expected'),
-        (dict(HEAD, hidden_dims=(4, 0)), r'hidden_dims is \(4, 0\), expected positive whole numbers'),
+        (dict(HEAD, hidden_dims=(4, 0)), r'hidden_dims is \(4, 0\), expected positive integers'),
         (dict(HEAD, in_size=(0, 2)), r'in_size is \(0, 2\), expected'),
         (dict(HEAD, classes=[], groups=[]), 'classes is empty'),
         (dict(HEAD, groups=[*GROUPS, dict(name='none', labels=[])]), r"groups without labels: \['none'\]"),
