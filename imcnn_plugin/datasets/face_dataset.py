@@ -53,6 +53,8 @@ class FaceDataset(BaseDataset):
         protocol: The name of the rule that divides the images into splits.
         min_images_per_identity: The identity loss ignores identities with fewer training images.
         ann_file: The annotation file, if any.
+        with_label: Whether to use the labels. If not, all are unknown, -1, so that only predictions of a teacher
+            train on the images (:class:`~imcnn_plugin.engine.DistillationPreprocessor`).
         **kwargs: Options of mmpretrain's ``BaseDataset`` except ``filter_cfg``. ``serialize_data`` has no effect.
 
     ``metainfo`` has ``classes``, ``num_identities`` (K, of the training split), ``protocol``, ``split``, and
@@ -64,9 +66,17 @@ class FaceDataset(BaseDataset):
     HAS_ANN_FILE = False
 
     def __init__(
-        self, data_root: str, split: str, protocol: str, min_images_per_identity: int, ann_file: str = '', **kwargs
+        self,
+        data_root: str,
+        split: str,
+        protocol: str,
+        min_images_per_identity: int,
+        ann_file: str = '',
+        with_label: bool = True,
+        **kwargs,
     ):
         self.split = split
+        self.with_label = with_label
         self.protocol = protocol
         self.min_images_per_identity = min_images_per_identity
         if ann_file and not self.HAS_ANN_FILE:
@@ -151,6 +161,12 @@ class FaceDataset(BaseDataset):
         if wrong := [name for name in classes if name not in ATTRIBUTES or classes.count(name) > 1]:
             raise ConfigError(f'classes names attributes that are not CelebA attributes, or repeats them: {wrong}')
         return labels[:, [ATTRIBUTES.index(name) for name in classes]]
+
+    def filter_data(self) -> FaceRecords:
+        """The records, without labels unless ``with_label``. mmengine calls it when it has loaded them."""
+        if self.with_label:
+            return self.data_list
+        return replace(self.data_list, gt_score=np.full_like(self.data_list.gt_score, -1))
 
     def take_classes(self, classes: Sequence[str]) -> None:
         """Selects these labels in this order, unless the dataset was given ``classes`` or lacks one of them."""

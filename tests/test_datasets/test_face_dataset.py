@@ -155,3 +155,11 @@ def test_sizes_of_nothing_name_the_image(faces):
 def test_several_splits_can_be_joined(make):
     parts = [make(indices=5), make(indices=[6, 7])]
     assert len(ConcatDataset(parts, ignore_keys=['checksums'])) == 7
+
+
+def test_without_labels_the_images_and_identities_stay(make):
+    dataset, whole = make(with_label=False, indices=[3, 1]), make()
+    assert dataset.data_list.gt_score.shape == (2, 40) and (dataset.data_list.gt_score == -1).all()
+    found, expected = dataset.get_data_info(0), whole.get_data_info(3)
+    assert all(found[key] == expected[key] for key in ('img_path', 'gt_identity', 'identity'))
+    assert (whole.data_list.gt_score >= 0).any()

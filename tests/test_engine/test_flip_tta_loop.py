@@ -5,6 +5,8 @@ import torch
 from mmpretrain.registry import LOOPS, MODELS
 from mmpretrain.structures import DataSample
 
+from imcnn_plugin.errors import ConfigError
+
 HEAD = dict(
     type='GroupedMultiLabelHead',
     classes=['a', 'b', 'c'],
@@ -31,7 +33,7 @@ def model():
     return model.eval()
 
 
-def evaluate(model, batches):
+def evaluate(model, batches, **options):
     """What the evaluator is given of each batch by the loop."""
     given, called = [], []
     evaluator = SimpleNamespace(
@@ -39,7 +41,7 @@ def evaluate(model, batches):
     )
     hooks = SimpleNamespace(model=model, call_hook=lambda name, **_: called.append(name), visualizer=SimpleNamespace())
     parts = dict(runner=hooks, dataloader=torch.utils.data.DataLoader(batches, batch_size=None), evaluator=evaluator)
-    loop = LOOPS.build(dict(type='mmpretrain.MirrorTestLoop'), default_args=parts)
+    loop = LOOPS.build(dict(type='mmpretrain.MirrorTestLoop', **options), default_args=parts)
     assert loop.run() == dict(images=len(batches))
     assert called.count('before_test_iter') == called.count('after_test_iter') == len(batches)
     return given
@@ -68,3 +70,23 @@ def test_probabilities_are_the_mean_over_both_images(model):
         torch.testing.assert_close(torch.stack([sample.pred_score for sample in samples]), mean)
         for sample, row in zip(samples, mean):
             assert sample.pred_label.tolist() == torch.where(row >= model.head.thresholds)[0].tolist()
+
+
+def test_shifted_crops_are_averaged_as_well(model, monkeypatch):
+    with pytest.raises(ConfigError, match='data_preprocessor has no crop_size'):
+        evaluate(model, [], shift=2)
+    monkeypatch.setattr(model.data_preprocessor, 'crop_size', 32)
+    images = torch.randint(0, 256, (5, 3, 38, 38), dtype=torch.uint8)
+    mean = torch.zeros(5, 3)
+    for top, left in ((3, 3), (1, 1), (1, 5), (5, 1), (5, 5)):
+        crop = images[:, :, top : top + 32, left : left + 32]
+        for view in (crop, crop.flip(3)):
+            with torch.no_grad():
+                [sample] = model.test_step(dict(inputs=view, data_samples=DataSample()))
+            mean += sample.pred_score / 10
+    [[sample]] = evaluate(model, [dict(inputs=images, data_samples=DataSample())], shift=2)
+    torch.testing.assert_close(sample.pred_score, mean)
+    with pytest.raises(ConfigError, match='crop_size is 32, but the images are 30x30'):
+        evaluate(model, [dict(inputs=images, data_samples=DataSample())], shift=4)
+    with pytest.raises(ConfigError, match='shift is -1, expected a positive integer'):
+        evaluate(model, [], shift=-1)
