@@ -26,7 +26,7 @@ train_dataloader = dict(
     ),
 )
 del lfwa, load, cut, resize, pack, celeba
-train_cfg = dict(max_epochs=22)
+train_cfg = dict(max_epochs=16)
 # All of the half is trained on, so no identity is held out for validation.
 val_cfg = None
 val_dataloader = None
