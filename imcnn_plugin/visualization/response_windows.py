@@ -18,8 +18,10 @@ def plot_response_windows(
             it covers, left, top, right, bottom in pixels; and at least N windows ``(4, )``.
         boxes: What a detector found in each photo, or None.
     """
-    figure = _new_figure(2.2 * (1 + len(networks)), 2.4 * len(photos) + 0.6)
-    axes = figure.subplots(len(photos), 1 + len(networks), squeeze=False)
+    # Rows as high as their photos, of 2.2 inches in width.
+    heights = [2.2 * height / width for height, width, _ in (photo.shape for photo in photos)]
+    figure = _new_figure(2.2 * (1 + len(networks)), sum(heights) + 0.1 * len(photos) + 0.6)
+    axes = figure.subplots(len(photos), 1 + len(networks), squeeze=False, height_ratios=heights)
     for i, (row, photo, box) in enumerate(zip(axes, photos, boxes)):
         height, width = photo.shape[:2]
         for axis in row:

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from imcnn_plugin.visualization import plot_response_windows
 
@@ -17,5 +18,9 @@ def test_maps_and_windows_lie_where_they_are_in_the_photo():
             rectangle = axis.patches[-1]
             corner, sides = np.array(rectangle.get_xy()), (rectangle.get_width(), rectangle.get_height())
             np.testing.assert_allclose([*corner, *(corner + sides)], window)
+    # Rows are as high as their photos need to be equally wide.
+    figure.draw_without_rendering()
+    wide, high = (axis.get_window_extent() for axis in axes[:, 0])
+    assert wide.width == pytest.approx(high.width, rel=0.05) and wide.y0 - high.y1 < 0.5 * figure.dpi
     # The detector found a face in the first photo alone.
     assert [len(row[0].patches) for row in axes] == [2, 1]
