@@ -7,7 +7,7 @@ import math
 import re
 import shlex
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from mmengine.config import Config, DictAction
 
@@ -54,16 +54,33 @@ def parse_variant(text: str, common: Sequence[str] = (), folds: bool = False) ->
 
 
 def _fold_options(config: str, options: Sequence[str]) -> List[str]:
-    """Options that set the fold of each split."""
+    """Options that set the fold of each dataset that has one: at least one in each data loader."""
     cfg = load_variant(config, options)
-    loaders = [name for name in LOADERS if cfg.get(name)]
-    for name in loaders:
-        if (protocol := cfg[name].dataset.get('protocol')) not in ('kfold', 'halves'):
+    found = []
+    for name in filter(cfg.get, LOADERS):
+        protocols = {
+            path: dataset.get('protocol') for path, dataset in _datasets(f'{name}.dataset', cfg[name].dataset)
+        }
+        folded = [f'{path}.fold={{fold}}' for path, protocol in protocols.items() if protocol in ('kfold', 'halves')]
+        if not folded:
+            path, protocol = next(iter(protocols.items()))
             raise ConfigError(
-                f"{config}: {name}.dataset.protocol is {protocol!r}, but --folds needs 'kfold', as in "
+                f"{config}: {path}.protocol is {protocol!r}, but --folds needs 'kfold', as in "
                 "imcnn_celeba_kfold.py, or LFWA's 'halves'"
             )
-    return [f'{name}.dataset.fold={{fold}}' for name in loaders]
+        found += folded
+    return found
+
+
+def _datasets(path: str, dataset: dict) -> Iterator[Tuple[str, dict]]:
+    """The dataset at a dotted path, or those inside a wrapper such as ConcatDataset, with their paths."""
+    inside = {f'{path}.datasets.{i}': inner for i, inner in enumerate(dataset.get('datasets', ()))}
+    if 'dataset' in dataset:
+        inside[f'{path}.dataset'] = dataset['dataset']
+    if not inside:
+        yield path, dataset
+    for inner in inside.items():
+        yield from _datasets(*inner)
 
 
 def _fill_option(option: str, seed: int, fold: Optional[int] = None) -> str:

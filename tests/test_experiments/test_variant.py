@@ -56,3 +56,15 @@ def test_the_baseline_is_the_first_variant_even_if_it_failed():
     assert choose_baseline(None, []) is None and choose_baseline('C', []) == 'C'
     with pytest.raises(ConfigError, match="the baseline 'C' is not one of the variants"):
         choose_baseline('C', variants)
+
+
+def test_folds_of_datasets_in_wrappers(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    variant = parse_variant('best=configs/imcnn_lfwa_mini_best.py', folds=True)
+    # CelebA's part has no folds.
+    assert variant.options == (
+        'train_dataloader.dataset.datasets.0.dataset.fold={fold}',
+        'test_dataloader.dataset.fold={fold}',
+    )
+    with pytest.raises(ConfigError, match=r"train_dataloader\.dataset\.protocol is 'official', but --folds needs"):
+        parse_variant('CelebA=configs/imcnn_celeba_mini.py', folds=True)
