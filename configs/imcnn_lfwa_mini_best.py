@@ -1,5 +1,5 @@
-# What did best on LFWA: no identities, sixty epochs on a whole half from the weights of imcnn_celeba_mini_best.py, with its
-# dropout and weight decay.
+# What did best on LFWA: no identities, sixty epochs on a whole half from the weights of imcnn_celeba_mini_best.py,
+# with its dropout and weight decay.
 # LFWA_PACK=data/lfwa_72 python tools/train.py configs/imcnn_lfwa_mini_best.py
 _base_ = './imcnn_lfwa_mini.py'
 

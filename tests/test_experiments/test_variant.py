@@ -58,11 +58,18 @@ def test_the_baseline_is_the_first_variant_even_if_it_failed():
         choose_baseline('C', variants)
 
 
-def test_folds_of_datasets_in_wrappers(monkeypatch):
+def test_folds_of_datasets_in_wrappers(monkeypatch, tmp_path):
     monkeypatch.chdir(REPOSITORY)
-    variant = parse_variant('best=configs/imcnn_lfwa_mini_best.py', folds=True)
+    config = tmp_path / 'both.py'
+    config.write_text(
+        f"_base_ = '{REPOSITORY}/configs/imcnn_lfwa_mini_best.py'\n"
+        'lfwa = dict(_base_.train_dataloader.dataset)\n'
+        "celeba = dict(type='PackedFaces', data_root='', protocol='official', with_label=False)\n"
+        "both = [dict(type='RepeatDataset', dataset=lfwa, times=2), celeba]\n"
+        "train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=both))\n"
+    )
     # CelebA's part has no folds.
-    assert variant.options == (
+    assert parse_variant(f'both={config}', folds=True).options == (
         'train_dataloader.dataset.datasets.0.dataset.fold={fold}',
         'test_dataloader.dataset.fold={fold}',
     )
