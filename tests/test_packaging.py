@@ -119,7 +119,8 @@ def test_metadata_is_that_of_the_project(wheel):
     assert set(metadata.get_all('Provides-Extra')) == set(PROJECT['optional-dependencies'])
     wanted = [Requirement(item) for item in PROJECT['dependencies']]
     for extra, items in PROJECT['optional-dependencies'].items():
-        wanted += [Requirement(f'{item}; extra == "{extra}"') for item in items]
+        for package, _, marker in (item.partition('; ') for item in items):
+            wanted.append(Requirement(f'{package}; {marker and marker + " and "}extra == "{extra}"'))
     assert set(map(Requirement, metadata.get_all('Requires-Dist'))) == set(wanted)
 
 

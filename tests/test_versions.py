@@ -29,7 +29,8 @@ def test_pip_leaves_the_mmcv_and_the_opencv_of_other_projects_alone():
 @pytest.mark.parametrize('lock', ['requirements.txt', 'requirements-onedl.txt'])
 def test_the_tested_set_is_within_the_ranges_and_holds_every_extra(lock):
     lines = [line for name in (lock, 'requirements-dev.txt') for line in (REPOSITORY / name).read_text().splitlines()]
-    pinned = dict(line.lower().split('==') for line in lines if '==' in line)
+    items = [Requirement(line) for line in lines if '==' in line]
+    pinned = {item.name.lower(): str(item.specifier).removeprefix('==') for item in items}
     for stock, fork in FORKS.items():
         assert (fork if 'onedl' in lock else stock) in pinned and (stock if 'onedl' in lock else fork) not in pinned
         pinned[stock] = pinned.pop(stock, None) or pinned[fork]
