@@ -43,22 +43,6 @@ def build(cfg, device='meta'):
         return MODELS.build(cfg.model)
 
 
-def datasets_of(cfg):
-    """The datasets of all loaders, without wrappers."""
-    loaders = filter(None, (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader))
-    inside = [loader.dataset for loader in loaders]
-    while inside:
-        dataset = inside.pop(0)
-        inside += dataset.get('datasets', [dataset['dataset']] if 'dataset' in dataset else [])
-        if 'pipeline' in dataset:
-            yield dataset
-
-
-def size_of(dataset):
-    """The scale to which its images are resized."""
-    return next(step.scale for step in dataset.pipeline if step.type == 'Resize')
-
-
 @pytest.mark.parametrize('path', [path for path in CONFIGS if path.stem != 'imcnn_lfwa'], ids=lambda path: path.stem)
 def test_every_weight_that_is_trained_has_a_gradient(path):
     """So that no config needs find_unused_parameters in several processes."""
@@ -66,7 +50,8 @@ def test_every_weight_that_is_trained_has_a_gradient(path):
     device = 'cpu' if path.stem.startswith(('resnet', 'vit')) else 'meta'
     cfg.model.backbone.pop('init_cfg', None)
     model = build(cfg, device).train()
-    side = cfg.model.data_preprocessor.get('crop_size') or size_of(next(datasets_of(cfg)))[0]
+    scale = next(step.scale for step in cfg.train_dataloader.dataset.pipeline if step.type == 'Resize')
+    side = cfg.model.data_preprocessor.get('crop_size') or scale[0]
     samples = DataSample(
         gt_score=torch.ones(2, len(ATTRIBUTES), device=device), gt_identity=torch.zeros(2, device=device).long()
     )
@@ -88,11 +73,12 @@ def test_config_builds(path, monkeypatch):
     model = build(cfg, device)
     if path.stem in WEIGHTS:
         assert sum(parameter.numel() for parameter in model.parameters()) == WEIGHTS[path.stem]
-    for dataset in datasets_of(cfg):
-        assert dataset.data_root == 'some/folder'
+    for loader in filter(None, (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)):
+        assert loader.dataset.data_root == 'some/folder'
+        scale = next(step.scale for step in loader.dataset.pipeline if step.type == 'Resize')
         with DefaultScope.overwrite_default_scope('mmpretrain'):
-            DATASETS.build(dict(dataset, lazy_init=True))
-    side = cfg.model.data_preprocessor.get('crop_size') or size_of(dataset)[0]
+            DATASETS.build(dict(loader.dataset, lazy_init=True))
+    side = cfg.model.data_preprocessor.get('crop_size') or scale[0]
     identities = cfg.model.head.get('num_identities')
     assert model(torch.zeros(2, 3, side, side, device=device)).shape == (2, identities or len(ATTRIBUTES))
     with DefaultScope.overwrite_default_scope('mmpretrain'):
