@@ -81,6 +81,7 @@ def parse_args():
 
 
 def main(args):
+    from imcnn_plugin.errors import DataError
     from imcnn_plugin.experiments import (
         Sweep,
         SweepTable,
@@ -104,7 +105,10 @@ def main(args):
             variants, args.seeds, args.out, args.results, script, args.data_root, args.jobs, args.folds or [None]
         )
         failed = runs.run()
-    groups = group_rows(read_rows(args.results), variants)
+    rows = read_rows(args.results)
+    if args.table_only and not rows:
+        raise DataError(f'{args.results} has no rows: give the file that a sweep wrote, or a folder of such files')
+    groups = group_rows(rows, variants)
     table = SweepTable(groups, baseline)
     print('\n' + table.text(), end='')
     if args.markdown and groups:

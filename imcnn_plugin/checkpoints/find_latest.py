@@ -48,7 +48,10 @@ def find_best(work_dir: Union[str, Path]) -> Optional[str]:
     Raises:
         DataError: There are checkpoints, but none can be used.
     """
-    best = [*Path(work_dir).glob('best_*.pth')] or [path for path in [Path(work_dir, BEST)] if path.is_file()]
+    # With several metrics in save_best, the link names the file that training tested. Older runs have no link.
+    if (link := Path(work_dir, BEST)).is_file():
+        return str(Path(work_dir, link.readlink()) if link.is_symlink() else link)
+    best = [*Path(work_dir).glob('best_*.pth')]
     return str(max(best, key=lambda path: path.stat().st_mtime)) if best else find_latest(work_dir)
 
 

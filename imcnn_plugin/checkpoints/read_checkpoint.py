@@ -1,6 +1,7 @@
 """Reads checkpoints as data, without running code from them, and writes checkpoints."""
 
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator, Union
@@ -90,16 +91,21 @@ def _types_in(node: Any) -> Iterator[str]:
 
 
 def _is_registered(name: str) -> bool:
-    """Whether a ``type`` is in a registry; mmengine would import and call any other dotted name."""
+    """Whether a ``type`` is in a registry; mmengine would import and call any other dotted name.
+
+    A name is that of a registry's scope and its entry or, in a config that imports its classes, of the module that a
+    registered class was imported from.
+    """
     scope, _, last = name.rpartition('.')
     if not scope:
         return True
     roots = [registry for registry in vars(mmengine.registry).values() if isinstance(registry, Registry)]
     for registry in [registry for root in roots for registry in (root, *root.children.values())]:
-        if registry.scope == scope:
+        if registry.scope in (scope, scope.partition('.')[0]):
             registry.import_from_location()
-            if last in registry.module_dict:
-                return True
+        found = registry.module_dict.get(last)
+        if found and (registry.scope == scope or vars(sys.modules.get(scope, object)).get(last) is found):
+            return True
     return False
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Dict, Optional
 
 import mmcv
@@ -10,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from ..evaluation import PerAttributeAccuracy
+from ..evaluation import REPORT_FILE, PerAttributeAccuracy
 
 # The framework versions, for reports and published files.
 VERSIONS = {module.__name__: module.__version__ for module in (torch, mmengine, mmcv, mmpretrain, numpy)}
@@ -21,7 +22,8 @@ class AttributeReportHook(Hook):
     """Writes ``per_attribute.json`` and ``.csv`` to the work directory after each evaluation.
 
     The JSON file also records config, seed, versions and the dataset's checksums. The table is also logged after a
-    test and, unless a test follows, after the last validation of a run.
+    test and, unless a test follows, after the last validation of a run. If the evaluator has several
+    ``PerAttributeAccuracy``, the files of the later ones end with their prefixes: ``per_attribute_<prefix>.json``.
     """
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
@@ -38,10 +40,12 @@ class AttributeReportHook(Hook):
 
     @staticmethod
     def _report(runner: Runner, evaluator, show: bool) -> None:
-        for metric in evaluator.metrics:
+        path = Path(REPORT_FILE)
+        for i, metric in enumerate(metric for metric in evaluator.metrics if isinstance(metric, PerAttributeAccuracy)):
             # Only the main process has a report.
-            if isinstance(metric, PerAttributeAccuracy) and metric.report:
+            if metric.report:
                 report = replace(metric.report, seed=runner.seed, versions=VERSIONS, config=runner.cfg.to_dict())
-                report.save(runner.work_dir)
+                name = path.with_stem(f'{path.stem}_{metric.prefix}').name if i else path.name
+                report.save(runner.work_dir, name)
                 if show:
                     runner.logger.info('\n' + report.table())

@@ -151,8 +151,8 @@ class AttributeReport:
         values.setdefault('identity_stable', values.get('lasting', []))
         return cls(**{key.name: values[key.name] for key in fields(cls) if key.name in values})
 
-    def save(self, folder: Union[str, Path]) -> None:
-        """Atomically writes ``per_attribute.json`` and ``per_attribute.csv``.
+    def save(self, folder: Union[str, Path], name: str = REPORT_FILE) -> None:
+        """Atomically writes ``per_attribute.json`` and ``per_attribute.csv``, or files of another name.
 
         Raises:
             DataError: A file cannot be written.
@@ -161,9 +161,9 @@ class AttributeReport:
         writer = csv.writer(table, lineterminator='\n')
         columns = (*PERCENTAGES, *AGREEMENTS, 'num_labelled', 'threshold')
         writer.writerow(['attribute', *columns])
-        for name, row in (*self.attributes.items(), ('mean', self.means)):
-            writer.writerow([name, *(row.get(key) for key in columns)])
-        path = Path(folder, REPORT_FILE)
+        for attribute, row in (*self.attributes.items(), ('mean', self.means)):
+            writer.writerow([attribute, *(row.get(key) for key in columns)])
+        path = Path(folder, name)
         text = json.dumps(self.to_dict(), indent=1)
         # One line per list of scalars, since some lists are long.
         text = re.sub(r'\[\n[^][{}]*\]', lambda match: re.sub(r'\n *', ' ', match[0]), text)

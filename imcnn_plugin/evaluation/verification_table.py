@@ -20,7 +20,7 @@ def verification_rows(results: Dict[str, Dict[str, Verification]]) -> List[dict]
 def verification_table(rows: List[dict]) -> List[List[str]]:
     """A table of :func:`verification_rows` with one line per network, headings first.
 
-    Accuracies are means over folds with their standard errors.
+    Accuracies are means over folds, with their standard errors if there are several.
     """
     kinds = list(dict.fromkeys(row['features'] for row in rows))
     table = [['network', *(heading for kind in kinds for heading in (f'{kind} (%)', 'AUC'))]]
@@ -30,7 +30,8 @@ def verification_table(rows: List[dict]) -> List[List[str]]:
         for kind in kinds:
             if row := found.get(kind):
                 accuracy = np.array(row['accuracy'])
-                cells += [f'{accuracy.mean():.2f} +- {_standard_error(accuracy):.2f}', f'{row["auc"]:.3f}']
+                error = f' +- {_standard_error(accuracy):.2f}' if len(accuracy) > 1 else ''
+                cells += [f'{accuracy.mean():.2f}{error}', f'{row["auc"]:.3f}']
             else:
                 cells += ['-', '-']
         table.append(cells)

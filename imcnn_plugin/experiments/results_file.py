@@ -154,14 +154,15 @@ def _pack_counts(by_identity: Dict[str, dict]) -> Dict[str, str]:
     Wrong labels are fewer than correct ones and compress better.
     """
     correct, labelled = (np.array([*by_identity[key].values()]) for key in ('correct', 'labelled'))
-    # Sorted numbers from -1, unknown: their steps are small.
+    # Sorted numbers: their steps are small. Those of unknown identities begin below -1, so the first may be negative.
     steps = np.diff(by_identity['identity'], prepend=-1)
     return dict(identity=_pack(steps), wrong=_pack(labelled - correct), labelled=_pack(labelled))
 
 
 def _pack(values: np.ndarray) -> str:
     content = io.BytesIO()
-    np.save(content, values.astype(np.min_scalar_type(values.max(initial=0))))
+    bounds = values.min(initial=0), values.max(initial=0)
+    np.save(content, values.astype(np.result_type(*map(np.min_scalar_type, bounds))))
     return base64.b64encode(zlib.compress(content.getvalue(), 9)).decode()
 
 

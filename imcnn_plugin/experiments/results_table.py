@@ -90,6 +90,9 @@ class SweepTable:
                 remarks.append(
                     f'{name} is not compared with {self.baseline}: evaluated on other images (seed {_join(others)})'
                 )
+        if compared and not _comparable(self.groups[self.baseline], self.groups[self.baseline]):
+            remarks.append(f"Nothing is compared, since {self.baseline}'s own runs were evaluated on different images.")
+            compared = False
         identities = sum((_unpacked(row)['identity'] >= 0).sum() for row in firsts)
         split = describe_split(first if None in baseline else {**first, 'fold': _join(baseline)})
         remarks.append(
@@ -99,11 +102,12 @@ class SweepTable:
         )
         if compared:
             stable = first['identity_stable']
+            where = '' if len(baseline) == 1 else f' in fold {first["fold"]}'
             remarks += [
                 f'Differences are relative to {self.baseline}, in percentage points, with 95 % intervals over '
                 'identities, without seed variance.',
                 f'{len(stable)} attributes are identity-stable (agreement of labels beyond chance of at least '
-                f'{STABLE_AGREEMENT:g}): {_join(stable) or "-"}. The other {len(first["accuracy"]) - len(stable)} are '
+                f'{STABLE_AGREEMENT:g}{where}): {_join(stable) or "-"}. The other {len(first["accuracy"]) - len(stable)} are '
                 'transient.',
             ]
         return remarks
@@ -114,7 +118,7 @@ class SweepTable:
         The accuracy is that of the baseline, or of the first variant if the baseline has no row.
         """
         baseline = self.baseline if self.baseline in self.groups else next(iter(self.groups))
-        first = self.groups[baseline][0]
+        first = _first_row(self.groups[baseline])
         names = sorted(first['accuracy'], key=lambda name: name not in first['identity_stable'])
         runs, *others = (
             np.array([[row['accuracy'][name] for name in names] for row in self.groups[variant]], float)
@@ -167,6 +171,11 @@ def _by_fold(rows: Sequence[dict]) -> Dict[Optional[int], List[dict]]:
     return {fold: [row for row in rows if row.get('fold') == fold] for fold in folds}
 
 
+def _first_row(rows: Sequence[dict]) -> dict:
+    """A row of the lowest fold, whose labels decide which attributes are identity-stable."""
+    return next(iter(_by_fold(rows).values()))[0]
+
+
 def _comparable(rows: Sequence[dict], baseline: Sequence[dict]) -> bool:
     """Whether rows were evaluated on the same folds as the baseline, and on the same images in each fold."""
     folds, others = _by_fold(rows), _by_fold(baseline)
@@ -182,7 +191,8 @@ def _differences(groups: Dict[str, List[dict]], baseline: Sequence[dict]) -> Dic
     """
     if not groups:
         return {}
-    names, stable = list(baseline[0]['accuracy']), baseline[0]['identity_stable']
+    first = _first_row(baseline)
+    names, stable = list(first['accuracy']), first['identity_stable']
     subsets = [np.flatnonzero([name in some for name in names]) for some in (names, stable, {*names} - {*stable})]
     own, labelled = _counts(baseline)
     gains = np.stack([_counts(rows)[0] - own for rows in groups.values()])

@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Union
 
+from ..checkpoints.find_latest import find_best
 from ..engine.training_log import read_log
 from ..errors import ConfigError, DataError
 from ..evaluation import REPORT_FILE, AttributeReport
@@ -191,18 +192,16 @@ def _logged_rest(path: Path) -> Optional[float]:
 
 
 def _validation_accuracy(folder: Path, config: Optional[dict]) -> Optional[float]:
-    """The mean accuracy on the validation split after the epoch that was tested; None without validation."""
+    """The mean accuracy on the validation split after the epoch that was tested; None if it is not known."""
     log = read_log(folder)
     if not log or 'mean_accuracy' not in log.val:
         return None
-    accuracy = log.val['mean_accuracy'][1]
+    numbers, accuracy = log.val['mean_accuracy']
     hooks = (config or {}).get('default_hooks') or {}
-    key = (hooks.get('checkpoint') or {}).get('save_best')
-    # mmengine also accepts a list; its first metric decides.
-    if isinstance(key, list):
-        key = key[0]
-    # Without a key the last epoch is tested.
-    if not key:
+    # Without a best checkpoint the last epoch is tested.
+    if not (hooks.get('checkpoint') or {}).get('save_best'):
         return float(accuracy[-1])
-    monitored = log.val.get(key.rpartition('/')[2], log.val['mean_accuracy'])[1]
-    return float(accuracy[monitored.argmax()])
+    # Its name ends with its epoch or iteration.
+    tested = re.search(r'_(?:epoch|iter)_(\d+)\.pth$', find_best(folder) or '')
+    found = accuracy[numbers == int(tested[1])] if tested else []
+    return float(found[0]) if len(found) else None

@@ -37,8 +37,8 @@ def parse_variant(text: str, common: Sequence[str] = (), folds: bool = False) ->
         folds: Whether the runs are folds of a cross-validation.
 
     Raises:
-        ConfigError: The text does not have this form, the config cannot be read with the options, or ``folds`` is set
-            and the config has no folds.
+        ConfigError: The text does not have this form, the config cannot be read with the options or has no test
+            split, or ``folds`` is set and the config has no folds.
     """
     name, _, rest = text.partition('=')
     try:
@@ -48,6 +48,8 @@ def parse_variant(text: str, common: Sequence[str] = (), folds: bool = False) ->
     options = (*common, *options)
     if not name.strip() or not all(re.match(r'[\w.]+=', option) for option in options):
         raise ConfigError(f"'{text}' with options {list(common)}: expected NAME=CONFIG [KEY=VALUE ...]")
+    if not load_variant(config, options).get('test_dataloader'):
+        raise ConfigError(f'{config} has no test_dataloader, so the runs of {name.strip()} would have no results')
     if folds:
         options = (*options, *_fold_options(config, options))
     return Variant(name.strip(), config, options, _hash_config(config, options))

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from ..errors import DataError, IMCNNError
+from ..evaluation import AttributeReport
 from ..files import writable, write_text
 from ..label_conflicts import count_label_conflicts
 from ..templates import render_template
@@ -64,7 +65,12 @@ def write_report(
         if data_root or checkpoint:
             raise
         run.notes.append(f'The test split was not predicted: {error}.')
-    notes = [*run.notes, *_find_mismatches(run, predictions), *_find_differences(run, second)]
+    notes = [*run.notes, *_find_mismatches(run, predictions)]
+    if second and predictions:
+        # Its stored report may be of another split.
+        _check_attributes(second, predictions.report, run.path)
+    if second and (report := predictions.report if predictions else run.report):
+        notes += _find_differences(report, second)
     write_text(path, _render_page(run, predictions, notes, pictures, second))
     return path, notes
 
@@ -74,16 +80,20 @@ def _read_second(run: WorkDir, compare: Union[str, Path]) -> WorkDir:
     second = read_work_dir(compare)
     if second.report is None:
         raise DataError(f'{second.path} has no per_attribute.json to compare with: test that run first')
-    if run.report and set(second.report.attributes) != set(run.report.attributes):
-        raise DataError(
-            f'{second.path} was evaluated on other attributes than {run.path}: compare runs of one dataset'
-        )
+    if run.report:
+        _check_attributes(second, run.report, run.path)
     return second
 
 
-def _find_differences(run: WorkDir, second: Optional[WorkDir]) -> Iterator[str]:
-    """A note if two runs were evaluated on different images."""
-    if second and run.report and second.report.checksums != run.report.checksums:
+def _check_attributes(second: WorkDir, report: AttributeReport, path: Path) -> None:
+    if set(second.report.attributes) != set(report.attributes):
+        raise DataError(f'{second.path} was evaluated on other attributes than {path}: compare runs of one dataset')
+
+
+def _find_differences(report: AttributeReport, second: WorkDir) -> Iterator[str]:
+    """A note if a report and the second run's are of different images."""
+    one, two = ((some.checksums, some.protocol, some.split, some.fold) for some in (report, second.report))
+    if one != two:
         yield (
             f'{second.name} was evaluated on other images ({second.report.describe()}): differences from it are not '
             'those of the models alone.'

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from imcnn_plugin.checkpoints import find_latest
+from imcnn_plugin.checkpoints import find_best, find_latest
 from imcnn_plugin.errors import DataError
 
 
@@ -43,6 +43,20 @@ def test_takes_the_newest_where_none_is_named(work_dir, pointer):
 def test_finds_it_in_a_folder_that_was_moved(work_dir, tmp_path_factory):
     (work_dir / 'last_checkpoint').write_text('/elsewhere/epoch_2.pth')
     assert find_latest(work_dir) == str(work_dir / 'epoch_2.pth')
+
+
+def test_the_best_checkpoint_is_the_one_that_training_tested(work_dir, tmp_path_factory):
+    assert find_best(work_dir) == str(work_dir / 'best_epoch_3.pth')
+    # Of another metric, and newer.
+    torch.save({}, work_dir / 'best_mAP_epoch_2.pth')
+    assert name_of(find_best(work_dir)) == 'best_mAP_epoch_2.pth'
+    (work_dir / 'best.pth').symlink_to('best_epoch_3.pth')
+    assert find_best(work_dir) == str(work_dir / 'best_epoch_3.pth')
+    copy = shutil.copytree(work_dir, tmp_path_factory.mktemp('copy') / 'run', symlinks=False)
+    assert find_best(copy) == str(copy / 'best.pth')
+    # A link without its file does not count.
+    (work_dir / 'best_epoch_3.pth').unlink()
+    assert name_of(find_best(work_dir)) == 'best_mAP_epoch_2.pth'
 
 
 def test_a_copy_has_its_own_checkpoint(work_dir, tmp_path_factory):

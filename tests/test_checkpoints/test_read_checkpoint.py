@@ -2,7 +2,10 @@ import resource
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
 
+from imcnn_plugin.checkpoints import load_model
 from imcnn_plugin.checkpoints.read_checkpoint import _is_registered, read_checkpoint, save_checkpoint
 from imcnn_plugin.errors import ConfigError, DataError
 
@@ -69,12 +72,36 @@ def test_refuses_what_is_no_file_of_torch(contents, message, tmp_path):
         ('mmpretrain.JointHead', True),
         ('mmengine.DefaultSampler', True),
         ('mmengine.load', False),
-        ('mmpretrain.models.ImageClassifier', False),
+        ('mmpretrain.models.ImageClassifier', True),
+        ('imcnn_plugin.models.JointHead', True),
+        ('torch.optim.SGD', True),
+        # Neither the registered class nor an entry.
+        ('mmpretrain.apis.ImageClassifier', False),
+        ('no_such_module.ResNet', False),
+        ('mmpretrain.models.builder.MODELS', False),
+        ('torch.load', False),
         ('subprocess.run', False),
     ],
 )
 def test_only_names_in_registries_are_types(name, expected):
     assert _is_registered(name) == expected
+
+
+def test_reads_the_config_that_imports_its_classes(tmp_path):
+    # Of mmpretrain's newer configs.
+    path = tmp_path / 'own.py'
+    path.write_text(
+        'from mmpretrain.models import GlobalAveragePooling, ImageClassifier, ResNet\n'
+        'from imcnn_plugin.models import GroupedMultiLabelHead\n'
+        "groups = [dict(name='form', labels=['round', 'red'])]\n"
+        'head = dict(type=GroupedMultiLabelHead, classes=["round", "red"], groups=groups, in_channels=512)\n'
+        'model = dict(type=ImageClassifier, backbone=dict(type=ResNet, depth=18),\n'
+        '             neck=dict(type=GlobalAveragePooling), head=head)\n'
+    )
+    cfg = Config.fromfile(path)
+    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=['round', 'red']))
+    save_checkpoint(dict(meta=meta, state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'a.pth')
+    assert load_model(tmp_path / 'a.pth').head.classes == ['round', 'red']
 
 
 def test_a_file_can_replace_itself(best, tmp_path):

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.evaluation import read_face_pairs, verify_faces
+from imcnn_plugin.evaluation import read_face_pairs, verification_rows, verification_table, verify_faces
 
 PAIRS = (
     '2\t2\nAda\t1\t4\nBo\t2\t3\nAda\t1\tBo\t2\nAda\t4\tCy\t12\nDee\t1\t2\nDee\t1\t3\nDee\t1\tEve\t1\nDee\t2\tEve\t2\n'
@@ -43,7 +43,11 @@ def test_chance_and_certainty():
     assert constant.mean == 50 and constant.auc == 0.5
     certain = verify_faces(same.astype(float), same, fold)
     assert certain.mean == 100 and certain.auc == 1 and certain.standard_error == 0
-    assert np.isnan(verify_faces(same.astype(float), same, np.zeros(6000)).standard_error)
+    # One fold has no standard error.
+    alone = verify_faces(same.astype(float), same, np.zeros(6000))
+    assert np.isnan(alone.standard_error)
+    cells = verification_table(verification_rows(dict(one=dict(F=alone), ten=dict(F=certain))))
+    assert [row[1] for row in cells[1:]] == ['100.00', '100.00 +- 0.00']
     with pytest.raises(ValueError, match='pairs of one person and of two'):
         verify_faces(np.zeros(3), np.ones(3, bool), np.zeros(3))
 

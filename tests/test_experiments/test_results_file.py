@@ -15,6 +15,10 @@ def test_counts_of_many_images_are_kept():
     found = _unpack_counts(_pack_counts(by_identity), 1)
     assert found['correct'].tolist() == [[90000], [1]] and found['labelled'].tolist() == [[100000], [2]]
     assert found['identity'].tolist() == [-1, 4]
+    # Images of unknown identity are in several groups.
+    for identity in ([-3, -2, -1, 5, 300], [-1000, -1], [7, 9]):
+        counts = {key: dict(Male=[1] * len(identity)) for key in ('correct', 'labelled')}
+        assert _unpack_counts(_pack_counts(dict(counts, identity=identity)), 1)['identity'].tolist() == identity
 
 
 def test_a_folder_holds_the_rows_of_its_files(row, tmp_path):

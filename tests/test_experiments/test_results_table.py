@@ -37,6 +37,8 @@ def test_runs_evaluated_on_other_images_are_not_compared(row, counts):
     table = SweepTable(group_rows(rows), 'D')
     cells, remarks = table.cells(), table.remarks()
     assert {cell[5] for cell in cells[1:]} == {'-'} and 'D is not compared with D' in ' '.join(remarks)
+    assert "Nothing is compared, since D's own runs were evaluated on different images." in remarks
+    assert not any(remark.startswith('Differences are') for remark in remarks)
     # Nor are its attributes.
     for baseline, others in (('A', ['B']), ('D', [])):
         cells = SweepTable(group_rows(rows), baseline).attribute_cells()
@@ -86,3 +88,17 @@ def test_folds_are_compared_one_by_one(row):
     assert table.attribute_cells()[0][2:] == ('A (%)', 'std', 'B', 'D') and cells[0][1] == 'runs'
     [smiling] = [cell for cell in table.attribute_cells() if cell[0] == 'Smiling']
     assert smiling[2:] == ('52.50', '3.54', '+8.33', '+8.61')
+
+
+def test_the_lowest_fold_says_which_attributes_are_identity_stable(row):
+    def fold(name, number, smiling, stable):
+        return row(name, 0, smiling, fold=number, checksums=dict(images=number), identity_stable=[stable])
+
+    rows = [fold('A', 0, [10, 11, 12], 'Male'), fold('A', 1, [10, 10, 10], 'Smiling')]
+    rows += [fold('B', 0, [11, 12, 14], 'Male'), fold('B', 1, [12, 12, 12], 'Smiling')]
+    tables = [SweepTable(group_rows(some)) for some in (rows, [rows[i] for i in (1, 0, 3, 2)])]
+    for table in tables:
+        assert table.cells()[2][6:8] == ('+0.00 (+0.00 to +0.00)', table.cells()[2][7])
+        assert [cell[:2] for cell in table.attribute_cells()[1:]] == [('Male', 'yes'), ('Smiling', '')]
+        assert 'beyond chance of at least 0.35 in fold 0): Male.' in ' '.join(table.remarks())
+    assert tables[0].cells()[2] == tables[1].cells()[2]

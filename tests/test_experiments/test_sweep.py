@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -195,22 +196,27 @@ def wait_for(condition, seconds=20):
 
 
 @pytest.mark.parametrize(
-    'save_best, expected',
+    'save_best, names, expected',
     [
-        ('attr/mean_accuracy', 82),
-        ('attr/mAP', 81),
-        (['attr/mAP'], 81),
-        (['attr/mAP', 'attr/mean_accuracy'], 81),
-        ('auto', 82),
-        (None, 80),
+        ('attr/mean_accuracy', ['best_attr_mean_accuracy_epoch_1.pth'], 82),
+        ('attr/accuracy/Male', ['best_attr_accuracy_Male_epoch_2.pth'], 81),
+        # With several metrics the first decides, to whose file best.pth is the link.
+        (['attr/mAP', 'attr/mean_accuracy'], ['best_attr_mAP_epoch_2.pth', 'best_attr_mean_accuracy_epoch_1.pth'], 81),
+        ('auto', ['best_attr_mean_accuracy_epoch_1.pth'], 82),
+        ('attr/mean_accuracy', [], None),
+        (None, [], 80),
     ],
 )
-def test_a_row_has_the_validation_of_the_epoch_that_was_tested(tmp_path, save_best, expected):
+def test_a_row_has_the_validation_of_the_epoch_that_was_tested(tmp_path, save_best, names, expected):
     path = tmp_path / '20260101_000000' / 'vis_data' / 'scalars.json'
     path.parent.mkdir(parents=True)
     found = [(82, 10), (81, 30), (80, 20)]
     lines = [{'attr/mean_accuracy': a, 'attr/mAP': b, 'step': epoch} for epoch, (a, b) in enumerate(found, 1)]
     path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    for name in names:
+        Path(tmp_path, name).write_bytes(b'')
+    if names:
+        Path(tmp_path, 'best.pth').symlink_to(names[0])
     config = dict(default_hooks=dict(checkpoint=dict(save_best=save_best)))
     assert _validation_accuracy(tmp_path, config) == expected
     assert _validation_accuracy(tmp_path / 'nowhere', config) is None

@@ -50,6 +50,12 @@ def test_unreadable_variants_are_rejected(text, monkeypatch):
         parse_variant(text)
 
 
+def test_variants_without_a_test_split_are_rejected(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    with pytest.raises(ConfigError, match='has no test_dataloader, so the runs of A would have no results'):
+        parse_variant(f'A={CONFIG} test_dataloader=None test_evaluator=None test_cfg=None')
+
+
 def test_the_baseline_is_the_first_variant_even_if_it_failed():
     variants = [Variant('A', CONFIG), Variant('B', CONFIG)]
     assert choose_baseline(None, variants) == 'A' and choose_baseline('B', variants) == 'B'

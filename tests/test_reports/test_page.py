@@ -153,6 +153,31 @@ def test_a_second_run_stands_beside(predictions, tmp_path):
         write_report(tmp_path / 'one', compare=tmp_path / 'other')
 
 
+def test_a_second_run_of_other_images_has_a_note(predictions, tmp_path, monkeypatch):
+    def on(split, checksum):
+        return replace(predictions.report, split=split, checksums=dict(images=checksum))
+
+    # The first run's stored report is of its last validation, but its checkpoint predicts the test split.
+    shown = replace(predictions, report=on('test', 'a'))
+    monkeypatch.setattr('imcnn_plugin.reports.page.predict_test_split', lambda *_: shown)
+    stored = dict(one=on('val', 'b'), val=on('val', 'b'), test=on('test', 'a'))
+    for name, report in stored.items():
+        (tmp_path / name).mkdir()
+        report.save(tmp_path / name)
+    (tmp_path / 'one' / 'best.pth').touch()
+
+    def notes(second):
+        return [note for note in write_report(tmp_path / 'one', compare=tmp_path / second)[1] if 'other images' in note]
+
+    assert len(notes('val')) == 1 and not notes('test')
+    # Without a stored report the attributes are those of the predictions.
+    (tmp_path / 'one' / 'per_attribute.json').unlink()
+    assert len(notes('val')) == 1
+    predict(['a', 'b']).report.save(tmp_path / 'val')
+    with pytest.raises(DataError, match='val was evaluated on other attributes'):
+        notes('val')
+
+
 def test_the_other_tables_show_the_same_predictions(predictions, tmp_path):
     page = Page(_render_page(make_run(tmp_path), predictions, []))
     male = predictions.targets[:, ATTRIBUTES.index('Male')]

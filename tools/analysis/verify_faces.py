@@ -62,14 +62,17 @@ def main(args):
     }
     rows = verification_rows(results)
     print('\n'.join(aligned_lines(verification_table(rows), rules=[1])))
-    print(
-        f'{len(pairs.names)} pairs in {pairs.fold.max() + 1} folds, each with the threshold that is best on the '
-        'others; +- is the standard error over folds; AUC is the area under the ROC curve. Chance is 50 % and 0.5.'
-    )
+    folds = len(set(pairs.fold.tolist()))
+    threshold = 'in one fold, with the threshold that is best on these very pairs'
+    if folds > 1:
+        threshold = (
+            f'in {folds} folds, each with the threshold that is best on the others; +- is the standard error over folds'
+        )
+    print(f'{len(pairs.names)} pairs {threshold}; AUC is the area under the ROC curve. Chance is 50 % and 0.5.')
     if left_out := len(listed.names) - len(there.names):
         print(f'Skipped: {left_out} pairs with an image that is not in {args.images}.')
     if args.json:
-        about = dict(pairs=len(pairs.names), folds=int(pairs.fold.max()) + 1, results=rows)
+        about = dict(pairs=len(pairs.names), folds=folds, results=rows)
         write_text(args.json, json.dumps(about, indent=1) + '\n')
         print(f'Written to {args.json}')
     if args.out:
