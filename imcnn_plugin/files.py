@@ -39,6 +39,8 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
     Raises:
         DataError: The file cannot be written.
     """
+    # A link stays one.
+    path = os.path.realpath(path)
     with _writing(path) as temporary:
         yield temporary
         sync(temporary)

@@ -27,7 +27,7 @@ from torch import nn
 
 __all__ = [
     'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'SCHEDULER_PROGRESS', 'accumulative_counts',
-    'checkpoint_loaders', 'ema_has_started', 'has_fast_bf16', 'import_datasets', 'import_onnxruntime', 'is_compiled',
+    'checkpoint_loaders', 'has_fast_bf16', 'import_datasets', 'import_onnxruntime', 'is_compiled',
     'is_resuming', 'log_prints', 'model_config', 'open_mtcnn', 'read_mtcnn_file', 'run_exit_functions', 'set_resuming',
     'swap_ema_weights'
 ]  # fmt: skip
@@ -45,7 +45,7 @@ SCHEDULER_PROGRESS = {'last_step', '_global_step', '_last_value', 'verbose'}
 # By framework class, the protected names that subclasses in this package use or override.
 PROTECTED: Dict[type, Tuple[str, ...]] = {
     BaseProcess: ('_popen',),
-    BaseDataset: ('_metainfo', '_fully_initialized', '_get_unserialized_subset'),
+    BaseDataset: ('_metainfo', '_fully_initialized', '_get_unserialized_subset', '_indices'),
     CheckpointHook: ('_save_checkpoint_with_step', '_save_best_checkpoint', '_init_rule'),
     EpochBasedTrainLoop: ('_epoch', '_iter', '_max_epochs', '_max_iters', '_decide_current_val_interval'),
     Hook: ('_before_epoch', '_after_epoch', '_before_iter', '_after_iter'),
@@ -108,11 +108,6 @@ def checkpoint_loaders() -> Dict[str, Callable]:
 def accumulative_counts(wrapper: OptimWrapper) -> int:
     """The number of steps over which an optimizer wrapper accumulates gradients; 1 for a dict of wrappers."""
     return getattr(wrapper, '_accumulative_counts', 1)
-
-
-def ema_has_started(hook: EMAHook, runner: Runner) -> bool:
-    """Whether the averages of an EMAHook have begun to differ from the model's weights."""
-    return hook._ema_started(runner)
 
 
 def swap_ema_weights(hook: EMAHook) -> None:

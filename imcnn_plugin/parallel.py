@@ -1,5 +1,6 @@
 """Runs a function over tasks in several processes."""
 
+import multiprocessing
 import os
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
@@ -64,6 +65,11 @@ class WorkerPool:
     def __init__(self, function: Callable, jobs: int):
         if jobs < 1:
             raise ConfigError(f'the number of processes is {jobs}: give at least 1')
+        if getattr(multiprocessing.current_process(), '_inheriting', False):
+            raise ConfigError(
+                'a worker process runs this script again from its beginning: put the calls that start processes under '
+                "if __name__ == '__main__':"
+            )
         self.function, self.jobs = function, jobs
         self._pool = None
         if jobs > 1:
@@ -93,7 +99,7 @@ class WorkerPool:
         except BrokenProcessPool as error:
             raise DataError(
                 'a worker process was killed, perhaps because memory ran out: run the same command again with fewer '
-                'processes'
+                "processes; a script of your own needs if __name__ == '__main__': around this call"
             ) from error
         finally:
             for future in pending:

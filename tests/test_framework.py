@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'imcnn_plugin'
 MODULES = sorted(path for path in PACKAGE.rglob('*.py') if path.name != 'framework.py')
 USED = PROTECTED | {
     Runner: (*PROTECTED[Runner], '_resume'),
-    EMAHook: ('_ema_started', '_swap_ema_parameters'),
+    EMAHook: ('_swap_ema_parameters',),
     get_model: ('_config',),
     nn.Module: (*PROTECTED[nn.Module], '_compiled_call_impl'),
 }

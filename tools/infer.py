@@ -82,7 +82,7 @@ def predict_videos(args):
     from imcnn_plugin.apis import Album, infer_videos
 
     counts = infer_videos(
-        make_inferencer(args),
+        make_inferencer(args, args.jobs or 1),
         args.photos,
         args.out,
         args.checkpoint,

@@ -31,7 +31,7 @@ def main(args):
     import torch
     from mmengine.dist import is_main_process
 
-    from imcnn_plugin.checkpoints import checkpoint_file, drop_identity_head
+    from imcnn_plugin.checkpoints import checkpoint_file, drop_identity_head, drop_pretrained
     from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed
     from imcnn_plugin.errors import ConfigError, translate_errors
     from imcnn_plugin.evaluation import REPORT_FILE, TEST_FOLDER, AttributeReport
@@ -49,6 +49,7 @@ def main(args):
     # The config of a resumed run has resume=True.
     cfg.resume = False
     drop_identity_head(cfg)
+    drop_pretrained(cfg.model)
     if args.tta:
         cfg.test_cfg.type = 'FlipTTALoop'
     if args.amp:

@@ -39,7 +39,8 @@ dataset = dict(
 loader = dict(num_workers=1, collate_fn=dict(type='default_collate'))
 train_dataloader = dict(
     batch_size=32,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    # With the loop and the last three hooks below, an interrupted run continues as if it had not been stopped.
+    sampler=dict(type='ResumableSampler', shuffle=True),
     dataset=dict(split='train', **dataset),
     **loader,
 )
@@ -51,7 +52,7 @@ del dataset, loader, evaluation
 
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01))
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)
-train_cfg = dict(by_epoch=True, max_epochs=5, val_interval=1)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=5, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 
@@ -62,6 +63,9 @@ default_hooks = dict(
     data_model_check=dict(type='DataModelCheckHook'),
     # The table of labels at the end.
     attribute_report=dict(type='AttributeReportHook'),
+    step_seed=dict(type='StepSeedHook'),
+    finite_loss=dict(type='FiniteLossHook'),
+    interrupt=dict(type='InterruptHook'),
 )
 log_processor = dict(type='BriefLogProcessor')
 randomness = dict(seed=0)

@@ -18,7 +18,8 @@ from .lnets_anet import LNetsANet
 from .mtcnn_detector import MTCNNDetector
 from .onnx_network import OnnxNetwork
 from .photo_groups import group_by_person
-from .photos import input_size, is_single, list_photos, pipeline_after_loading, read_photo, read_reduced, read_rgb
+from .photo_pipeline import input_size, pipeline_after_loading
+from .photos import is_single, list_photos, read_photo, read_reduced, read_rgb
 from .predict_split import (
     choose_record,
     open_fitting_loaders,

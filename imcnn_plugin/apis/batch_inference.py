@@ -26,6 +26,7 @@ from .process_device import _check_positive
 from .result_tables import (
     _DOCUMENT,
     _TABLES,
+    _label_columns,
     _numbered,
     _open_writers,
     _remove_numbered,
@@ -147,9 +148,11 @@ def format_results(results: Iterable[dict], checkpoint: str, attributes: Sequenc
     results = [_rounded(result) for result in results]
     # csv ends lines itself.
     tables = {name: io.StringIO(newline='') for name in _TABLES}
-    writers = _open_writers([*tables.values()], ['file', *_COLUMNS, *attributes])
+    columns = ['file', *_COLUMNS]
+    labels = _label_columns(attributes, columns)
+    writers = _open_writers([*tables.values()], columns, labels)
     for result in results:
-        _write_rows(writers, _rows(result))
+        _write_rows(writers, _rows(result), labels)
     document = dict(checkpoint=checkpoint, attributes=list(attributes), photos=results)
     return {name: table.getvalue() for name, table in tables.items()} | {_DOCUMENT: json.dumps(document)}
 

@@ -174,7 +174,7 @@ class _FaceFinder:
             attributes={},
             box=np.round(face.box, 1).tolist(),
             landmarks=np.round(face.landmarks, 1).tolist(),
-            score=face.score,
+            score=None if face.score is None else float(face.score),
             quality=face_quality(crop, face.landmarks),
             crop=crop,
         )

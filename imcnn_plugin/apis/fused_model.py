@@ -17,7 +17,7 @@ from ..framework import is_compiled, model_config
 from ..models import to_device
 from ..models.grouped_linear import GroupedLinear
 from ..models.joint_head import JointHead
-from .photos import input_size
+from .photo_pipeline import input_size
 
 # Sides of the check images that are tried if neither the model's config nor its preprocessor has one.
 _SIDES = (224, 112, 227, 64, 256, 384, 299, 32)

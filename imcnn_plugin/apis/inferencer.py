@@ -18,8 +18,9 @@ from .album import Album
 from .face_finder import DetectorType, _FaceFinder
 from .fused_model import AttributePredictor
 from .photo_checks import _FrameCheck
+from .photo_pipeline import pipeline_after_loading
 from .photo_tasks import _photo_tasks
-from .photos import PhotoType, pipeline_after_loading, read_photo
+from .photos import PhotoType, read_photo
 from .process_device import _check_positive, _open_device
 
 InputsType = Union[PhotoType, Iterable[PhotoType]]

@@ -29,7 +29,7 @@ def _photo_tasks(
 
     Raises:
         DataError: There is no photo, or a folder has none.
-        ConfigError: Boxes or landmarks are given for fewer photos than there are.
+        ConfigError: Boxes or landmarks are given for fewer or more photos than there are.
     """
     known = dict(boxes=boxes, landmarks=landmarks)
     for name, values in known.items():
@@ -44,3 +44,7 @@ def _photo_tasks(
             except StopIteration:
                 raise ConfigError(f'{name} are given for fewer photos than there are') from None
         yield _Task(photo, aligned=aligned, keep_crops=keep_crops, **given)
+    for name, values in dict(boxes=boxes, landmarks=landmarks).items():
+        # A generator may be endless.
+        if isinstance(values, (list, tuple)) and not is_single(inputs) and next(known[name], None) is not None:
+            raise ConfigError(f'{name} are given for more photos than there are')

@@ -8,19 +8,15 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Iterable, Iterator, Optional, Sequence, Tuple, Type, Union
+from typing import Any, BinaryIO, Iterable, Iterator, Optional, Tuple, Type, Union
 
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.dataset import Compose
-from mmengine.registry import DefaultScope
-from mmpretrain.registry import TRANSFORMS
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from ..datasets.image_file import PNG_SIGNATURE, scan_png
-from ..errors import ConfigError, DataError, one_line
+from ..errors import DataError, one_line
 
 PhotoType = Union[str, Path, bytes, BinaryIO, np.ndarray, torch.Tensor, Image.Image]
 
@@ -33,8 +29,6 @@ _SUFFIXES = set(
 # Bytes 4 to 12 of a HEIC file.
 _HEIC_BRANDS = tuple(b'ftyp' + brand for brand in (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1'))
 _DAMAGED = 'it may be damaged, copy or download it again'
-# Transforms that read files.
-_READERS = ('LoadImageFromFile', 'LoadFaceFromFile')
 # Warning filters belong to the process: if two threads change them, one would restore the other's.
 _FILTERING = threading.Lock()
 
@@ -44,10 +38,11 @@ def list_photos(inputs: Union[PhotoType, Iterable[PhotoType]], left_out: Optiona
 
     Args:
         inputs: A photo as :func:`read_photo` takes it, a folder, or an iterable of these, which may be a generator.
-        left_out: Counts the other files in folders, by the suffix of their name or as 'hidden'.
+        left_out: Counts the other files in folders, by the suffix of their name or as 'hidden', and 'hidden folders',
+            whose names begin with a dot.
 
     Raises:
-        DataError: There is no photo, or a folder has none.
+        DataError: There is no photo, or a folder has none or cannot be read.
     """
     if is_single(inputs):
         inputs = [inputs]
@@ -71,13 +66,21 @@ def is_single(inputs: Any) -> bool:
 
 def _list_folder(folder: Union[str, Path], left_out: Counter) -> Iterator[Path]:
     empty, seen = True, set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
+
+    def fail(error: OSError) -> None:
+        raise DataError(f'{error.filename} cannot be read ({error.strerror}): change its permissions, or leave it out')
+
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=fail):
         # A link may lead to a folder above it.
         if (real := os.path.realpath(parent)) in seen:
             folders.clear()
             continue
         seen.add(real)
-        folders.sort()
+        # Such as the trash, and the thumbnails of other programs.
+        hidden = [name for name in folders if name.startswith('.')]
+        if hidden:
+            left_out['hidden folders'] += len(hidden)
+        folders[:] = sorted({*folders} - {*hidden})
         for name in sorted(names):
             suffix = 'hidden' if name.startswith('.') else Path(name).suffix.lower()
             if suffix in _SUFFIXES:
@@ -208,7 +211,9 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if 'sRGB' in ImageCms.getProfileDescription(source):
+        name = ImageCms.getProfileDescription(source).lower()
+        # Linear sRGB is another color space.
+        if 'srgb' in name and 'linear' not in name:
             return image
         mode = 'RGBA' if image.mode == 'RGBA' else 'RGB'
         return ImageCms.profileToProfile(image, source, ImageCms.createProfile('sRGB'), outputMode=mode)
@@ -272,27 +277,3 @@ def _ignored_warnings(category: Type[Warning]) -> Iterator[None]:
     with _FILTERING, warnings.catch_warnings():
         warnings.simplefilter('ignore', category)
         yield
-
-
-def pipeline_after_loading(steps: Sequence[dict]) -> Compose:
-    """Builds a config's pipeline without the transforms that read files, for photos that are already read."""
-    return Compose([TRANSFORMS.build(step) for step in steps if step['type'].split('.')[-1] not in _READERS])
-
-
-def input_size(cfg: Config, steps: Sequence[dict]) -> Tuple[int, int]:
-    """Height and width of the images that a pipeline of a config returns.
-
-    Raises:
-        ConfigError: They vary, or the pipeline cannot be used.
-    """
-    try:
-        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-            pipeline = pipeline_after_loading(steps)
-        images = [np.zeros((*size, 3), np.uint8) for size in ((480, 640), (640, 480))]
-        found = [pipeline(dict(img=x, img_shape=x.shape[:2], ori_shape=x.shape[:2]))['inputs'] for x in images]
-    # Each transform has its own exceptions for invalid settings.
-    except Exception as error:
-        raise ConfigError(f'the pipeline that prepares the test images cannot be used ({one_line(error)})') from error
-    if found[0].shape != found[1].shape:
-        raise ConfigError('the images of the test pipeline vary in size: resize or crop them to one')
-    return tuple(found[0].shape[1:])

@@ -6,7 +6,7 @@ import json
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, TextIO, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, TextIO, Tuple
 
 import torch
 
@@ -51,7 +51,8 @@ class _ResultTables:
     ):
         self.folder, self.path, self.to_rows, self.overwrite = folder, folder / _DOCUMENT, to_rows, overwrite
         self.header = json.loads(json.dumps(header))
-        self.kind, self.columns = kind, [*columns, *header['attributes']]
+        self.kind, self.columns = kind, columns
+        self.labels = _label_columns(header['attributes'], columns)
 
     def __enter__(self) -> '_ResultTables':
         for name in (*_TABLES, _DOCUMENT):
@@ -136,7 +137,7 @@ class _ResultTables:
             self._document = self._stack.enter_context(open(document, 'wb', buffering=2**20))
             self._lock(self._document)
             self._files.append(self._document)
-            self._writers = _open_writers(self._files[:2], self.columns)
+            self._writers = _open_writers(self._files[:2], self.columns, self.labels)
             start = json.dumps(self.header)[:-1].encode() + f', "{self.kind}": ['.encode()
             self._document.write(start + _END)
             self._end, self._separator = len(start), b'\n'
@@ -161,7 +162,7 @@ class _ResultTables:
 
     def _add(self, result: dict) -> None:
         result = _rounded(result)
-        _write_rows(self._writers, self.to_rows(result))
+        _write_rows(self._writers, self.to_rows(result), self.labels)
         line = self._separator + json.dumps(result).encode()
         self._document.seek(self._end)
         self._document.write(line + _END)
@@ -169,19 +170,24 @@ class _ResultTables:
         self._separator = b',\n'
 
 
-def _open_writers(files: Sequence[TextIO], columns: Sequence[str]) -> List[csv.DictWriter]:
+def _label_columns(attributes: Sequence[str], columns: Sequence[str]) -> Dict[str, str]:
+    """The columns of attributes in a table. One named like another column gets the suffix ``_label``."""
+    return {name: f'{name}_label' if name in columns else name for name in attributes}
+
+
+def _open_writers(files: Sequence[TextIO], columns: Sequence[str], labels: Dict[str, str]) -> List[csv.DictWriter]:
     """Writers of the tables of labels and of probabilities, after writing their headers."""
-    writers = [csv.DictWriter(file, columns) for file in files]
+    writers = [csv.DictWriter(file, [*columns, *labels.values()]) for file in files]
     for writer in writers:
         writer.writeheader()
     return writers
 
 
-def _write_rows(writers: Sequence[csv.DictWriter], rows: Iterable[Tuple[dict, dict]]) -> None:
+def _write_rows(writers: Sequence[csv.DictWriter], rows: Iterable[Tuple[dict, dict]], labels: Dict[str, str]) -> None:
     """Writes rows and their attributes to the tables of labels and of probabilities."""
     for row, attributes in rows:
         for writer, key in zip(writers, ('label', 'probability')):
-            writer.writerow(row | {name: _cell(values[key]) for name, values in attributes.items()})
+            writer.writerow(row | {labels[name]: _cell(values[key]) for name, values in attributes.items()})
 
 
 def _settings(inferencer: FaceAttributeInferencer, **options) -> dict:
@@ -222,9 +228,14 @@ def _shown(value) -> str:
 
 
 def _rounded(value):
-    """Rounds the numbers in nested dicts and lists to four decimals."""
+    """Rounds the numbers in nested dicts and lists to four decimals; a probability stays on its threshold's side."""
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        rounded = {key: _rounded(item) for key, item in value.items()}
+        if {'probability', 'threshold'} <= value.keys():
+            reached, threshold = value['probability'] >= value['threshold'], rounded['threshold']
+            if reached != (rounded['probability'] >= threshold):
+                rounded['probability'] = threshold if reached else round(threshold - 1e-4, 4)
+        return rounded
     if isinstance(value, list):
         return [_rounded(item) for item in value]
     return round(value, 4) if isinstance(value, float) else value

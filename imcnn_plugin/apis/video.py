@@ -120,7 +120,7 @@ def _infer_video(
 ) -> dict:
     """The result of a video, a line of ``predictions.json``."""
     result = dict(path=path, size=None, frames=0, people=[], reason=None, failed=False)
-    follower, times = _FaceFollower(fps), []
+    follower, times, reasons = _FaceFollower(fps), [], []
 
     def frames() -> Iterator[np.ndarray]:
         try:
@@ -138,10 +138,16 @@ def _infer_video(
     detected = inferencer._detect(chain(first, images), False, False) if first else ()
     for found, logits, probabilities in inferencer._predict(detected, batch_size):
         seconds = times[result['frames']]
+        if found['failed']:
+            reasons.append(found['reason'])
         boxes = [face['box'] for face in found['faces']]
         follower.add([_TrackedFace(seconds, *values) for values in zip(boxes, logits, probabilities)])
         result['frames'] += 1
         advance()
+    if reasons:
+        result['failed'] = len(reasons) == result['frames']
+        reason = f'{len(reasons)} of {result["frames"]} frames cannot be predicted: {reasons[0]}'
+        result['reason'] = '; '.join(filter(None, (result['reason'], reason)))
     tracks = follower.people()
     result['people'] = [_describe(inferencer, number, track, album) for number, track in enumerate(tracks, 1)]
     if not tracks:

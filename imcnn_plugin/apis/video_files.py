@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Callable, Iterator, Optional, Tuple, Union
 
+import cv2
 import numpy as np
 
 from ..errors import ConfigError, DataError
@@ -39,7 +40,8 @@ def _open_video(path: Union[str, Path]) -> Iterator[tuple]:
     """
     av = _import_av()
     try:
-        with av.open(str(path)) as container:
+        # Titles need not be UTF-8.
+        with av.open(str(path), metadata_errors='replace') as container:
             if not container.streams.video:
                 raise DataError(f'{path} has no pictures')
             yield container, container.streams.video[0]
@@ -72,11 +74,12 @@ def read_frames(path: Union[str, Path], fps: Optional[float] = None) -> Iterator
             step = int(time * fps + 0.01) if fps else number
             if step > last:
                 last = step
+                image = frame.to_ndarray(format='bgr24')
+                # Pixels of old camcorders and DVDs are not square.
+                if (aspect := stream.sample_aspect_ratio or 1) != 1:
+                    image = cv2.resize(image, (max(1, round(image.shape[1] * aspect)), image.shape[0]))
                 # Phones store the orientation of the camera.
-                yield (
-                    time,
-                    np.ascontiguousarray(np.rot90(frame.to_ndarray(format='bgr24'), round(frame.rotation / 90))),
-                )
+                yield time, np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 
 
 def _count_frames(path: Union[str, Path], fps: float) -> int:

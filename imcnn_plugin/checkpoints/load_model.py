@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
 
 import torch
 from mmengine.config import Config
@@ -74,6 +74,7 @@ def load_model(
     path, cfg = checkpoint.path, copy.deepcopy(checkpoint.cfg)
     if not identity:
         drop_identity_head(cfg)
+    drop_pretrained(cfg.get('model'))
     if not cfg.get('test_dataloader'):
         # mmpretrain would treat None as a data loader.
         cfg.pop('test_dataloader', None)
@@ -102,3 +103,13 @@ def drop_identity_head(cfg: Config) -> None:
     """Removes the identity branch from a config, since testing and prediction do not run it."""
     if 'id_head' in ((cfg.get('model') or {}).get('head') or {}):
         cfg.model.head.id_head = None
+
+
+def drop_pretrained(model: Any) -> None:
+    """Keeps timm's models in a model's config from loading weights, perhaps from the internet, that are replaced."""
+    if isinstance(model, dict):
+        if str(model.get('type')).endswith('TIMMBackbone'):
+            model['pretrained'], model['checkpoint_path'] = False, ''
+        model = list(model.values())
+    for part in model if isinstance(model, (list, tuple)) else ():
+        drop_pretrained(part)

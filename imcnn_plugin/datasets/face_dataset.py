@@ -104,6 +104,14 @@ class FaceDataset(BaseDataset):
         kwargs['serialize_data'] = False
         super().__init__(ann_file=ann_file, data_root=os.path.expanduser(data_root), **kwargs)
 
+    def full_init(self) -> None:
+        """Reads the records, and with ``indices`` keeps some of them."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        if self._indices is not None:
+            self._metainfo['checksums']['images'] = _checksum(self.data_list.names.tolist())
+
     def _make_splits(self, annotations: Annotations, source: str) -> Splits:
         """Masks ``(N, )`` by split, including 'train'. ``source`` is the file that defines them, for messages."""
         raise NotImplementedError
@@ -182,9 +190,10 @@ class FaceDataset(BaseDataset):
             raise DataError(f'{folder} not found: unpack the images there, or set data_prefix to their folder')
         missing = _find_missing(folder, names)
         if len(missing):
+            name = names[missing[0]].decode(errors='replace')
             raise DataError(
-                f'{source} {numbers[missing[0]]}: {names[missing[0]].decode()} is not in {folder} ({len(missing)} of '
-                f"{len(names)} images of split '{self.split}' are not): put them there, or set data_root and "
+                f'{source} {numbers[missing[0]]}: {name} is not in {folder} ({len(missing)} of {len(names)} images of '
+                f"split '{self.split}' are not): put them there, or set data_root and "
                 'data_prefix to their folder'
             )
 

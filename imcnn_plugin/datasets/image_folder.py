@@ -24,6 +24,7 @@ def find_image_folder(root: Union[str, Path], prefix: str, report: IssueHandler 
     Unpacked archives often have a folder of the same name in it: this one is returned if there are no other files but
     hidden ones. If there is no image folder, the issue is passed to ``report`` and the result is None.
     """
+    prefix = prefix.rstrip('/')
     folders = [os.path.join(root, sub, prefix + suffix) for sub in ('', 'Img') for suffix in ('', '_png')]
     folder = next((folder for folder in folders if os.path.isdir(folder)), None)
     if folder is None:

@@ -1,7 +1,7 @@
 import logging
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, List, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 import numpy as np
 from mmengine.logging import print_log
@@ -105,7 +105,10 @@ class LFWA(FaceDataset):
                 raise ConfigError(
                     f"fold is {self.fold}, but protocol 'halves' has only 0, and 1, which exchanges them"
                 )
-            halves = [partition == 0, partition == 2]
+            if self.split != 'all' and not (partition >= 0).any():
+                raise DataError(f'{source} does not say which images are in which half: pack LFWA with {SPLIT_FILE}')
+            # As without SPLIT_FILE, which is not read for it.
+            halves = [(partition == half) & (self.split != 'all') for half in (0, 2)]
             splits = dict(train=halves[self.fold], test=halves[1 - self.fold])
         elif self.protocol == 'kfold':
             splits = _kfold_splits(identity, self.fold, self.num_folds, self.seed)
@@ -135,12 +138,13 @@ def is_lfwa(root: Union[str, Path]) -> bool:
     return any(_candidates(root, ATTRIBUTE_FILE))
 
 
-def _read_lfwa(root: Union[str, Path], halves: bool = True) -> Tuple[Annotations, str]:
+def _read_lfwa(root: Union[str, Path], halves: Optional[bool] = None) -> Tuple[Annotations, str]:
     """Reads LFWA's files.
 
     Args:
         root: LFWA's folder.
-        halves: Whether to read which images are in which half; if not, no image is in either.
+        halves: Whether to read which images are in which half; if not, no image is in either. None reads it if the
+            file is there.
 
     Returns:
         The annotations, with partition 0 for the training half, 2 for the test half and -1 for neither; and the
@@ -153,7 +157,7 @@ def _read_lfwa(root: Union[str, Path], halves: bool = True) -> Tuple[Annotations
     names, labels, checksum = _read_once(path, path.stat().st_size, path.stat().st_mtime_ns)
     folders = np.array([name.split(b'/')[0] for name in names.tolist()], dtype=bytes)
     identity = np.unique(folders, return_inverse=True)[1].astype(np.int32)
-    if halves:
+    if halves or (halves is None and _candidates(root, SPLIT_FILE)):
         partition = _read_partition(_find_file(root, SPLIT_FILE), identity)
     else:
         partition = np.full(len(names), -1, np.int8)

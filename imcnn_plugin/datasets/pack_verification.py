@@ -41,9 +41,10 @@ def verify_pack(
             different.update(result)
         if different:
             row = min(different)
+            name = names[row].decode(errors='replace')
             raise DataError(
                 f'{pack.path / IMAGES}: {len(different)} images differ from {folder}, the first in row {row}, '
-                f'{names[row].decode()} ({different[row]}); packed with {pack.header["versions"]}, compared with '
+                f'{name} ({different[row]}); packed with {pack.header["versions"]}, compared with '
                 f'OpenCV {cv2.__version__}: pack the images again'
             )
     return pack

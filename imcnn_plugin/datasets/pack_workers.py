@@ -33,7 +33,7 @@ class _PackTask:
         """
         for row, name in zip(self.rows.tolist(), self.names.tolist()):
             try:
-                image = read_image(os.path.join(self.folder, name.decode()))
+                image = read_image(os.path.join(self.folder, os.fsdecode(name)))
             except UnreadableImage as error:
                 unreadable[row] = str(error)
             else:

@@ -100,8 +100,8 @@ class PackedDataset(FaceDataset):
         batched: If False, returns single images, for other collate functions and models that need lists of images.
         device: Loads the split's images onto this device, 'cpu' or 'cuda', and gathers batches there. 'cuda' requires
             a data loader with ``num_workers=0``, and no memory is pinned. None reads them from the memory map.
-        **kwargs: Options of the dataset that reads files, except ``data_prefix``. The optional ``pipeline`` is not
-            run, but must load, crop and resize images as they were when the pack was made.
+        *args, **kwargs: Options of the dataset that reads files, except ``data_prefix``. The optional ``pipeline`` is
+            not run, but must load, crop and resize images as they were when the pack was made.
 
     ``metainfo`` is that of the dataset that reads files, plus ``image_size`` (height and width) and, if images were
     center-cropped first, ``image_cut`` (width and height of the crop), so that checkpoints say how to prepare other
@@ -114,13 +114,13 @@ class PackedDataset(FaceDataset):
 
     PACKED: str
 
-    def __init__(self, data_root: str, batched: bool = True, device: Optional[str] = None, **kwargs):
+    def __init__(self, data_root: str, *args, batched: bool = True, device: Optional[str] = None, **kwargs):
         if not batched:
             # Makes torch's data loader fetch single images.
             self.__getitems__ = None
         self.device = device
         self.images: Optional[_PackedImages] = None
-        super().__init__(data_root=data_root, **kwargs)
+        super().__init__(data_root, *args, **kwargs)
 
     def full_init(self) -> None:
         """Opens the pack and, with a ``device``, loads the images onto it."""

@@ -146,7 +146,7 @@ def _pack_images(partial: Path, source: _PackSource, size: int, jobs: Optional[i
         unreadable.update(failed)
         present[np.setdiff1d(rows, list(failed))] = True
         present.flush()
-    return {names[row].decode(): unreadable[row] for row in sorted(unreadable)}
+    return {names[row].decode(errors='replace'): unreadable[row] for row in sorted(unreadable)}
 
 
 def _write_images(task: _PackTask) -> Dict[int, str]:

@@ -1,5 +1,7 @@
 """A CSV file of photo windows, and a transform that crops photos to them."""
 
+import csv
+import io
 from pathlib import Path
 from typing import Dict, Iterable, Optional, Tuple, Union
 
@@ -24,8 +26,11 @@ def write_windows(path: Union[str, Path], names: Iterable[str], windows: np.ndar
     Raises:
         DataError: The file cannot be written.
     """
-    lines = [','.join([name, *(f'{value:.1f}' for value in window)]) for name, window in zip(names, windows)]
-    write_text(path, '\n'.join([','.join(COLUMNS), *lines]) + '\n')
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator='\n')
+    writer.writerow(COLUMNS)
+    writer.writerows([name, *(f'{value:.1f}' for value in window)] for name, window in zip(names, windows))
+    write_text(path, table.getvalue())
 
 
 def read_windows(path: Union[str, Path]) -> Dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ from .. import __version__
 from ..apis.detector_files import detector_files
 from ..apis.face_alignment import SIZE, TEMPLATE
 from ..apis.fused_model import AttributePredictor
-from ..apis.photos import input_size
+from ..apis.photo_pipeline import input_size
 from ..checkpoints.load_model import TrainedModel, load_model
 from ..datasets import CelebAIdentity
 from ..engine.config import build_split, localize_data

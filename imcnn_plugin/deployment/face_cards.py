@@ -99,10 +99,8 @@ def _card(number: int, face: dict, groups: Sequence[dict]) -> dict:
     attributes, crop = face['attributes'], face['crop']
     width = min(_MAX_WIDTH, max(1, round(_CROP * crop.shape[1] / crop.shape[0])))
     found = sorted((item for item in attributes.items() if item[1]['label']), key=lambda item: -item[1]['probability'])
-    rest = [
-        (group['name'], [(name, attributes[name]) for name in group['labels'] if not attributes[name]['label']])
-        for group in groups
-    ]
+    absent = {name: values for name, values in attributes.items() if not values['label']}
+    rest = [(group['name'], [(name, absent[name]) for name in group['labels'] if name in absent]) for group in groups]
     return dict(
         number=number,
         color=face_color(number),

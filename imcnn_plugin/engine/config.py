@@ -13,7 +13,6 @@ from mmengine.registry import Registry
 from mmpretrain.engine import VisualizationHook
 from mmpretrain.registry import DATASETS, HOOKS, METRICS
 
-from ..attributes import ATTRIBUTES
 from ..checkpoints.find_latest import checkpoint_file
 from ..checkpoints.read_checkpoint import read_checkpoint
 from ..datasets import FaceDataset, PackedDataset
@@ -172,11 +171,13 @@ def _share_labels(cfg: Config) -> None:
     head = (cfg.get('model') or {}).get('head') or {}
     head = head.get('attr_head') or head
     classes, groups = (head.get(key) if isinstance(head, dict) else None for key in ('classes', 'groups'))
-    # Our datasets default to CelebA's 40 attributes, or to all label columns of a CSV file.
-    if isinstance(classes, (list, tuple)) and tuple(classes) != ATTRIBUTES:
+    if isinstance(classes, (list, tuple)):
         for dataset in (node for name in LOADERS for node in _dicts(cfg.get(name))):
             kind = _registered(DATASETS, dataset)
-            if isinstance(kind, type) and issubclass(kind, FaceDataset):
+            if not isinstance(kind, type) or not issubclass(kind, FaceDataset):
+                continue
+            # Those of CelebA and LFWA are the 40 attributes; a CSV file would have all its columns.
+            if tuple(classes) != kind.METAINFO.get('classes'):
                 dataset.setdefault('classes', list(classes))
     if isinstance(groups, (list, tuple)) and all(
         isinstance(group, dict) and {'name', 'labels'} <= group.keys() for group in groups

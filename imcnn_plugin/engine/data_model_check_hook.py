@@ -55,11 +55,14 @@ class DataModelCheckHook(Hook):
         loader = runner.train_dataloader
         self.own = identify_split(loader.dataset)
         _match_classes(runner.model, loader.dataset, names=self.classes)
-        _check_identities(runner.model, loader.dataset.metainfo, self.own)
+        _check_identities(runner.model, loader.dataset)
         # Check evaluations now rather than after the first or the last epoch.
-        if self.loaded and runner.test_loop is not None:
-            check_unseen(self.loaded, identify_split(runner.test_dataloader.dataset), self.own)
+        if runner.test_loop is not None:
+            _check_other_images(loader.dataset, runner.test_dataloader.dataset, 'test_dataloader')
+            if self.loaded:
+                check_unseen(self.loaded, identify_split(runner.test_dataloader.dataset), self.own)
         if runner.val_loop is not None:
+            _check_other_images(loader.dataset, runner.val_dataloader.dataset, 'val_dataloader')
             self.before_val(runner)
             _check_metric_names(runner)
         _prepare_recipe(runner)
@@ -75,7 +78,7 @@ class DataModelCheckHook(Hook):
             f'Results go to {runner.work_dir}; the log with config and environment is {runner.log_dir}.'
         )
         images = [f'{len(runner.train_dataloader.dataset):,} training images']
-        if number := getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('num_identities'):
+        if number := _metainfo(runner.train_dataloader.dataset).get('num_identities'):
             images[0] += f' of {number:,} identities'
         if runner.val_loop is not None:
             images.append(f'{len(runner.val_dataloader.dataset):,} validation images')
@@ -208,7 +211,7 @@ def _match_classes(
             dataset.take_classes(classes)
             if evaluator is not None:
                 evaluator.dataset_meta = dataset.metainfo
-        meta = dataset.metainfo
+        meta = _metainfo(dataset)
         if list(classes) != list(meta.get('classes', classes)):
             advice = f'write classes={list(meta["classes"])}'
             if hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets'):
@@ -216,15 +219,46 @@ def _match_classes(
             raise ConfigError(f'{key} are not the classes of the dataset, in its order: {advice}')
 
 
-def _check_identities(model: nn.Module, meta: dict, split: dict) -> None:
-    """Raises ConfigError if the model's number of identities does not match the training split."""
-    # LFWA also lists its images as members.
-    numbered = [name for name, found in split.get('members', {}).items() if found and not name.startswith('images ')]
+def _metainfo(dataset: Dataset) -> dict:
+    """The ``metainfo`` of a dataset, or of the one that a wrapper such as torch's ``Subset`` holds."""
+    while not hasattr(dataset, 'metainfo') and hasattr(dataset, 'dataset'):
+        dataset = dataset.dataset
+    return getattr(dataset, 'metainfo', {})
+
+
+def _face_datasets(dataset: Dataset) -> Iterator[FaceDataset]:
+    """The datasets of this package in a dataset or wrapper."""
+    if isinstance(dataset, FaceDataset):
+        yield dataset
+    for part in [*getattr(dataset, 'datasets', ()), *filter(None, [getattr(dataset, 'dataset', None)])]:
+        yield from _face_datasets(part)
+
+
+def _check_other_images(train: Dataset, evaluated: Dataset, name: str) -> None:
+    """Raises ConfigError if a split of another name has the images of the training split."""
+    for own in _face_datasets(train):
+        for other in _face_datasets(evaluated):
+            if own.split != other.split and own.metainfo['checksums'] == other.metainfo['checksums']:
+                raise ConfigError(
+                    f"{name} has the images of the training set, although its split is '{other.split}' and not "
+                    f"'{own.split}': set split_column or split_file, or correct the lists"
+                )
+
+
+def _check_identities(model: nn.Module, dataset: Dataset) -> None:
+    """Raises ConfigError if the model's number of identities does not match the training set."""
+    meta, numbered = _metainfo(dataset), {}
+    for part in _face_datasets(dataset):
+        split = getattr(part, 'split_identity', {})
+        # LFWA also lists its images as members.
+        for name, found in split.get('members', {}).items():
+            if found and not name.startswith('images '):
+                numbered[split['lists']] = name
     for key, number in _modules_with(model, 'num_identities'):
         if len(numbered) > 1:
             raise ConfigError(
-                f'{key} is {number}, but the training set joins {" and ".join(numbered)}, each numbered from 0: name '
-                'the identities of all images in one file, or write model.head.id_head=None'
+                f'{key} is {number}, but the training set joins {" and ".join(numbered.values())}, each numbered from '
+                '0: name the identities of all images in one file, or write model.head.id_head=None'
             )
         found = meta.get('num_identities', number)
         if not found:

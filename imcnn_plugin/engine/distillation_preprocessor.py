@@ -2,13 +2,13 @@ from functools import cached_property
 from typing import List, Sequence
 
 import torch
-from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
-from ..checkpoints.load_model import load_model
+from ..checkpoints.load_model import TrainedModel, load_model
 from ..errors import ConfigError
-from ..models import FacePreprocessor, batch_field
+from ..models import FacePreprocessor
+from ..models.batch_fields import batch_labels
 
 
 @MODELS.register_module()
@@ -43,8 +43,12 @@ class DistillationPreprocessor(FacePreprocessor):
         data = super().forward(data, training)
         if training:
             samples, images = data['data_samples'], data['inputs']
-            label = batch_field(samples, 'gt_score', images.device).float()
-            taught = self._predict(images, label.shape)
+            taught = self._predict(images)
+            label = batch_labels(samples, taught.size(1), images.device).float()
+            if label.shape != taught.shape:
+                raise ConfigError(
+                    f'{self.teachers[0]} predicts {taught.size(1)} labels, but the images have {label.size(1)}'
+                )
             target = torch.where(label < 0, taught, torch.lerp(label, taught, self.share))
             if isinstance(samples, DataSample):
                 samples.gt_score = target
@@ -54,26 +58,29 @@ class DistillationPreprocessor(FacePreprocessor):
         return data
 
     @torch.no_grad()
-    def _predict(self, images: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    def _predict(self, images: torch.Tensor) -> torch.Tensor:
         """The teachers' mean probabilities ``(N, L)``."""
         with torch.autocast(images.device.type, torch.bfloat16):
-            logits = [teacher(images, mode='tensor').float() for teacher in self._models]
+            logits = [trained.model(images, mode='tensor').float() for trained in self._models]
         for path, found in zip(self.teachers, logits):
-            if found.shape != shape:
-                raise ConfigError(f'{path} predicts {found.size(1)} labels, but the images have {shape[1]}')
-        return torch.stack(logits).sigmoid().mean(0)
+            if found.shape != logits[0].shape:
+                raise ConfigError(
+                    f'{path} predicts {found.size(1)} labels, but {self.teachers[0]} {logits[0].size(1)}'
+                )
+        return torch.stack([trained.head.probabilities(found) for trained, found in zip(self._models, logits)]).mean(0)
 
     @cached_property
-    def _models(self) -> List[ImageClassifier]:
-        # In a list, the teachers are not registered as submodules.
-        models = []
-        for path in self.teachers:
-            trained = load_model(path, self.device)
-            own, other = self, trained.model.data_preprocessor
-            for key in ('mean', 'std', 'to_rgb'):
-                if not torch.equal(torch.as_tensor(getattr(own, key)), torch.as_tensor(getattr(other, key))):
-                    raise ConfigError(
-                        f'{path}: data_preprocessor.{key} differs from that of the student: make it equal'
-                    )
-            models.append(trained.model.to(memory_format=torch.channels_last))
-        return models
+    def _models(self) -> List[TrainedModel]:
+        # Building them draws random numbers, but a resumed run must repeat those of this step.
+        with torch.random.fork_rng([self.device] if self.device.type == 'cuda' else []):
+            # In a list, the teachers are not registered as submodules.
+            return [self._load(path) for path in self.teachers]
+
+    def _load(self, path: str) -> TrainedModel:
+        trained = load_model(path, self.device)
+        own, other = self, trained.model.data_preprocessor
+        for key in ('mean', 'std', 'to_rgb'):
+            if not torch.equal(torch.as_tensor(getattr(own, key)), torch.as_tensor(getattr(other, key))):
+                raise ConfigError(f'{path}: data_preprocessor.{key} differs from that of the student: make it equal')
+        trained.model.to(memory_format=torch.channels_last)
+        return trained

@@ -10,7 +10,7 @@ from mmpretrain.registry import HOOKS
 
 from ..framework import swap_ema_weights
 from ..signals import install_handlers, let_workers_follow, restore_handlers
-from .resumable_train_loop import _VALIDATED
+from .resumable_train_loop import _VALIDATED, ResumableTrainLoop
 from .run_checkpoint_hook import RunCheckpointHook
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -69,15 +69,20 @@ class InterruptHook(Hook):
         # A process may have one batch more than another.
         shared = torch.tensor(len(runner.val_dataloader))
         all_reduce(shared, 'min')
-        self.num_shared = int(shared)
+        self.num_shared, self.passes = int(shared), 0
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Optional[dict] = None, outputs: Optional[dict] = None
     ) -> None:
-        if self.signal is None or batch_idx >= self.num_shared or not (number := self._ask()):
+        if self.signal is None or not isinstance(runner.train_loop, ResumableTrainLoop):
+            # Other loops would not repeat this validation.
+            return
+        self.passes += batch_idx == 0
+        # mmpretrain's EMAHook may begin a second pass, when the results of the first are already logged.
+        if self.passes > 1 or batch_idx >= self.num_shared or not (number := self._ask()):
             return
         for hook in runner.hooks:
-            if isinstance(hook, EMAHook):
+            if isinstance(hook, EMAHook) and getattr(hook, 'evaluate_on_ema', True):
                 swap_ema_weights(hook)
         # The run resumes with this validation.
         runner.message_hub.update_info(_VALIDATED, runner.epoch - 1)

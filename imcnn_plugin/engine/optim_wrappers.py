@@ -41,6 +41,13 @@ class NonBlockingOptimWrapper(OptimWrapper):
             for key, value in state.items():
                 if torch.is_tensor(value) and value.shape == param.shape and value.stride() != param.stride():
                     state[key] = torch.empty_like(param, dtype=value.dtype).copy_(value)
+        # mmengine loads checkpoints onto the GPU, and torch leaves Adam's step counts there, for which each step would
+        # wait. Only fused and capturable optimizers count on the GPU.
+        for group in self.optimizer.param_groups:
+            if not group.get('fused') and not group.get('capturable'):
+                for state in (self.optimizer.state.get(param, {}) for param in group['params']):
+                    if torch.is_tensor(state.get('step')):
+                        state['step'] = state['step'].cpu()
 
 
 @OPTIM_WRAPPERS.register_module()

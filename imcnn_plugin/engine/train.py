@@ -1,5 +1,6 @@
 """Builds a runner from a config, and trains with a test at the end."""
 
+import copy
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import all_reduce, barrier, sync_random_seed
-from mmengine.hooks import EMAHook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import CheckpointLoader, Runner
@@ -117,6 +118,7 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
         )
         cfg.model_wrapper_cfg = ConfigDict(wrapper, device_ids=None)
         cfg.sync_bn = None
+    checked = 'data_model_check' in (cfg.get('default_hooks') or {})
     # For a hook that the config sets to None, mmengine itself removes only its own hooks.
     for name in [name for name, hook in (cfg.get('default_hooks') or {}).items() if hook is None]:
         if name not in _STOCK_HOOKS:
@@ -130,6 +132,9 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
     for name in _BUILDERS:
         setattr(runner, f'build_{name}', translate_build_errors(source)(getattr(runner, f'build_{name}')))
     runner.register_hook(ProgressHook())
+    # Configs of other projects do not name it.
+    if not checked and not any(isinstance(hook, DataModelCheckHook) for hook in runner.hooks):
+        runner.register_hook(DataModelCheckHook())
     for hook in runner.hooks:
         # EMAHook builds its model in before_run.
         hook.before_run = translate_build_errors(source)(hook.before_run)
@@ -210,8 +215,22 @@ def train_and_test(runner: Runner) -> None:
             runner.load_checkpoint(best)
         elif best:
             runner.logger.warning(f'{best} cannot be read by every process: testing the last weights.')
-        for hook in runner.hooks:
-            # The averages are in EMAHook now. Swap them into the model, from which the hook starts again in the test.
-            if isinstance(hook, EMAHook) and (found or framework.ema_has_started(hook, runner)):
-                framework.swap_ema_weights(hook)
-        runner.test()
+        averages = _KeptAverages(runner)
+        runner.hooks.append(averages)
+        try:
+            runner.test()
+        finally:
+            runner.hooks.remove(averages)
+
+
+class _KeptAverages(Hook):
+    """Gives EMAHooks their averages back, since at the start of a test they begin again from the model's weights."""
+
+    def __init__(self, runner: Runner):
+        self.states = [
+            (hook, copy.deepcopy(hook.ema_model.state_dict())) for hook in runner.hooks if isinstance(hook, EMAHook)
+        ]
+
+    def before_run(self, runner: Runner) -> None:
+        for hook, state in self.states:
+            hook.ema_model.load_state_dict(state)

@@ -9,7 +9,7 @@ from mmpretrain.engine import SwitchRecipeHook
 from mmpretrain.utils import get_ori_model
 
 from ..errors import ConfigError
-from ..models import GroupedMultiLabelHead, JointHead, JointLoss, mix_known
+from ..models import GroupedMultiLabelHead, IdentityHead, JointHead, JointLoss, mix_known
 from .bad_image_hook import _pipelines
 
 _RECIPE_KEYS = ('train_pipeline', 'batch_augments', 'loss')
@@ -47,9 +47,10 @@ def _prepare_recipe(runner: Runner) -> None:
 def _keep_unknown(model: torch.nn.Module, augment: Optional[Callable], where: str) -> Optional[Callable]:
     if augment is None:
         return None
-    if getattr(getattr(model, 'head', None), 'id_head', None) is not None:
+    if any(isinstance(module, IdentityHead) for module in model.modules()):
         raise ConfigError(
-            f'{where}: mixed images have no identity: remove the batch augmentations, or set model.head.id_head=None'
+            f'{where}: mixed images have no identity: remove the batch augmentations, or the identity head '
+            '(model.head.id_head=None)'
         )
     return partial(mix_known, augment)
 

@@ -91,7 +91,7 @@ class SweepTable:
                     f'{name} is not compared with {self.baseline}: evaluated on other images (seed {_join(others)})'
                 )
         if compared and not _comparable(self.groups[self.baseline], self.groups[self.baseline]):
-            remarks.append(f"Nothing is compared, since {self.baseline}'s own runs were evaluated on different images.")
+            remarks.append(f'Nothing is compared, since runs of {self.baseline} were evaluated on different images.')
             compared = False
         identities = sum((_unpacked(row)['identity'] >= 0).sum() for row in firsts)
         split = describe_split(first if None in baseline else {**first, 'fold': _join(baseline)})
@@ -103,12 +103,12 @@ class SweepTable:
         if compared:
             stable = first['identity_stable']
             where = '' if len(baseline) == 1 else f' in fold {first["fold"]}'
+            others = len(first['accuracy']) - len(stable)
             remarks += [
                 f'Differences are relative to {self.baseline}, in percentage points, with 95 % intervals over '
                 'identities, without seed variance.',
                 f'{len(stable)} attributes are identity-stable (agreement of labels beyond chance of at least '
-                f'{STABLE_AGREEMENT:g}{where}): {_join(stable) or "-"}. The other {len(first["accuracy"]) - len(stable)} are '
-                'transient.',
+                f'{STABLE_AGREEMENT:g}{where}): {_join(stable) or "-"}. The other {others} are transient.',
             ]
         return remarks
 

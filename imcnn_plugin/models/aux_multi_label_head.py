@@ -7,6 +7,12 @@ from torch import nn
 from .grouped_multi_label_head import GroupedMultiLabelHead
 
 
+class _AuxLayer(nn.Linear):
+    def init_weights(self) -> None:
+        """Makes it the identity matrix; mmengine calls this before it loads a checkpoint named in ``init_cfg``."""
+        nn.init.eye_(self.weight)
+
+
 @MODELS.register_module()
 class AuxMultiLabelHead(GroupedMultiLabelHead):
     """MCNN-AUX (Hand & Chellappa 2016, arXiv 1604.07360): a linear layer from all logits to all logits.
@@ -19,11 +25,7 @@ class AuxMultiLabelHead(GroupedMultiLabelHead):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.banks.requires_grad_(False)
-        self.aux = nn.Linear(len(self.classes), len(self.classes), bias=False)
-
-    def init_weights(self) -> None:
-        super().init_weights()
-        nn.init.eye_(self.aux.weight)
+        self.aux = _AuxLayer(len(self.classes), len(self.classes), bias=False)
 
     def train(self, mode: bool = True) -> 'AuxMultiLabelHead':
         super().train(mode)

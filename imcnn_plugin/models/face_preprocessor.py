@@ -124,6 +124,11 @@ class FacePreprocessor(BaseDataPreprocessor):
 
     def _mix(self, x: torch.Tensor, samples: Union[DataSample, Sequence[DataSample]]) -> torch.Tensor:
         """Mixes the images and the samples' labels."""
+        if 'gt_score' not in (samples if isinstance(samples, DataSample) else samples[0]):
+            raise ConfigError(
+                'the data samples have no gt_score to mix: use a dataset that has the labels as zeros and ones in '
+                'gt_score, such as AttributeCSV, or remove the batch augmentations'
+            )
         x, score = mix_known(self.batch_augments, x, batch_field(samples, 'gt_score', x.device))
         if isinstance(samples, DataSample):
             samples.gt_score = score

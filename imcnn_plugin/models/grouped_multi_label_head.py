@@ -80,7 +80,7 @@ class GroupedMultiLabelHead(BaseModule):
             :func:`~imcnn_plugin.models.losses.multi_label_loss`. Unknown labels (-1) contribute nothing to it, nor to
             any loss that is 0 for a negative label with logit :data:`CERTAIN_NEGATIVE` (cross-entropy, focal,
             asymmetric).
-        thr: Decision threshold of an uncalibrated head.
+        thr: Decision threshold of an uncalibrated head; it also replaces thresholds of 0.5 in a checkpoint.
         layout: Axis order of a map, see :func:`~imcnn_plugin.models.features.flatten_features`.
         sync_avg_factor: Whether to count known labels over all processes, see
             :func:`~imcnn_plugin.models.losses.valid_count`. Every process must then compute the loss in every step,
@@ -152,8 +152,12 @@ class GroupedMultiLabelHead(BaseModule):
         return dict(thresholds=torch.full(size, float(self.thr)), temperature=torch.ones(size))
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
-        for name, value in self._uncalibrated().items():
+        own, key = self._uncalibrated(), f'{prefix}thresholds'
+        for name, value in own.items():
             state_dict.setdefault(prefix + name, value)
+        if (state_dict[key] == 0.5).all():
+            # Those of an uncalibrated head, which must not undo another thr.
+            state_dict[key] = own['thresholds']
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def check_loss(self, module: nn.Module, name: str) -> None:

@@ -19,7 +19,7 @@ class JointHead(BaseModule):
         attr_head: Config of the attribute head, such as :class:`GroupedMultiLabelHead`.
         id_head: Config of the identity head, such as :class:`IdentityHead`. With None there is no identity branch
             (ATTR Net), and one in a checkpoint is ignored.
-        loss: Config of :class:`JointLoss`.
+        loss: Config of :class:`JointLoss`, which is the default ``type``.
         init_cfg: None; the two heads initialize themselves.
     """
 
@@ -27,13 +27,13 @@ class JointHead(BaseModule):
         self,
         attr_head: dict,
         id_head: Optional[dict] = None,
-        loss: dict = dict(type='mmpretrain.JointLoss'),
+        loss: dict = dict(),
         init_cfg: Optional[Union[dict, list]] = None,
     ):
         super().__init__(init_cfg=init_cfg)
         self.attr_head = _build_part(attr_head)
         self.id_head = _build_part(id_head) if id_head else None
-        self.loss_module = _build_part(loss)
+        self.loss_module = _build_part({'type': 'mmpretrain.JointLoss', **loss})
         if self.id_head is None:
             self._register_load_state_dict_pre_hook(self._drop_identity_branch)
 

@@ -68,11 +68,13 @@ def _write_lists(folder: Path, numbers: np.ndarray, seed: int, label_noise: floa
         split[shuffled[:validation]], split[shuffled[validation : validation + test]] = 1, 2
     labels[split == 0] ^= np.random.default_rng([seed, 5]).random(labels[split == 0].shape) < label_noise
     labels = labels.reshape(-1, len(ATTRIBUTES))
+    # Other numbers than CelebA's 1 to 10,177 and those of other seeds: equal numbers mean the same person.
+    first = (seed % 20_000 + 1) * 100_000 + 1
     rows = [(f'{row:06d}.jpg', labels[i], i // images) for row, i in enumerate(np.argsort(numbers, axis=None), 1)]
     lines = dict(
         list_attr_celeba=[str(len(rows)), ' '.join(ATTRIBUTES) + ' ']
         + [f'{file} ' + ' '.join(' 1' if value else '-1' for value in values) for file, values, _ in rows],
-        identity_CelebA=[f'{file} {identity + 1}' for file, _, identity in rows],
+        identity_CelebA=[f'{file} {first + identity}' for file, _, identity in rows],
         list_eval_partition=[f'{file} {split[identity]}' for file, _, identity in rows],
     )
     for name, text in lines.items():

@@ -18,8 +18,9 @@ def fit(metainfo, **attributes):
     model.head = nn.Linear(1, 1)
     for name, value in attributes.items():
         setattr(model.head, name, value)
-    _match_classes(model, SimpleNamespace(metainfo=metainfo))
-    _check_identities(model, metainfo, {})
+    dataset = SimpleNamespace(metainfo=metainfo)
+    _match_classes(model, dataset)
+    _check_identities(model, dataset)
 
 
 def test_what_fits_passes():

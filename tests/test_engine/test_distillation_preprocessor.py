@@ -75,3 +75,28 @@ def test_a_student_needs_no_teacher_afterwards(best, small_cfg, tmp_path):
     assert type(model.data_preprocessor).__name__ == KIND
     plain = load_model(best).model
     assert {*model.state_dict()} == {*plain.state_dict()}
+
+
+def test_building_the_teachers_draws_no_random_numbers(options):
+    preprocessor, drawn = MODELS.build(options), []
+    # They are built in the first call.
+    for _ in range(2):
+        torch.manual_seed(3)
+        preprocessor.forward(batch(torch.zeros(2, 40), True), training=True)
+        drawn.append(torch.rand(4))
+    assert torch.equal(*drawn)
+
+
+def test_teachers_may_be_calibrated_and_labels_indices(best, options, tmp_path):
+    content = torch.load(best, weights_only=True)
+    content['state_dict']['head.attr_head.temperature'].fill_(3)
+    torch.save(content, tmp_path / 'calibrated.pth')
+    data = batch(torch.zeros(3, 40), False)
+    images = torch.stack(data['inputs'])
+    found = MODELS.build(dict(options, teachers=str(tmp_path / 'calibrated.pth'), share=1.0))
+    samples = [DataSample().set_gt_label([0, number]) for number in (1, 2, 3)]
+    result = found.forward(dict(inputs=list(images), data_samples=samples), training=True)
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        logits = load_model(best).model(result['inputs'], mode='tensor').float()
+    target = torch.stack([sample.gt_score for sample in result['data_samples']])
+    torch.testing.assert_close(target, (logits / 3).sigmoid())

@@ -26,8 +26,8 @@ class StopAfter(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(self, step=None, validation=None, number=signal.SIGTERM):
-        self.step, self.validation, self.number = step, validation, number
+    def __init__(self, step=None, validation=None, number=signal.SIGTERM, batch=1):
+        self.step, self.validation, self.number, self.batches = step, validation, number, batch
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.iter + 1 == self.step:
@@ -35,7 +35,9 @@ class StopAfter(Hook):
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.epoch == self.validation:
-            self.stop()
+            self.batches -= 1
+            if not self.batches:
+                self.stop()
 
     def stop(self):
         if self.number is None:
@@ -289,21 +291,92 @@ def test_the_order_of_images_is_that_of_the_checkpoint(faces, tmp_path):
     assert runner.train_dataloader.sampler.seed == seed != 5
 
 
-@pytest.mark.parametrize('save_best', [None, 'attr/mean_accuracy', ['attr/mAP', 'attr/mean_accuracy']])
-def test_averages_are_tested(faces, tmp_path, save_best):
+class KeepTested(Hook):
+    """Keeps the weights that each test began with."""
+
+    def __init__(self):
+        self.weights = []
+
+    def before_test_iter(self, runner, batch_idx, data_batch=None):
+        if batch_idx == 0:
+            self.weights.append({name: value.detach().clone() for name, value in runner.model.named_parameters()})
+
+
+@pytest.mark.parametrize(
+    'save_best, options, expected',
+    [
+        (None, {}, ['state_dict']),
+        ('attr/mean_accuracy', {}, ['state_dict']),
+        (['attr/mAP', 'attr/mean_accuracy'], {}, ['state_dict']),
+        # Where the averages are in state_dict, the weights themselves are in ema_state_dict.
+        (None, dict(evaluate_on_ema=False, evaluate_on_origin=True), ['ema_state_dict']),
+        ('attr/mean_accuracy', dict(evaluate_on_origin=True), ['state_dict', 'ema_state_dict']),
+    ],
+)
+def test_averages_are_tested(faces, tmp_path, save_best, options, expected):
     cfg = config(faces, tmp_path, 'plain')
-    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1, **options))
     cfg.default_hooks.checkpoint.save_best = save_best
     for key in ('dataloader', 'evaluator', 'cfg'):
         cfg[f'test_{key}'] = cfg[f'val_{key}']
     for cfg.resume in (False, True):
         cfg.train_cfg.max_epochs = EPOCHS + cfg.resume
         cfg.load_from = find_latest(tmp_path)
-        runner = build_runner(cfg)
+        runner, tested = build_runner(cfg), KeepTested()
+        runner.register_hook(tested)
         train_and_test(runner)
         key = f'best_ckpt_{save_best[0]}' if isinstance(save_best, list) else 'best_ckpt'
         best = runner.message_hub.runtime_info.get(key)
         assert bool(best) == bool(save_best)
-        tested = torch.load(best or find_latest(tmp_path))
-        for name, value in runner.model.named_parameters():
-            assert torch.equal(value, tested['state_dict'][name]), name
+        checkpoint = torch.load(best or find_latest(tmp_path))
+        for key, weights in zip(expected, tested.weights, strict=True):
+            prefix = 'module.' * (key == 'ema_state_dict')
+            for name, value in weights.items():
+                assert torch.equal(value, checkpoint[key][prefix + name]), name
+
+
+@pytest.mark.parametrize(
+    'options, batch',
+    [
+        (dict(evaluate_on_ema=False, evaluate_on_origin=True), 1),
+        (dict(evaluate_on_origin=True), 1),
+        (dict(evaluate_on_origin=True), 5),
+    ],
+    ids=['weights', 'averages', 'second_pass'],
+)
+def test_a_validation_of_weights_beside_averages_may_be_stopped(faces, tmp_path, options, batch):
+    def make(folder):
+        cfg = config(faces, tmp_path / folder, 'plain')
+        cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1, **options))
+        # Four batches.
+        cfg.val_dataloader.batch_size = 2
+        return cfg
+
+    train(make('whole'))
+    with pytest.raises(SystemExit):
+        train(make('stopped'), StopAfter(validation=1, batch=batch))
+    cfg = make('stopped')
+    cfg.load_from, cfg.resume = find_latest(tmp_path / 'stopped'), True
+    assert Path(cfg.load_from).name == 'interrupted.pth'
+    train(cfg)
+    name = f'epoch_{EPOCHS}.pth'
+    assert_same(state(tmp_path / 'whole', name), state(tmp_path / 'stopped', name))
+
+
+def test_a_loop_of_iterations_completes_its_validation_first(faces, tmp_path):
+    cfg = config(faces, tmp_path, 'plain')
+    cfg.train_cfg = dict(by_epoch=False, max_iters=8, val_interval=4)
+    cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
+    cfg.default_hooks.checkpoint.update(by_epoch=False, save_best=None)
+    cfg.param_scheduler = None
+    cfg.val_dataloader.batch_size = 2
+
+    class Stop(StopAfter):
+        def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            if runner.iter == 4 and batch_idx == 0:
+                self.stop()
+
+    with pytest.raises(SystemExit):
+        train(cfg, Stop())
+    scalars = state(tmp_path, 'interrupted.pth')['message_hub']['log_scalars']
+    assert len(scalars['val/attr/mean_accuracy'].data[0]) == 1

@@ -63,3 +63,19 @@ def test_a_fused_run_goes_on_in_another_layout(begun, goes_on):
     step(resumed, second, 1)
     for expected, found in zip(first.parameters(), second.parameters()):
         torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize('options, moved', [({}, True), (dict(capturable=True), False)])
+def test_step_counts_are_not_kept_on_a_gpu(monkeypatch, options, moved):
+    parameter = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.AdamW([parameter])
+    parameter.grad = torch.ones(3)
+    optimizer.step()
+    state = copy.deepcopy(optimizer.state_dict())
+    state['param_groups'][0].update(options)
+    wrapper = OPTIM_WRAPPERS.build(dict(type='mmpretrain.NonBlockingOptimWrapper', optimizer=optimizer))
+    # There is no GPU: what counts is who is asked to move.
+    asked, cpu = [], torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, 'cpu', lambda tensor: asked.append(tensor.shape) or cpu(tensor))
+    wrapper.load_state_dict(state)
+    assert asked == [torch.Size([])] * moved

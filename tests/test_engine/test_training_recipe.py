@@ -133,3 +133,18 @@ def test_mixed_images_have_no_identity(cfg, faces, best, tmp_path):
     cfg.model.train_cfg = copy.deepcopy(MIXUP)
     with pytest.raises(ConfigError, match='model.train_cfg: mixed images have no identity: remove the batch'):
         train(cfg)
+    # Nor if the model learns nothing else.
+    cfg.model.head = dict(cfg.model.head.id_head)
+    with pytest.raises(ConfigError, match='mixed images have no identity: .* or the identity head'):
+        train(cfg)
+
+
+def test_unknown_labels_stay_unknown_in_configs_of_others(cfg):
+    # They name none of our hooks.
+    del cfg.default_hooks.data_model_check
+    cfg.model.data_preprocessor = dict(STOCK)
+    cfg.model.train_cfg, cfg.train_cfg.max_epochs = copy.deepcopy(MIXUP), 1
+    cfg.train_dataloader.update(collate_fn=dict(type='pseudo_collate'), num_workers=0)
+    cfg.train_dataloader.dataset.pipeline[1].scale = (64, 64)
+    targets = torch.cat(train(cfg).targets[1])
+    assert (targets[:, 20] == -1).all() and ((targets == -1) | (targets >= 0)).all()

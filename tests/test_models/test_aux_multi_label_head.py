@@ -36,6 +36,16 @@ def test_starts_with_the_scores_of_the_first_stage_and_trains_only_the_second():
     assert changed == ['aux.weight']
 
 
+def test_weights_of_init_cfg_are_kept(tmp_path):
+    stored = MODELS.build(dict(type='mmpretrain.AuxMultiLabelHead', **CONFIG))
+    torch.nn.init.constant_(stored.aux.weight, 0.7)
+    torch.save(dict(state_dict={f'head.{name}': value for name, value in stored.state_dict().items()}), tmp_path / 'a')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'a'), prefix='head')
+    head = MODELS.build(dict(type='mmpretrain.AuxMultiLabelHead', init_cfg=init_cfg, **CONFIG))
+    head.init_weights()
+    torch.testing.assert_close(head.state_dict(), stored.state_dict())
+
+
 def test_mcnn_can_be_frozen():
     for frozen in (False, True):
         model = MODELS.build(dict(type='mmpretrain.MCNN', width=0.1, frozen=frozen))

@@ -179,6 +179,9 @@ def test_a_checkpoint_holds_the_calibration_and_may_have_none(load, capsys):
     load(head, old, strict=True)
     assert head.thresholds.tolist() == pytest.approx([0.3] * 5) and head.temperature.tolist() == [1] * 5
     assert 'thresholds' not in old and capsys.readouterr().out == ''
+    # Those of an uncalibrated head do not undo another threshold.
+    load(head, build_head().state_dict(), strict=True)
+    assert head.thresholds.tolist() == pytest.approx([0.3] * 5)
 
 
 def test_channels_may_be_last():

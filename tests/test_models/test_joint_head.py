@@ -34,6 +34,13 @@ def test_losses_are_those_of_the_heads():
     assert losses['loss_id'] == 0.5 * head.id_head.loss(feats, SAMPLES)['loss_id']
 
 
+def test_the_loss_may_be_its_weight_alone():
+    # As --cfg-options model.head.loss.id_weight=0.5 and sweeps write it.
+    assert build_head(loss=dict(id_weight=0.5)).loss_module.id_weight == 0.5
+    config = {key: value for key, value in CONFIG.items() if key != 'loss'}
+    assert MODELS.build(copy.deepcopy(config)).loss_module.id_weight == 1
+
+
 def test_without_an_identity_head_there_is_no_identity_branch():
     head = build_head(id_head=None)
     assert list(head.loss((torch.randn(2, 6),), SAMPLES)) == ['loss_attr']

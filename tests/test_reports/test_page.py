@@ -167,7 +167,8 @@ def test_a_second_run_of_other_images_has_a_note(predictions, tmp_path, monkeypa
     (tmp_path / 'one' / 'best.pth').touch()
 
     def notes(second):
-        return [note for note in write_report(tmp_path / 'one', compare=tmp_path / second)[1] if 'other images' in note]
+        found = write_report(tmp_path / 'one', compare=tmp_path / second)[1]
+        return [note for note in found if 'other images' in note]
 
     assert len(notes('val')) == 1 and not notes('test')
     # Without a stored report the attributes are those of the predictions.

@@ -69,7 +69,7 @@ def test_labels_belong_to_the_files(folder):
     rng = np.random.default_rng([5, 2, 2, 1])
     attributes = _sample_image(traits, stable, rng)
     file = written[tuple(attributes.values())]
-    assert read_table(folder / 'identity_CelebA.txt')[file] == '3'
+    assert read_table(folder / 'identity_CelebA.txt')[file] == '100003'
     drawn = _draw_face(traits, attributes, rng).astype(int)
     stored = cv2.imread(str(folder / 'img_align_celeba' / file))[..., ::-1]
     assert np.abs(drawn - stored).mean() < 5

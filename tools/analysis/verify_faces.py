@@ -65,9 +65,8 @@ def main(args):
     folds = len(set(pairs.fold.tolist()))
     threshold = 'in one fold, with the threshold that is best on these very pairs'
     if folds > 1:
-        threshold = (
-            f'in {folds} folds, each with the threshold that is best on the others; +- is the standard error over folds'
-        )
+        threshold = f'in {folds} folds, each with the threshold that is best on the others'
+        threshold += '; +- is the standard error over folds'
     print(f'{len(pairs.names)} pairs {threshold}; AUC is the area under the ROC curve. Chance is 50 % and 0.5.')
     if left_out := len(listed.names) - len(there.names):
         print(f'Skipped: {left_out} pairs with an image that is not in {args.images}.')

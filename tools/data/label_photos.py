@@ -31,7 +31,10 @@ def parse_args():
         '--split-file', metavar='FILE', help="file of images and splits, such as CelebA's list_eval_partition.txt"
     )
     parser.add_argument('--splits', nargs='+', default=['train', 'val'], help='splits to label; default train val')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if len(args.splits) > 1 and not (args.split_column or args.split_file):
+        parser.error(f'{", ".join(args.splits)} would be the same photos: give --split-column or --split-file')
+    return args
 
 
 def main(args):
