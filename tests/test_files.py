@@ -41,6 +41,14 @@ def refuse(monkeypatch, function, number, applies=lambda file: True):
     monkeypatch.setattr(module, original.__name__, refusing)
 
 
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'folder' / 'file').write_text('old')
+    (tmp_path / 'link').symlink_to('folder/file')
+    write_text(tmp_path / 'link', 'new')
+    assert (tmp_path / 'link').is_symlink() and (tmp_path / 'folder' / 'file').read_text() == 'new'
+
+
 @pytest.mark.parametrize('number', [errno.EINVAL, errno.EACCES, errno.EIO])
 def test_a_folder_that_cannot_be_flushed_has_its_files(tmp_path, monkeypatch, number):
     refuse(monkeypatch, (os, os.fsync), number, lambda file: stat.S_ISDIR(os.fstat(file).st_mode))

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -36,3 +38,14 @@ def test_a_killed_process_is_an_error():
 def test_every_process_has_enough_to_do():
     assert default_jobs(0, 100) == default_jobs(199, 100) == 1
     assert default_jobs(10**9, 1) == usable_cores() > 0
+
+
+def test_a_script_without_a_main_guard_is_told_so(tmp_path):
+    script = tmp_path / 'script.py'
+    script.write_text(
+        'from imcnn_plugin.parallel import map_in_processes\nprint(list(map_in_processes(abs, [-1], 2)))\n'
+    )
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert found.returncode == 1
+    assert "put the calls that start processes under if __name__ == '__main__':" in found.stderr
+    assert 'DataError: a worker process was killed' in found.stderr

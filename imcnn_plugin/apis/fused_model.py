@@ -2,6 +2,7 @@ import copy
 import logging
 from collections import Counter
 from contextlib import suppress
+from itertools import product
 from typing import Optional
 
 import torch
@@ -92,14 +93,15 @@ class AttributePredictor(nn.Module):
             return self.head(self.neck(self.backbone(x)))
 
     def _draw_images(self, cfg: Config) -> torch.Tensor:
-        """Blurred noise, uint8 ``(4, 3, H, W)``, of the size in the config, or the first that the model takes."""
+        """Blurred noise, uint8 ``(4, 3, H, W)`` or ``(4, 1, H, W)``, of the size in the config, or the first that the model takes."""
         device = next(self.head.parameters()).device
         sizes = [(side, side) for side in (getattr(self.data_preprocessor, 'crop_size', None), *_SIDES) if side]
         with suppress(IMCNNError):
             sizes.insert(0, input_size(cfg, evaluation_pipeline(cfg)))
         small = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-        for size in sizes:
-            images = nn.functional.interpolate(small, size, mode='bilinear').mul(255).byte().to(device)
+        # Some models take gray images.
+        for channels, size in product((3, 1), sizes):
+            images = nn.functional.interpolate(small[:, :channels], size, mode='bilinear').mul(255).byte().to(device)
             try:
                 self.logits(images)
                 return images

@@ -73,7 +73,7 @@ def export_onnx(
         How well the two agree.
 
     Raises:
-        ConfigError: A package is missing, the images have no fixed size, or there are none.
+        ConfigError: A package is missing, the images have no fixed size or no colors, or there are none.
         DataError: Checkpoint or data cannot be read, or the file cannot be written.
         IMCNNError: The model cannot be exported, or a probability differs by more than 1e-4; no file is written then.
     """
@@ -88,6 +88,8 @@ def export_onnx(
     steps = evaluation_pipeline(trained.cfg, trained.meta)
     size = input_size(trained.cfg, steps)
     images = _test_images(trained.cfg, steps, data_root, num_images)
+    if images.size(1) != 3:
+        raise ConfigError(f'{path} takes gray images: only models of color images can be exported')
     exported = _ImagesToLabels(trained.model, images[:8]).eval()
     about = _metadata(trained, size, steps)
     with replacing(out) as temporary:

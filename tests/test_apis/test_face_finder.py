@@ -1,6 +1,7 @@
 """What a user may say of the photos, the detector and the faces, by the inferencer."""
 
 import io
+import json
 
 import cv2
 import numpy as np
@@ -140,6 +141,21 @@ def test_landmarks_that_are_given_are_taken(inferencer, group):
         assert np.abs(np.subtract(face['box'], detected['box'])).max() < 0.3 * (
             detected['box'][2] - detected['box'][0]
         )
+
+
+def test_scores_of_a_detector_may_be_numpy_numbers(open_inferencer, group, tmp_path):
+    landmarks = np.array([[40, 50], [80, 50], [60, 70], [45, 90], [75, 90]], float)
+
+    def detector(image):
+        return [Face(np.array([20.0, 20, 100, 120]), landmarks, np.float32(0.5))]
+
+    [result] = open_inferencer(detector=detector)(group)
+    assert json.loads(json.dumps(result['faces'][0]['score'])) == 0.5
+
+
+def test_boxes_of_more_photos_than_there_are(inferencer, group):
+    with pytest.raises(ConfigError, match='boxes are given for more photos than there are'):
+        inferencer([group], boxes=[None, [[1, 2, 30, 40]], None])
 
 
 def test_faces_are_looked_for_in_boxes_that_are_given(inferencer, group):

@@ -203,7 +203,8 @@ def test_refuses_pixels_of_unknown_range(pixels, tmp_path):
 
 
 def test_lists_folders_by_name(tmp_path):
-    for name in ('b/2.jpg', 'b/10.PNG', 'a/1.webp', 'c.heic', 'b/notes.txt', 'b/.hidden.jpg', 'a/deep/3.jpg'):
+    hidden = ('b/.hidden.jpg', '.Trash-1000/files/7.jpg', 'a/.thumbnails/1.webp')
+    for name in ('b/2.jpg', 'b/10.PNG', 'a/1.webp', 'c.heic', 'b/notes.txt', 'a/deep/3.jpg', *hidden):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / 'a/deep/loop').symlink_to(tmp_path)
@@ -216,9 +217,26 @@ def test_lists_folders_by_name(tmp_path):
     found = [str(path.relative_to(tmp_path)) for path in list_photos(tmp_path, left_out)]
     linked = ['a/link/4.mpo', 'a/link/5.jxl']
     assert found == ['c.heic', 'a/1.webp', 'a/deep/3.jpg', *linked, 'b/10.PNG', 'b/2.jpg']
-    assert left_out == {'.dng': 1, '.mp4': 1, 'no suffix': 1, '.txt': 1, 'hidden': 1}
+    assert left_out == {'.dng': 1, '.mp4': 1, 'no suffix': 1, '.txt': 1, 'hidden': 1, 'hidden folders': 2}
     # A file that is named is taken, whatever its name.
     assert list(list_photos(str(tmp_path / 'b/notes.txt'))) == [str(tmp_path / 'b/notes.txt')]
+    assert [path.name for path in list_photos(tmp_path / '.Trash-1000')] == ['7.jpg']
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / 'locked').mkdir()
+    (tmp_path / 'a.jpg').touch()
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == 'locked':
+            raise PermissionError(13, 'Permission denied', str(path))
+        return scandir(path)
+
+    # The tests may run as root, who may read every folder.
+    monkeypatch.setattr(os, 'scandir', refuse)
+    with pytest.raises(DataError, match='locked cannot be read .Permission denied.'):
+        list(list_photos(tmp_path))
 
 
 def test_a_named_pipe_is_no_photo(tmp_path):
@@ -324,6 +342,12 @@ def test_colors_are_those_of_the_profile(mode, name, tmp_path):
 def test_a_damaged_profile_and_that_of_srgb_change_nothing(profile, tmp_path):
     path = save(tmp_path / 'a.png', Image.fromarray(PICTURE), icc_profile=profile)
     assert np.array_equal(read_photo(path)[..., ::-1], PICTURE)
+
+
+def test_linear_srgb_is_converted(tmp_path):
+    path = save(tmp_path / 'a.png', Image.fromarray(PICTURE), icc_profile=color_profile(b'Linear sRGB'))
+    other = save(tmp_path / 'b.png', Image.fromarray(PICTURE), icc_profile=color_profile())
+    assert np.array_equal(read_photo(path), read_photo(other))
 
 
 def test_a_profile_of_another_kind_of_pixels_changes_nothing(tmp_path):

@@ -2,6 +2,7 @@
 
 import struct
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -73,6 +74,32 @@ def test_what_is_no_video_is_one_line(tmp_path, content):
     with pytest.raises(DataError, match='video.mp4: cannot be read as a video') as error:
         next(read_frames(path))
     assert '\n' not in str(error.value) and _count_frames(path, 5) == 0
+
+
+def test_titles_need_not_be_utf_8(tmp_path):
+    with av.open(str(tmp_path / 'title.avi'), 'w') as container:
+        container.metadata['title'] = 'Caf#'
+        stream = container.add_stream('mpeg4', rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format='bgr24')))
+        container.mux(stream.encode())
+    content = (tmp_path / 'title.avi').read_bytes()
+    assert content.count(b'Caf#') == 1
+    (tmp_path / 'title.avi').write_bytes(content.replace(b'Caf#', b'Caf\xe9'))
+    assert len([*read_frames(tmp_path / 'title.avi')]) == 1
+
+
+def test_pixels_that_are_not_square(tmp_path):
+    with av.open(str(tmp_path / 'dvd.mp4'), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
+        stream.codec_context.sample_aspect_ratio = Fraction(3, 2)
+        image = np.zeros((48, 64, 3), np.uint8)
+        image[:, 32:] = 255
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format='bgr24')))
+        container.mux(stream.encode())
+    [(_, image)] = read_frames(tmp_path / 'dvd.mp4')
+    assert image.shape == (48, 96, 3) and image[:, :40].mean() < 20 and image[:, 56:].mean() > 235
 
 
 def test_sound_alone_is_no_video(tmp_path):

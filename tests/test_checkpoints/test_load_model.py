@@ -1,6 +1,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -8,8 +10,10 @@ from mmengine.runner import load_checkpoint
 from mmpretrain.registry import MODELS
 from torch import nn
 
+from imcnn_plugin.apis import FaceAttributeInferencer, prepare_batch
 from imcnn_plugin.checkpoints.config_text import parse_config
 from imcnn_plugin.checkpoints.load_model import load_model
+from imcnn_plugin.deployment import export_onnx
 from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.framework import checkpoint_loaders
 
@@ -128,3 +132,53 @@ def test_checksum_is_of_what_logits_depend_on(best):
     with torch.no_grad():
         next(model.parameters()).view(-1)[0] += 1e-3
     assert replace(trained).checksum != before
+
+
+@MODELS.register_module()
+class LikeTIMMBackbone(nn.Module):
+    """Takes timm's options; loading weights would be an error."""
+
+    def __init__(self, model_name, pretrained=False, checkpoint_path=''):
+        super().__init__()
+        assert not pretrained and not checkpoint_path
+
+    def forward(self, x):
+        return (x.mean((2, 3)),)
+
+
+def test_weights_of_timm_that_would_be_replaced_are_not_loaded(tmp_path):
+    groups = [dict(name='form', labels=['round', 'red'])]
+    head = dict(type='GroupedMultiLabelHead', classes=['round', 'red'], groups=groups, in_channels=3)
+    model = dict(type='ImageClassifier', backbone=dict(type='LikeTIMMBackbone', model_name='net'), head=head)
+    weights = MODELS.build(dict(model, type='mmpretrain.ImageClassifier')).state_dict()
+    model['backbone'].update(pretrained=True, checkpoint_path='/nowhere/net.pth')
+    cfg = Config(dict(model=model, default_scope='mmpretrain'))
+    torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict=weights), tmp_path / 'a.pth')
+    assert load_model(tmp_path / 'a.pth').cfg.model.backbone.pretrained is False
+
+
+def test_a_model_of_gray_images_predicts_photos(tmp_path):
+    groups = [dict(name='form', labels=['round', 'red'])]
+    head = dict(type='GroupedMultiLabelHead', classes=['round', 'red'], groups=groups, in_channels=120)
+    steps = [
+        dict(type='LoadImageFromFile', color_type='grayscale'),
+        dict(type='Resize', scale=(32, 32)),
+        dict(type='PackInputs'),
+    ]
+    model = dict(type='ImageClassifier', backbone=dict(type='LeNet5'), head=head)
+    model['data_preprocessor'] = dict(type='ClsDataPreprocessor', mean=[127.5], std=[127.5], to_rgb=False)
+    loader = dict(dataset=dict(type='AttributeCSV', ann_file='a.csv', pipeline=steps))
+    cfg = Config(dict(model=model, default_scope='mmpretrain', test_dataloader=loader))
+    weights = MODELS.build(dict(model, type='mmpretrain.ImageClassifier')).state_dict()
+    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=['round', 'red']))
+    torch.save(dict(meta=meta, state_dict=weights), tmp_path / 'a.pth')
+    photo = np.random.default_rng(0).integers(0, 256, (218, 178, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / 'a.png'), photo)
+    [result] = FaceAttributeInferencer(tmp_path / 'a.pth', device='cpu', precision='fp32')(photo, aligned=True)
+    found = [values['probability'] for values in result['faces'][0]['attributes'].values()]
+    trained = load_model(tmp_path / 'a.pth')
+    with torch.no_grad():
+        [expected] = trained.model.test_step(prepare_batch(trained.cfg, [dict(img_path=str(tmp_path / 'a.png'))]))
+    assert found == pytest.approx(expected.pred_score.tolist(), abs=1e-5)
+    with pytest.raises(ConfigError, match='a.pth takes gray images: only models of color images can be exported'):
+        export_onnx(tmp_path / 'a.pth', tmp_path / 'a.onnx')

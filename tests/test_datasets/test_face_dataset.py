@@ -163,3 +163,10 @@ def test_without_labels_the_images_and_identities_stay(make):
     found, expected = dataset.get_data_info(0), whole.get_data_info(3)
     assert all(found[key] == expected[key] for key in ('img_path', 'gt_identity', 'identity'))
     assert (whole.data_list.gt_score >= 0).any()
+
+
+def test_the_checksum_is_that_of_the_chosen_images(make):
+    whole, some, same = make(), make(indices=5), make(indices=[0, 1, 2, 3, 4])
+    found = [dataset.metainfo['checksums'] for dataset in (whole, some, same)]
+    assert found[0] != found[1] == found[2] and found[0]['annotations'] == found[1]['annotations']
+    assert whole.get_subset(5).metainfo and whole.metainfo['checksums'] == found[0]

@@ -464,7 +464,11 @@ def cut_and_resize(size):
 
 @pytest.mark.parametrize(
     'options',
-    [dict(protocol='whole'), *(dict(split=split, fold=fold) for split in ('train', 'test', 'fit') for fold in (0, 1))],
+    [
+        dict(protocol='whole'),
+        dict(split='all'),
+        *(dict(split=split, fold=fold) for split in ('train', 'test', 'fit') for fold in (0, 1)),
+    ],
 )
 def test_a_pack_gives_what_the_files_do(images, pack, options):
     files = LFWA(str(images), pipeline=cut_and_resize(16), **options)
@@ -475,6 +479,17 @@ def test_a_pack_gives_what_the_files_do(images, pack, options):
         assert (one['inputs'] == other['inputs']).all()
         for key in ('gt_score', 'gt_identity', 'identity'):
             assert np.array_equal(getattr(one['data_samples'], key), getattr(other['data_samples'], key))
+
+
+def test_a_pack_may_lack_the_halves(images, pack, tmp_path):
+    # As the protocols 'whole' and 'kfold' do not need them.
+    (images / 'indices_train_test.mat').unlink()
+    path = write_pack(images, tmp_path / 'no_halves', size=16, jobs=1).path
+    whole = PackedLFWA(str(path), protocol='whole')
+    assert len(whole) == len(LFWA(str(images), protocol='whole')) == len(IMAGES)
+    assert len(PackedLFWA(str(path), split='all')) == len(IMAGES)
+    with pytest.raises(DataError, match='no_halves does not say which images are in which half: pack LFWA with'):
+        PackedLFWA(str(path), split='test')
 
 
 def test_a_pack_is_verified_and_no_other_dataset(images, pack, faces):

@@ -110,6 +110,11 @@ def test_splits_are_those_of_the_files(faces, pack, options):
         assert np.array_equal(packed[i]['inputs'].permute(1, 2, 0).numpy(), images[int(Path(path).stem) - 1])
 
 
+def test_options_by_position_are_those_of_the_files(faces, pack):
+    packed = PackedFaces(pack, 'val')
+    assert packed.split == 'val' and len(packed) == len(CelebAIdentity(str(faces), 'val'))
+
+
 @pytest.mark.parametrize('options', [dict(split='val', protocol='kfold'), dict(split='all'), dict(protocol='random')])
 def test_what_no_protocol_has_is_rejected(pack, options):
     with pytest.raises(ConfigError, match='has no split|there is no protocol'):

@@ -88,6 +88,18 @@ if __name__ == '__main__':
 """
 
 
+def test_names_need_not_be_utf_8(root, tmp_path):
+    old, new = b'000003.jpg', b'M\xfcller.jpg'
+    for path in root.glob('*.txt'):
+        path.write_bytes(path.read_bytes().replace(old, new))
+    folder = os.fsencode(root / 'img_align_celeba')
+    os.rename(os.path.join(folder, old), os.path.join(folder, new))
+    assert packing.write_pack(root, tmp_path / 'out', SIZE, jobs=1).present.all()
+    open(os.path.join(folder, new), 'wb').close()
+    with pytest.raises(DataError, match='ller.jpg'):
+        packing.write_pack(root, tmp_path / 'other', SIZE, jobs=1)
+
+
 def wait_for(condition):
     end = time.monotonic() + 300
     while not condition():

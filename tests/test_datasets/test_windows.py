@@ -17,6 +17,11 @@ def file(tmp_path):
     return path
 
 
+def test_names_may_have_commas(tmp_path):
+    write_windows(tmp_path / 'w.csv', ['a,"b".jpg'], np.array([(4, 6, 14, 10)]))
+    assert list(read_windows(tmp_path / 'w.csv')) == ['a,"b".jpg']
+
+
 def crop(path, **options):
     return CropToWindow(str(path), **options).transform(dict(img=PHOTO, img_path='x/a.jpg'))
 

@@ -67,6 +67,13 @@ def test_every_attribute_is_a_row():
     assert 'Gender' not in cards.text
 
 
+def test_some_of_the_attributes_may_be_shown():
+    chosen = face([10, 20, 40, 60], 0.3)
+    assert Cards(render('a.jpg', np.zeros((200, 100, 3), np.uint8), [chosen])).rows == [['Wearing Hat', '', '30 %']]
+    chosen['attributes']['Wearing_Hat']['label'] = False
+    assert Cards(render('a.jpg', np.zeros((200, 100, 3), np.uint8), [chosen])).rows == [['Wearing Hat', '', '30 %']]
+
+
 def test_boxes_are_parts_of_the_photo():
     assert _place([10, 20, 40, 60], (200, 100, 3)) == [10, 10, 30, 20]
     assert _place([-30, 150, 400, 260], (200, 100, 3)) == [0, 75, 100, 25]

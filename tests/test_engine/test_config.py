@@ -6,10 +6,11 @@ import pytest
 import torch
 from commands import free_port
 from mmpretrain.engine.hooks import EMAHook
-from mmpretrain.registry import MODELS
+from mmpretrain.registry import DATASETS, MODELS
 from torch.utils.data import DataLoader, Dataset
 
 from imcnn_plugin.apis import predict_split
+from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.engine import FiniteLossHook, build_runner, load_config, train_and_test
 from imcnn_plugin.engine import config as engine_config
 from imcnn_plugin.engine.config import _drop_repeated_hooks
@@ -216,6 +217,18 @@ def test_own_labels_groups_and_loss_are_said_once(tmp_path, faces):
     )
     cfg = load_config(path)
     assert cfg.test_evaluator.groups == [] and cfg.test_dataloader.dataset.classes == ['Male']
+
+
+def test_a_file_of_labels_may_have_other_columns_beside_celebas(tmp_path, faces):
+    columns = ['image', 'age', *ATTRIBUTES]
+    names = sorted(path.name for path in (faces / 'img_align_celeba').iterdir())
+    (tmp_path / 'labels.csv').write_text('\n'.join(','.join(row) for row in [columns, [names[0], '34', *'1' * 40]]))
+    dataset = dict(_delete_=True, type='AttributeCSV', ann_file=str(tmp_path / 'labels.csv'), pipeline=[])
+    dataset |= dict(data_root=str(faces), data_prefix='img_align_celeba')
+    cfg = load_config(CONFIG, cfg_options={'train_dataloader.dataset': dataset})
+    assert DATASETS.build(cfg.train_dataloader.dataset).metainfo['classes'] == ATTRIBUTES
+    # CelebA's own need no names.
+    assert 'classes' not in cfg.val_dataloader.dataset
 
 
 def small_training(path, faces, work_dir):

@@ -5,12 +5,14 @@ import pytest
 import torch
 from mmengine.dataset import RepeatDataset
 from torch import nn
+from torch.utils.data import Subset
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.datasets import CelebAIdentity, write_pack
+from imcnn_plugin.datasets import CelebAIdentity, identify_split, write_pack
 from imcnn_plugin.engine import build_runner, load_config, train_and_test
 from imcnn_plugin.engine.data_model_check_hook import _check_identities, _match_classes
 from imcnn_plugin.errors import ConfigError, DataError
+from imcnn_plugin.synthetic import write_faces
 
 
 def fit(metainfo, **attributes):
@@ -204,3 +206,57 @@ def test_metrics_of_single_images_are_refused_for_batches_of_a_pack(faces, cfg, 
     cfg.val_dataloader.dataset.batched = False
     cfg.val_dataloader.collate_fn = dict(type='default_collate')
     assert 'multi-label/precision' in build_runner(cfg).val()
+
+
+def test_identities_of_two_lists_in_celebas_layout_are_refused(faces, cfg, tmp_path):
+    write_faces(tmp_path / 'other', identities=10, images=2, seed=5, jobs=1)
+    one = cfg.train_dataloader.dataset
+    parts = [one, dict(one, data_root=str(tmp_path / 'other'))]
+    cfg.train_dataloader.dataset = dict(
+        type='ConcatDataset', datasets=parts, ignore_keys=['split', 'checksums', 'num_identities']
+    )
+    with pytest.raises(ConfigError, match='joins identities of CelebA and identities of CelebA, each numbered from 0'):
+        build_runner(cfg).train()
+
+
+def test_drawn_faces_are_other_people(faces, tmp_path):
+    """Neither CelebA's, whose numbers end at 10,177, nor those of another seed."""
+    write_faces(tmp_path / 'other', identities=10, images=2, seed=5, jobs=1)
+    one, other = (
+        identify_split(CelebAIdentity(str(root), 'train'))['members']['identities of CelebA']
+        for root in (faces, tmp_path / 'other')
+    )
+    assert not {*one} & {*other} and min(one + other) > 10_177
+
+
+@pytest.mark.parametrize('name', ['val', 'test'])
+def test_a_split_with_the_training_images_is_refused(faces, cfg, tmp_path, name):
+    names = sorted(path.name for path in (faces / 'img_align_celeba').iterdir())
+    rows = [f'{name},{i % 2}{",1" * 39}' for i, name in enumerate(names)]
+    (tmp_path / 'labels.csv').write_text('\n'.join([','.join(['image', *ATTRIBUTES]), *rows]))
+    cfg.model.head.id_head = None
+    for key in ('train', 'val', 'test'):
+        if key == 'train' or key == name:
+            cfg[f'{key}_dataloader'].dataset = dict(
+                type='AttributeCSV',
+                ann_file=str(tmp_path / 'labels.csv'),
+                data_root=str(faces),
+                data_prefix='img_align_celeba',
+                split=key,
+                pipeline=cfg.train_dataloader.dataset.pipeline,
+            )
+    with pytest.raises(ConfigError, match=f'{name}_dataloader has the images of the training set, although'):
+        train_and_test(build_runner(cfg))
+    # The same split twice is meant.
+    cfg[f'{name}_dataloader'].dataset.split = 'train'
+    cfg.train_cfg.max_epochs = 1
+    build_runner(cfg).train()
+
+
+def test_torchs_subset_is_checked_as_its_dataset(faces):
+    model = nn.Sequential()
+    model.head = nn.Linear(1, 1)
+    model.head.classes = ['Young', 'Male']
+    dataset = Subset(CelebAIdentity(str(faces), classes=['Male', 'Young']), [0, 1])
+    with pytest.raises(ConfigError, match=r"write classes=\['Male', 'Young'\]"):
+        _match_classes(model, dataset)

@@ -53,7 +53,7 @@ def test_identities(folder):
     identity = read_table(folder / 'identity_CelebA.txt')
     split = read_table(folder / 'list_eval_partition.txt')
     values = list(identity.values())
-    assert {value: values.count(value) for value in values} == {str(number): 3 for number in range(1, 7)}
+    assert {value: values.count(value) for value in values} == {str(600_000 + number): 3 for number in range(1, 7)}
     assert values != sorted(values)
     splits = {}
     for file, number in identity.items():
@@ -69,7 +69,7 @@ def test_labels_belong_to_the_files(folder):
     rng = np.random.default_rng([5, 2, 2, 1])
     attributes = _sample_image(traits, stable, rng)
     file = written[tuple(attributes.values())]
-    assert read_table(folder / 'identity_CelebA.txt')[file] == '100003'
+    assert read_table(folder / 'identity_CelebA.txt')[file] == '600003'
     drawn = _draw_face(traits, attributes, rng).astype(int)
     stored = cv2.imread(str(folder / 'img_align_celeba' / file))[..., ::-1]
     assert np.abs(drawn - stored).mean() < 5

