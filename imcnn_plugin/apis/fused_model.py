@@ -93,7 +93,7 @@ class AttributePredictor(nn.Module):
             return self.head(self.neck(self.backbone(x)))
 
     def _draw_images(self, cfg: Config) -> torch.Tensor:
-        """Blurred noise, uint8 ``(4, 3, H, W)`` or ``(4, 1, H, W)``, of the size in the config, or the first that the model takes."""
+        """Blurred noise, uint8 ``(4, 3 or 1, H, W)``, of the size in the config, or the first that the model takes."""
         device = next(self.head.parameters()).device
         sizes = [(side, side) for side in (getattr(self.data_preprocessor, 'crop_size', None), *_SIDES) if side]
         with suppress(IMCNNError):

@@ -117,11 +117,8 @@ class GroupedMultiLabelHead(BaseModule):
         super().__init__(init_cfg=init_cfg)
         check_sizes(in_channels=in_channels, num_slices=num_slices, in_size=in_size, hidden_dims=hidden_dims)
         self.classes = list(classes)
-        self.in_channels = in_channels
-        self.in_size = in_size
-        self.layout = layout
-        self.sync_avg_factor = sync_avg_factor
-        self.thr = thr
+        self.in_channels, self.in_size, self.layout = in_channels, in_size, layout
+        self.sync_avg_factor, self.thr = sync_avg_factor, thr
         self.loss_module = _build_part(loss) if loss else None
         if loss:
             self.check_loss(self.loss_module, f'loss={loss}')
@@ -131,8 +128,7 @@ class GroupedMultiLabelHead(BaseModule):
         self.banks = nn.ModuleList()
         order = []
         for whole in (False, True):
-            members = [group for group in groups if (group.get('slice') is None) == whole]
-            if members:
+            if members := [group for group in groups if (group.get('slice') is None) == whole]:
                 self.banks.append(
                     _GroupBank(
                         dims if whole else dims // num_slices,
@@ -148,16 +144,15 @@ class GroupedMultiLabelHead(BaseModule):
             self.register_buffer(name, value)
 
     def _uncalibrated(self) -> Dict[str, torch.Tensor]:
-        size = (len(self.classes),)
-        return dict(thresholds=torch.full(size, float(self.thr)), temperature=torch.ones(size))
+        ones = torch.ones(len(self.classes))
+        return dict(thresholds=self.thr * ones, temperature=ones)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
-        own, key = self._uncalibrated(), f'{prefix}thresholds'
-        for name, value in own.items():
-            state_dict.setdefault(prefix + name, value)
-        if (state_dict[key] == 0.5).all():
-            # Those of an uncalibrated head, which must not undo another thr.
-            state_dict[key] = own['thresholds']
+        for name, value in self._uncalibrated().items():
+            stored = state_dict.setdefault(prefix + name, value)
+            # Those of an uncalibrated head must not undo another thr.
+            if name == 'thresholds' and (stored == 0.5).all():
+                state_dict[prefix + name] = value
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def check_loss(self, module: nn.Module, name: str) -> None:

@@ -179,6 +179,6 @@ def test_a_model_of_gray_images_predicts_photos(tmp_path):
     trained = load_model(tmp_path / 'a.pth')
     with torch.no_grad():
         [expected] = trained.model.test_step(prepare_batch(trained.cfg, [dict(img_path=str(tmp_path / 'a.png'))]))
-    assert found == pytest.approx(expected.pred_score.tolist(), abs=1e-5)
+    assert found == pytest.approx(expected.pred_score.tolist(), abs=1e-3)
     with pytest.raises(ConfigError, match='a.pth takes gray images: only models of color images can be exported'):
         export_onnx(tmp_path / 'a.pth', tmp_path / 'a.onnx')
