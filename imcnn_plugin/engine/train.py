@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import framework
-from ..checkpoints import register_safe_loaders
+from ..checkpoints import checkpoint_file, find_latest, register_safe_loaders
 from ..errors import (
     ConfigError,
     DataError,
@@ -125,6 +125,12 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
             cfg.default_hooks.pop(name)
     if not cfg.get('model'):
         raise ConfigError(f'{source} has no model')
+    if cfg.get('load_from') and Path(cfg.load_from).is_dir():
+        # A run resumes from the latest checkpoint of a work directory, and starts from the best one.
+        found = find_latest(cfg.load_from) if cfg.get('resume') else checkpoint_file(cfg.load_from)
+        if not found:
+            raise DataError(f'{cfg.load_from} has no checkpoint: name one, or the work directory of a run')
+        cfg.load_from = str(found)
     with translate_errors(), translate_build_errors(source):
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
             resolve_num_identities(cfg)

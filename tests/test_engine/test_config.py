@@ -92,6 +92,17 @@ def small(faces, work_dir, best, **head):
     return cfg
 
 
+@pytest.mark.parametrize('resume, name', [(False, 'best_'), (True, 'epoch_')])
+def test_a_work_directory_stands_for_its_checkpoint(faces, best, trained, tmp_path, resume, name):
+    cfg = load_config(best, data_root=str(faces), work_dir=str(tmp_path / 'run'))
+    cfg.load_from, cfg.resume = str(trained), resume
+    build_runner(cfg)
+    assert Path(cfg.load_from).parent == trained and Path(cfg.load_from).name.startswith(name)
+    cfg.load_from = str(tmp_path)
+    with pytest.raises(DataError, match='has no checkpoint: name one, or the work directory of a run'):
+        build_runner(cfg)
+
+
 def test_weights_of_another_model_are_not_tested(faces, best, tmp_path):
     build_runner(small(faces, tmp_path, best), strict=True).test()
     for head in (dict(hidden_dims=(16, 8)), dict(hidden_dims=(16,))):
