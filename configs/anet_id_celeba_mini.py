@@ -10,7 +10,7 @@ model = dict(
     type='ImageClassifier',
     data_preprocessor=dict(type='FacePreprocessor', flip_prob=0.5, crop_size=64),
     backbone=dict(type='ANet'),
-    head=dict(type='IdentityHead', num_identities='auto', in_channels=256, embedding_dims=None, sync_avg_factor=True),
+    head=dict(type='IdentityHead', num_identities='auto', in_channels=256, embedding_dims=None),
 )
 optim_wrapper = dict(type='BF16OptimWrapper', optimizer=dict(lr=0.05, fused=True))
 train_cfg = dict(max_epochs=5)

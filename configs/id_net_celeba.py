@@ -3,16 +3,7 @@
 _base_ = './imcnn_celeba.py'
 from imcnn_plugin.attributes import NINE_GROUPS
 
-model = dict(
-    head=dict(
-        _delete_=True,
-        type='IdentityHead',
-        num_identities='auto',
-        in_channels=3072,
-        in_size=(7, 7),
-        sync_avg_factor=True,
-    )
-)
+model = dict(head=dict(_delete_=True, type='IdentityHead', num_identities='auto', in_channels=3072, in_size=(7, 7)))
 # Identities of other splits are not among its classes, so there is nothing to validate before the SVMs of the test.
 val_dataloader = val_evaluator = val_cfg = None
 # There is no attribute head to take the groups from.

@@ -18,7 +18,6 @@ model = dict(
         classes=ATTRIBUTES,
         groups=[dict(name='all', labels=ATTRIBUTES)],
         in_channels=96,
-        sync_avg_factor=True,
     ),
 )
 optim_wrapper = dict(type='BF16OptimWrapper', optimizer=dict(lr=0.02, fused=True))

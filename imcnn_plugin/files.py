@@ -77,7 +77,7 @@ def writable(path: Union[str, Path]) -> Union[str, Path]:
     Raises:
         DataError: The file cannot be written.
     """
-    with _writing(path) as temporary, suppress(FileExistsError):
+    with _writing(os.path.realpath(path)) as temporary, suppress(FileExistsError):
         # Another process may be writing the same file.
         temporary.touch(exist_ok=False)
         temporary.unlink()

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from imcnn_plugin.errors import DataError
-from imcnn_plugin.files import lock, read_csv, read_paths, read_text, replacing, write_text
+from imcnn_plugin.files import lock, read_csv, read_paths, read_text, replacing, writable, write_text
 
 ENCODINGS = ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le', 'utf-16-be']
 
@@ -47,6 +47,9 @@ def test_a_link_stays_one(tmp_path):
     (tmp_path / 'link').symlink_to('folder/file')
     write_text(tmp_path / 'link', 'new')
     assert (tmp_path / 'link').is_symlink() and (tmp_path / 'folder' / 'file').read_text() == 'new'
+    (tmp_path / 'bad').symlink_to('folder/file/no_folder')
+    with pytest.raises(DataError, match='cannot be written'):
+        writable(tmp_path / 'bad')
 
 
 @pytest.mark.parametrize('number', [errno.EINVAL, errno.EACCES, errno.EIO])

@@ -23,7 +23,7 @@ default_hooks = dict(
     bad_images=dict(type='BadImageHook'),
     attribute_report=dict(type='AttributeReportHook'),
     # Without synchronized batch normalization, each process has its own running statistics; average them.
-    sync_buffers=dict(type='SyncBuffersHook'),
+    sync_buffers=dict(type='SyncAllBuffersHook'),
 )
 # Your own hooks, in addition to those above.
 custom_hooks = []

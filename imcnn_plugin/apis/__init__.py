@@ -19,7 +19,7 @@ from .mtcnn_detector import MTCNNDetector
 from .onnx_network import OnnxNetwork
 from .photo_groups import group_by_person
 from .photo_pipeline import input_size, pipeline_after_loading
-from .photos import is_single, list_photos, read_photo, read_reduced, read_rgb
+from .photos import is_single, list_photos, read_photo, read_reduced, read_rgb, register_heic
 from .predict_split import (
     choose_record,
     open_fitting_loaders,
@@ -44,5 +44,5 @@ __all__ = [
     'layer_maps', 'list_photos', 'open_fitting_loaders', 'open_loader', 'open_trained', 'optimize_for_inference',
     'pairs_of_half', 'pipeline_after_loading', 'place_fixed', 'predict_for_fitting', 'predict_identity',
     'predict_logits', 'predict_records', 'predict_samples', 'prepare_batch', 'read_frames', 'read_photo',
-    'read_reduced', 'read_rgb', 'response_maps', 'verify_pairs', 'window_overlap'
+    'read_reduced', 'read_rgb', 'register_heic', 'response_maps', 'verify_pairs', 'window_overlap'
 ]  # fmt: skip

@@ -85,8 +85,10 @@ def align_folder(
         reasons = {name: reason for name, reason in _read_reasons(out) if name in done}
         left = [name for name in names if name not in done]
         for path in lists:
+            # An error while reading is not one of the file that is written.
+            content = path.read_bytes()
             with replacing(out / path.relative_to(source)) as temporary:
-                temporary.write_bytes(path.read_bytes())
+                temporary.write_bytes(content)
         _align_rest(aligner, out, left, len(names), jobs, reasons, file)
         # In the photos' order, whenever they were aligned.
         with replacing(out / _NOT_ALIGNED) as temporary:

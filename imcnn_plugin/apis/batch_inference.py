@@ -61,8 +61,8 @@ def infer_photos(
     has everything, a line per photo, and is a valid document at any time.
 
     Results are appended photo by photo. However the process ends, the same call resumes where it stopped: a photo in
-    the tables is not predicted again, and none is in them twice. For a person whose photos are predicted together,
-    either all results are kept or none.
+    the tables is not predicted again. One that is given twice is there twice. For a person whose photos are predicted
+    together, either all results are kept or none.
 
     Args:
         inferencer: The inferencer.

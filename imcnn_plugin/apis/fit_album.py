@@ -4,7 +4,9 @@ from typing import List, Optional, Tuple, Union
 import numpy as np
 import torch
 from mmpretrain.registry import DATASETS
+from torch.utils.data import Dataset
 
+from ..datasets import wrapped_datasets
 from ..engine.evaluation_data import evaluation_loader
 from ..errors import DataError
 from ..evaluation.attribute_scores import nan_mean
@@ -46,7 +48,7 @@ def fit_album(
         ConfigError: There is no training split, or validation and test split share images.
     """
     trained, cfg = open_trained(checkpoint, data_root, config, cfg_options)
-    records = DATASETS.build(evaluation_loader(cfg, 'train_dataloader')['dataset']).data_list
+    records = _records(DATASETS.build(evaluation_loader(cfg, 'train_dataloader')['dataset']))
     identity = np.array([record['identity'] for record in records])
     agreement, prevalence = agreement_beyond_chance(np.stack([record['gt_score'] for record in records]), identity)
     stable = agreement >= STABLE_AGREEMENT
@@ -69,6 +71,12 @@ def fit_album(
     thresholds = head.thresholds.cpu().numpy()
     together = album.probabilities(logits, alone, identity)
     return album, _gains(alone >= thresholds, together >= thresholds, targets, identity)
+
+
+def _records(dataset: Dataset) -> List[dict]:
+    """The records of a dataset, or of those that a wrapper holds, each once."""
+    parts = wrapped_datasets(dataset)
+    return [record for part in parts for record in _records(part)] if parts else list(dataset.data_list)
 
 
 def _gains(alone: np.ndarray, together: np.ndarray, targets: np.ndarray, identity: np.ndarray) -> List[dict]:

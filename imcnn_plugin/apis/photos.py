@@ -1,6 +1,7 @@
 """Reads images of any format into the pixels that a viewer shows."""
 
 import io
+import logging
 import os
 import threading
 import warnings
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO, Iterable, Iterator, Optional, Tuple, Type, Uni
 import cv2
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from ..datasets.image_file import PNG_SIGNATURE, scan_png
@@ -39,7 +41,7 @@ def list_photos(inputs: Union[PhotoType, Iterable[PhotoType]], left_out: Optiona
     Args:
         inputs: A photo as :func:`read_photo` takes it, a folder, or an iterable of these, which may be a generator.
         left_out: Counts the other files in folders, by the suffix of their name or as 'hidden', and 'hidden folders',
-            whose names begin with a dot.
+            whose names begin with a dot, and 'unreadable folders'.
 
     Raises:
         DataError: There is no photo, or a folder has none or cannot be read.
@@ -67,10 +69,15 @@ def is_single(inputs: Any) -> bool:
 def _list_folder(folder: Union[str, Path], left_out: Counter) -> Iterator[Path]:
     empty, seen = True, set()
 
-    def fail(error: OSError) -> None:
-        raise DataError(f'{error.filename} cannot be read ({error.strerror}): change its permissions, or leave it out')
+    def leave_out(error: OSError) -> None:
+        message = f'{error.filename} cannot be read ({error.strerror})'
+        if os.fspath(error.filename) == os.fspath(folder):
+            raise DataError(message)
+        # Such as lost+found, which every disk has.
+        left_out['unreadable folders'] += 1
+        print_log(f'{message}: its photos are left out.', 'current', logging.WARNING)
 
-    for parent, folders, names in os.walk(folder, followlinks=True, onerror=fail):
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=leave_out):
         # A link may lead to a folder above it.
         if (real := os.path.realpath(parent)) in seen:
             folders.clear()
@@ -132,7 +139,7 @@ def read_reduced(photo: PhotoType, pixels: Optional[float] = None) -> Tuple[np.n
     try:
         content = _read_content(photo)
         if content[4:12] in _HEIC_BRANDS:
-            _register_heic()
+            register_heic()
         # Pillow warns above 89 million pixels and raises above 179 million, before it decodes anything.
         with _ignored_warnings(Image.DecompressionBombWarning):
             image = Image.open(io.BytesIO(content))
@@ -255,7 +262,7 @@ def _from_tensor(image: torch.Tensor) -> np.ndarray:
 
 
 @cache
-def _register_heic() -> bool:
+def register_heic() -> bool:
     """Lets Pillow read HEIC files if pillow-heif is installed; returns whether it is."""
     with suppress(ImportError):
         from pillow_heif import register_heif_opener
@@ -267,7 +274,7 @@ def _register_heic() -> bool:
 
 def _advice(content: bytes) -> str:
     """What to do about a file that Pillow cannot read."""
-    if content[4:12] in _HEIC_BRANDS and not _register_heic():
+    if content[4:12] in _HEIC_BRANDS and not register_heic():
         return "pip install 'imcnn_plugin[heic]', or convert it to JPEG"
     return 'convert it to JPEG or PNG'
 

@@ -172,7 +172,13 @@ class _ResultTables:
 
 def _label_columns(attributes: Sequence[str], columns: Sequence[str]) -> Dict[str, str]:
     """The columns of attributes in a table. One named like another column gets the suffix ``_label``."""
-    return {name: f'{name}_label' if name in columns else name for name in attributes}
+    found = {}
+    for name in attributes:
+        column = name
+        while column in {*columns, *found.values()}:
+            column += '_label'
+        found[name] = column
+    return found
 
 
 def _open_writers(files: Sequence[TextIO], columns: Sequence[str], labels: Dict[str, str]) -> List[csv.DictWriter]:
@@ -234,7 +240,7 @@ def _rounded(value):
         if {'probability', 'threshold'} <= value.keys():
             reached, threshold = value['probability'] >= value['threshold'], rounded['threshold']
             if reached != (rounded['probability'] >= threshold):
-                rounded['probability'] = threshold if reached else round(threshold - 1e-4, 4)
+                rounded['probability'] = threshold if reached else max(0.0, round(threshold - 1e-4, 4))
         return rounded
     if isinstance(value, list):
         return [_rounded(item) for item in value]

@@ -48,10 +48,11 @@ def find_best(work_dir: Union[str, Path]) -> Optional[str]:
     Raises:
         DataError: There are checkpoints, but none can be used.
     """
-    # With several metrics in save_best, the link names the file that training tested. Older runs have no link.
-    if (link := Path(work_dir, BEST)).is_file():
+    link, best = Path(work_dir, BEST), [*Path(work_dir).glob('best_*.pth')]
+    # With several metrics in save_best, the link names the file that training tested. Older runs have no link, and a
+    # copy of the folder may have a file.
+    if link.is_file() and (link.is_symlink() or len(best) != 1):
         return str(Path(work_dir, link.readlink()) if link.is_symlink() else link)
-    best = [*Path(work_dir).glob('best_*.pth')]
     return str(max(best, key=lambda path: path.stat().st_mtime)) if best else find_latest(work_dir)
 
 

@@ -33,7 +33,14 @@ from .pack_verification import verify_pack
 from .packed_faces import PackedDataset, PackedFaces, PackedLFWA, packed_collate
 from .packing import write_pack
 from .resumable_sampler import ResumableSampler
-from .split_identity import check_resumable, check_unseen, identify_split, merge_splits, read_split
+from .split_identity import (
+    check_resumable,
+    check_unseen,
+    identify_split,
+    merge_splits,
+    read_split,
+    wrapped_datasets,
+)
 from .windows import CropToWindow, read_windows, write_windows
 
 __all__ = [
@@ -44,5 +51,6 @@ __all__ = [
     'find_corruption', 'find_image_folder', 'find_images', 'identify_foreign_file', 'identify_split', 'is_lfwa',
     'list_files', 'match_rows', 'merge_splits', 'missing_image_issues', 'open_pack', 'packed_collate', 'quote',
     'read_annotations', 'read_attribute_list', 'read_identity_list', 'read_image', 'read_partition_list', 'read_split',
-    'read_windows', 'scan_png', 'verify_pack', 'write_coco', 'write_pack', 'write_windows'
+    'read_windows', 'scan_png', 'verify_pack', 'wrapped_datasets', 'write_coco', 'write_pack',
+    'write_windows'
 ]  # fmt: skip

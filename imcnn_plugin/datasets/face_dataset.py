@@ -100,6 +100,8 @@ class FaceDataset(BaseDataset):
         if kwargs.get('classes') is not None and not kwargs['classes']:
             raise ConfigError('classes is empty: name the labels, or remove the option')
         self.has_own_classes = bool(kwargs.get('classes') or (kwargs.get('metainfo') or {}).get('classes'))
+        # None in a config is no pipeline, as for packs.
+        kwargs['pipeline'] = kwargs.get('pipeline') or ()
         # The records are arrays, which workers share without serialization.
         kwargs['serialize_data'] = False
         super().__init__(ann_file=ann_file, data_root=os.path.expanduser(data_root), **kwargs)

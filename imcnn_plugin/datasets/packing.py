@@ -80,6 +80,7 @@ def write_pack(
                 _reject_unreadable(partial, unreadable, len(source.names))
             _finish(partial, dict(header, skipped=unreadable))
             partial.rename(out)
+            (out / LOCK).unlink(missing_ok=True)
             sync(out.parent)
     except OSError as error:
         raise DataError(
@@ -176,7 +177,6 @@ def _finish(partial: Path, header: dict) -> None:
     checksums = {name: hashlib.sha256((partial / name).read_bytes()).hexdigest() for name in ARRAYS}
     checksums[IMAGES] = _images_checksum(partial)
     write_text(partial / HEADER, json.dumps(dict(header, checksums=checksums), indent=1))
-    for name in (UNREADABLE, LOCK):
-        (partial / name).unlink(missing_ok=True)
+    (partial / UNREADABLE).unlink(missing_ok=True)
     for name in (*ARRAYS, IMAGES, HEADER, '.'):
         sync(partial / name)

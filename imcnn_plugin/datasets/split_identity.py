@@ -21,9 +21,16 @@ _OLD_RULE = ('protocol', 'fold')
 
 def identify_split(dataset: Dataset) -> dict:
     """The identity of a dataset's split, with the members of all datasets in a wrapper; empty if it has none."""
-    parts = getattr(dataset, 'datasets', None) or filter(None, [getattr(dataset, 'dataset', None)])
-    found = [getattr(dataset, 'split_identity', None) or {}, *map(identify_split, parts)]
+    found = [getattr(dataset, 'split_identity', None) or {}, *map(identify_split, wrapped_datasets(dataset))]
     return reduce(merge_splits, filter(None, found), {})
+
+
+def wrapped_datasets(dataset: Dataset) -> List[Dataset]:
+    """The datasets in a wrapper such as ConcatDataset; none if it is no wrapper."""
+    parts = getattr(dataset, 'datasets', None)
+    # Another project's dataset may have anything of this name.
+    parts = parts if isinstance(parts, (list, tuple)) else [getattr(dataset, 'dataset', None)]
+    return [part for part in parts if isinstance(part, Dataset)]
 
 
 def read_split(meta: Mapping[str, Any]) -> dict:

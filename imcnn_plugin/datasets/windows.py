@@ -11,6 +11,7 @@ from mmpretrain.registry import TRANSFORMS
 
 from ..errors import DataError
 from ..files import read_csv, write_text
+from .issues import quote
 
 COLUMNS = ['name', 'left', 'top', 'right', 'bottom']
 
@@ -51,6 +52,8 @@ def read_windows(path: Union[str, Path]) -> Dict[str, np.ndarray]:
             window = np.full(4, np.nan)
         if not (window[2:] > window[:2]).all():
             raise DataError(f'{path}, line {line}: {",".join(values)} is no window: expected left,top,right,bottom')
+        if name in windows:
+            raise DataError(f'{path}, line {line}: {quote(name)} is already listed: remove one of its lines')
         windows[name] = window
     return windows
 

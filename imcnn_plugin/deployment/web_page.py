@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from ..apis import FaceAttributeInferencer, format_results, read_photo
+from ..apis import FaceAttributeInferencer, format_results, read_photo, register_heic
 from ..errors import ConfigError, DataError
 from ..signals import install_handlers, restore_handlers
 from ..synthetic import draw_example
@@ -60,6 +60,8 @@ class WebPage:
         self.aligned = aligned
         head = inferencer.trained.cfg.model.head
         self.groups = (head.get('attr_head') or head).groups
+        # Before the size of the first photo is checked.
+        register_heic()
         # A missing package fails now, and the first photo takes no longer than the others.
         inferencer(np.zeros((218, 178, 3), np.uint8), aligned=aligned)
 

@@ -22,6 +22,7 @@ from .progress_hook import ProgressHook
 from .resumable_train_loop import ResumableTrainLoop
 from .run_checkpoint_hook import RunCheckpointHook
 from .step_seed_hook import StepSeedHook
+from .sync_all_buffers_hook import SyncAllBuffersHook
 from .train import build_runner, train_and_test
 from .training_log import METRIC_PREFIX, Curve, TrainingLog, mean_by_key, read_epoch_log, read_log
 
@@ -30,7 +31,8 @@ __all__ = [
     'DataModelCheckHook', 'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'DistillationPreprocessor',
     'FaceVisualizationHook', 'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop', 'InterruptHook', 'LOADERS',
     'METRIC_PREFIX', 'NonBlockingOptimWrapper', 'PerformanceHook', 'ProgressHook', 'ResumableTrainLoop',
-    'RunCheckpointHook', 'StepSeedHook', 'TrainingLog', 'VERSIONS', 'build_image_split', 'build_runner', 'build_split',
+    'RunCheckpointHook', 'StepSeedHook', 'SyncAllBuffersHook', 'TrainingLog', 'VERSIONS', 'build_image_split',
+    'build_runner', 'build_split',
     'evaluation_loader', 'evaluation_pipeline', 'init_cpu_processes', 'keep_freed_memory', 'load_config',
     'localize_data', 'mean_by_key', 'pins_memory', 'read_epoch_log', 'read_log', 'resolve_num_identities',
     'shutdown_distributed', 'train_and_test'

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Optional
@@ -45,7 +46,7 @@ class AttributeReportHook(Hook):
             # Only the main process has a report.
             if metric.report:
                 report = replace(metric.report, seed=runner.seed, versions=VERSIONS, config=runner.cfg.to_dict())
-                name = path.with_stem(f'{path.stem}_{metric.prefix}').name if i else path.name
-                report.save(runner.work_dir, name)
+                prefix = re.sub('[^a-zA-Z0-9.-]+', '_', str(metric.prefix))
+                report.save(runner.work_dir, path.with_stem(f'{path.stem}_{prefix}').name if i else path.name)
                 if show:
                     runner.logger.info('\n' + report.table())

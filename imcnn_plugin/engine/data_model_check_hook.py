@@ -21,6 +21,7 @@ from ..datasets import (
     identify_split,
     merge_splits,
     read_split,
+    wrapped_datasets,
 )
 from ..errors import ConfigError, DataError
 from .metric_checks import _check_groups, _check_metric_names
@@ -90,7 +91,9 @@ class DataModelCheckHook(Hook):
         loader, world = runner.train_dataloader, get_world_size()
         batch, steps = loader.batch_sampler.batch_size, framework.accumulative_counts(runner.optim_wrapper)
         total = batch * world * steps
-        rates = sorted({group['lr'] for group in runner.optim_wrapper.param_groups})
+        # Several optimizers have several lists.
+        found = runner.optim_wrapper.get_lr().items()
+        rates = sorted({rate for name, values in found if not name.endswith('base_lr') for rate in values})
         scaling = runner.cfg.get('auto_scale_lr') or {}
         # mmengine scales the learning rate by the batch of one step, without accumulation.
         set_for = batch * world if scaling.get('enable') else scaling.get('base_batch_size', total)
@@ -230,7 +233,7 @@ def _face_datasets(dataset: Dataset) -> Iterator[FaceDataset]:
     """The datasets of this package in a dataset or wrapper."""
     if isinstance(dataset, FaceDataset):
         yield dataset
-    for part in [*getattr(dataset, 'datasets', ()), *filter(None, [getattr(dataset, 'dataset', None)])]:
+    for part in wrapped_datasets(dataset):
         yield from _face_datasets(part)
 
 

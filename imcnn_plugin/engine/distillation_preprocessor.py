@@ -7,7 +7,7 @@ from mmpretrain.structures import DataSample
 
 from ..checkpoints.load_model import TrainedModel, load_model
 from ..errors import ConfigError
-from ..models import FacePreprocessor
+from ..models import FacePreprocessor, GroupedMultiLabelHead
 from ..models.batch_fields import batch_labels
 
 
@@ -67,7 +67,13 @@ class DistillationPreprocessor(FacePreprocessor):
                 raise ConfigError(
                     f'{path} predicts {found.size(1)} labels, but {self.teachers[0]} {logits[0].size(1)}'
                 )
-        return torch.stack([trained.head.probabilities(found) for trained, found in zip(self._models, logits)]).mean(0)
+        taught = []
+        for trained, found in zip(self._models, logits):
+            head = getattr(trained.model.head, 'attr_head', trained.model.head)
+            # Heads of others are not calibrated.
+            own = isinstance(head, GroupedMultiLabelHead)
+            taught.append(head.probabilities(found) if own else found.sigmoid())
+        return torch.stack(taught).mean(0)
 
     @cached_property
     def _models(self) -> List[TrainedModel]:

@@ -54,12 +54,13 @@ class SweepTable:
         cells = [tuple('runs' if self.has_folds and key == 'seeds' else key for key in HEADINGS)]
         for name, rows in self.groups.items():
             accuracy = np.array([row['mean_accuracy'] for row in rows])
+            mean = np.mean([np.mean([row['mean_accuracy'] for row in fold]) for fold in _by_fold(rows).values()])
             cells.append(
                 (
                     name,
                     str(len(rows)),
                     _mean_cell([row['val_accuracy'] for row in rows], '.2f'),
-                    f'{accuracy.mean():.2f}',
+                    f'{mean:.2f}',
                     f'{accuracy.std(ddof=1):.2f}' if len(rows) > 1 else '-',
                     *map(_difference_cell, self.differences.get(name, [None] * 3)),
                     _mean_cell([row['agreement'] for row in rows], '.2f'),
@@ -120,11 +121,11 @@ class SweepTable:
         baseline = self.baseline if self.baseline in self.groups else next(iter(self.groups))
         first = _first_row(self.groups[baseline])
         names = sorted(first['accuracy'], key=lambda name: name not in first['identity_stable'])
-        runs, *others = (
-            np.array([[row['accuracy'][name] for name in names] for row in self.groups[variant]], float)
+        own, *others = (
+            np.mean([_accuracies(fold, names).mean(0) for fold in _by_fold(self.groups[variant]).values()], axis=0)
             for variant in (baseline, *self.differences)
         )
-        own, others = runs.mean(0), [values.mean(0) for values in others]
+        runs = _accuracies(self.groups[baseline], names)
         std = runs.std(0, ddof=1) if len(runs) > 1 else np.full(len(names), np.nan)
         headings = [f'{baseline} (%)', *(['std'] if self.has_folds else [])]
         cells = [('attribute', 'identity-stable', *headings, *self.differences)]
@@ -151,6 +152,10 @@ class SweepTable:
 
 def _unpacked(row: dict) -> Dict[str, np.ndarray]:
     return _unpack_counts(row['by_identity'], len(row['accuracy']))
+
+
+def _accuracies(rows: Sequence[dict], names: Sequence[str]) -> np.ndarray:
+    return np.array([[row['accuracy'][name] for name in names] for row in rows], float)
 
 
 def _same_images(row: dict, other: dict) -> bool:

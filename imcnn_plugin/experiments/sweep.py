@@ -198,10 +198,17 @@ def _validation_accuracy(folder: Path, config: Optional[dict]) -> Optional[float
         return None
     numbers, accuracy = log.val['mean_accuracy']
     hooks = (config or {}).get('default_hooks') or {}
+    key = (hooks.get('checkpoint') or {}).get('save_best')
     # Without a best checkpoint the last epoch is tested.
-    if not (hooks.get('checkpoint') or {}).get('save_best'):
+    if not key:
         return float(accuracy[-1])
     # Its name ends with its epoch or iteration.
-    tested = re.search(r'_(?:epoch|iter)_(\d+)\.pth$', find_best(folder) or '')
+    unit = 'epoch' if log.unit == 'epoch' else 'iter'
+    tested = re.search(rf'_{unit}_(\d+)\.pth$', find_best(folder) or '')
     found = accuracy[numbers == int(tested[1])] if tested else []
-    return float(found[0]) if len(found) else None
+    if len(found):
+        return float(found[0])
+    # It may be in another folder. With several metrics the first one decides.
+    key = (key if isinstance(key, str) else key[0]).rpartition('/')[2]
+    key = 'mean_accuracy' if key == 'auto' else key
+    return float(accuracy[log.val[key][1].argmax()]) if key in log.val else None

@@ -11,11 +11,14 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 from mmengine.config import Config, DictAction
 
+from ..attributes import ATTRIBUTES
 from ..engine.config import LOADERS, load_config
 from ..errors import ConfigError
 
 # Paths and settings that depend on the presence of a GPU do not change the experiment.
 NOT_HASHED = {'work_dir', 'data_root', 'pin_memory', 'persistent_workers'}
+# Nor do the new names of parts, nor CelebA's attributes as classes of a CSV file: sweeps of earlier versions go on.
+EARLIER_NAMES = {'SyncAllBuffersHook': 'SyncBuffersHook'}
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,11 @@ def _hash_config(config: str, options: Sequence[str]) -> str:
 
     def kept(node):
         if isinstance(node, dict):
-            return {str(key): kept(value) for key, value in node.items() if key not in NOT_HASHED}
-        return [kept(value) for value in node] if isinstance(node, (list, tuple)) else node
+            left_out = NOT_HASHED
+            if 'ann_file' in node and tuple(node.get('classes') or ()) == ATTRIBUTES:
+                left_out = {*NOT_HASHED, 'classes'}
+            return {str(key): kept(value) for key, value in node.items() if key not in left_out}
+        return [kept(value) for value in node] if isinstance(node, (list, tuple)) else EARLIER_NAMES.get(node, node)
 
     values = kept(load_variant(config, options).to_dict())
     (values.get('randomness') or {}).pop('seed', None)
@@ -152,9 +158,11 @@ def choose_baseline(name: Optional[str], variants: Sequence[Variant]) -> Optiona
     """The name of the baseline, by default the first variant. Without variants, any name is accepted.
 
     Raises:
-        ConfigError: There is no variant of that name.
+        ConfigError: There is no variant of that name, or two have the same.
     """
     names = [variant.name for variant in variants]
+    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ConfigError(f'several variants are named {repeated[0]!r}: give them different names')
     if name and names and name not in names:
         raise ConfigError(f"the baseline '{name}' is not one of the variants {names}")
     return name or next(iter(names), None)

@@ -243,7 +243,7 @@ class GroupedMultiLabelHead(BaseModule):
             return dict(loss=multi_label_loss(logits, target, self.sync_avg_factor))
         # A negative label that is predicted negative with certainty contributes no loss.
         unknown = target < 0
-        logits = logits.masked_fill(unknown, CERTAIN_NEGATIVE)
+        logits = logits.float().masked_fill(unknown, CERTAIN_NEGATIVE)
         avg_factor = valid_count((~unknown).flatten(), self.sync_avg_factor) / len(self.classes)
         return dict(loss=self.loss_module(logits, target.clamp(min=0).type_as(logits), avg_factor=avg_factor))
 

@@ -180,6 +180,9 @@ def _describe(table: PublishedTable, model: MeasuredResults) -> str:
     text = f'{DATASETS[model.dataset]}, {model.name}: {split}'
     text += f'; below the majority-class baseline on {len(names)} of 40{listed}'
     known = ~np.isnan(accuracy)
+    if not known.any() or not np.ptp(accuracy[known]):
+        # There is no correlation.
+        return text
     systems = table.systems(model.dataset)
     correlations = [
         np.corrcoef(accuracy[known], table.values[model.dataset, system][known])[0, 1] for system in systems

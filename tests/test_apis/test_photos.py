@@ -223,7 +223,7 @@ def test_lists_folders_by_name(tmp_path):
     assert [path.name for path in list_photos(tmp_path / '.Trash-1000')] == ['7.jpg']
 
 
-def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_read_is_said(tmp_path, monkeypatch):
     (tmp_path / 'locked').mkdir()
     (tmp_path / 'a.jpg').touch()
     scandir = os.scandir
@@ -236,7 +236,11 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
     # The tests may run as root, who may read every folder.
     monkeypatch.setattr(os, 'scandir', refuse)
     with pytest.raises(DataError, match='locked cannot be read .Permission denied.'):
-        list(list_photos(tmp_path))
+        list(list_photos(tmp_path / 'locked'))
+    # Every disk has a lost+found.
+    left_out = Counter()
+    assert [path.name for path in list_photos(tmp_path, left_out)] == ['a.jpg']
+    assert left_out == {'unreadable folders': 1}
 
 
 def test_a_named_pipe_is_no_photo(tmp_path):
@@ -364,14 +368,14 @@ def test_heic_photos_are_read_if_the_package_is_there(tmp_path, monkeypatch):
     # As in another process, in which nothing is registered yet.
     monkeypatch.setattr(Image, 'OPEN', {name: value for name, value in Image.OPEN.items() if name != 'HEIF'})
     monkeypatch.setattr(Image, 'ID', [name for name in Image.ID if name != 'HEIF'])
-    monkeypatch.setattr(photos, '_register_heic', cache(photos._register_heic.__wrapped__))
+    monkeypatch.setattr(photos, 'register_heic', cache(photos.register_heic.__wrapped__))
     monkeypatch.setitem(sys.modules, 'pillow_heif', None)
     with pytest.raises(
         DataError, match=r"photo.heic: Pillow cannot read this file: pip install 'imcnn_plugin\[heic\]'"
     ):
         read_photo(path)
     monkeypatch.setitem(sys.modules, 'pillow_heif', pillow_heif)
-    photos._register_heic.cache_clear()
+    photos.register_heic.cache_clear()
     assert np.abs(read_photo(path)[..., ::-1].astype(int) - image).mean() < 3
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(DataError, match='photo.heic: cannot be read'):

@@ -27,6 +27,13 @@ def test_an_attribute_may_be_named_like_a_column():
     assert dict(zip(*read(tables['probabilities.csv'])))['left_label'] == '0.75'
 
 
+def test_every_attribute_has_a_column_of_its_own():
+    tables = format_results([result(score=0.75, score_label=0.25)], 'a.pth', ['score', 'score_label'])
+    header, row = read(tables['predictions.csv'])
+    values = dict(zip(header, row))
+    assert (values['score'], values['score_label'], values['score_label_label']) == ('0.9', '1', '0')
+
+
 def test_a_rounded_probability_stays_on_its_side_of_the_threshold():
     found = format_results([result(a=0.49996, b=0.50004, c=0.5)], 'a.pth', ['a', 'b', 'c'])
     for name, values in json.loads(found['predictions.json'])['photos'][0]['faces'][0]['attributes'].items():

@@ -60,6 +60,7 @@ def test_a_window_beside_the_photo_shows_its_border(tmp_path):
         ('name,left,top,right,bottom\na.jpg,1,2,1,9\n', 'line 2: 1,2,1,9 is no window'),
         ('name,left,top,right,bottom\na.jpg,1,2,x,9\n', 'line 2: 1,2,x,9 is no window'),
         ('name,left,top,right,bottom\nb.jpg,1,2,3,9\n', 'has no window for a.jpg'),
+        ('name,left,top,right,bottom\na.jpg,1,2,3,9\na.jpg,1,2,3,9\n', "line 3: 'a.jpg' is already listed"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named(tmp_path, text, message):

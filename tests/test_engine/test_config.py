@@ -278,7 +278,7 @@ def test_a_hook_of_ones_own_keeps_all_others(tmp_path, faces):
     hooks = [type(hook) for hook in build_runner(small_training(path, faces, tmp_path / 'work')).hooks]
     assert set(hooks) == default | {EMAHook} and len(hooks) == len(set(hooks))
     safety = 'StepSeedHook InterruptHook DataModelCheckHook FiniteLossHook BadImageHook AttributeReportHook'.split()
-    assert {*safety, 'SyncBuffersHook'} <= {hook.__name__ for hook in hooks}
+    assert {*safety, 'SyncAllBuffersHook'} <= {hook.__name__ for hook in hooks}
     # Configs for older versions list ours beside theirs, under their old names.
     path.write_text(path.read_text().replace('[', "[dict(type='StepSeedHook'), dict(type='FitCheckHook'), "))
     again = [type(hook) for hook in build_runner(small_training(path, faces, tmp_path / 'work')).hooks]

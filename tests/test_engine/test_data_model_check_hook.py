@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import RepeatDataset
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import MODELS
 from torch import nn
-from torch.utils.data import Subset
+from torch.utils.data import Dataset, Subset
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.datasets import CelebAIdentity, identify_split, write_pack
+from imcnn_plugin.datasets import CelebAIdentity, identify_split, wrapped_datasets, write_pack
 from imcnn_plugin.engine import build_runner, load_config, train_and_test
 from imcnn_plugin.engine.data_model_check_hook import _check_identities, _match_classes
 from imcnn_plugin.errors import ConfigError, DataError
@@ -260,3 +264,52 @@ def test_torchs_subset_is_checked_as_its_dataset(faces):
     dataset = Subset(CelebAIdentity(str(faces), classes=['Male', 'Young']), [0, 1])
     with pytest.raises(ConfigError, match=r"write classes=\['Male', 'Young'\]"):
         _match_classes(model, dataset)
+
+
+def test_datasets_of_others_may_hold_what_they_like():
+    class Own(Dataset):
+        def __init__(self):
+            self.dataset, self.datasets = np.zeros((2, 3)), None
+
+    assert identify_split(Own()) == {} and wrapped_datasets(Own()) == []
+    assert wrapped_datasets(Subset(Own(), [0]))[0].datasets is None
+
+
+def test_learning_rates_of_several_optimizers_are_logged(cfg, capfd):
+    cfg.optim_wrapper = dict(
+        constructor='PairConstructor', backbone=dict(optimizer=dict(type='SGD', lr=0.5)), head=dict(lr=0.25)
+    )
+    cfg.param_scheduler, cfg.model.type, cfg.train_cfg.max_epochs = None, 'PairClassifier', 1
+    cfg.default_hooks.finite_loss = cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
+    cfg.default_hooks.checkpoint.save_best = None
+    build_runner(cfg).train()
+    assert 'learning rate 0.25, 0.5' in capfd.readouterr().out
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class PairConstructor:
+    """An optimizer for the backbone and one for the head."""
+
+    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+        self.rates = optim_wrapper_cfg['backbone']['optimizer']['lr'], optim_wrapper_cfg['head']['lr']
+
+    def __call__(self, model):
+        parts = dict(backbone=model.backbone, head=model.head)
+        return OptimWrapperDict(
+            **{
+                name: OptimWrapper(torch.optim.SGD(part.parameters(), lr=rate))
+                for (name, part), rate in zip(parts.items(), self.rates)
+            }
+        )
+
+
+@MODELS.register_module()
+class PairClassifier(ImageClassifier):
+    def train_step(self, data, optim_wrapper):
+        data = self.data_preprocessor(data, True)
+        loss, logged = self.parse_losses(self(**data, mode='loss'))
+        loss.backward()
+        for wrapper in optim_wrapper.values():
+            wrapper.step()
+            wrapper.zero_grad()
+        return logged

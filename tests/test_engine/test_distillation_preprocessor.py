@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
@@ -100,3 +101,17 @@ def test_teachers_may_be_calibrated_and_labels_indices(best, options, tmp_path):
         logits = load_model(best).model(result['inputs'], mode='tensor').float()
     target = torch.stack([sample.gt_score for sample in result['data_samples']])
     torch.testing.assert_close(target, (logits / 3).sigmoid())
+
+
+def test_teachers_may_have_heads_of_mmpretrain(options, tmp_path):
+    head = dict(type='MultiLabelLinearClsHead', num_classes=40, in_channels=512)
+    model = dict(type='ImageClassifier', backbone=dict(type='ResNet', depth=18), head=head)
+    model.update(neck=dict(type='GlobalAveragePooling'), data_preprocessor=dict(type='FacePreprocessor'))
+    weights = MODELS.build(dict(model, type='mmpretrain.ImageClassifier')).state_dict()
+    meta = dict(cfg=Config(dict(model=model, default_scope='mmpretrain')).pretty_text)
+    torch.save(dict(meta=meta, state_dict=weights), tmp_path / 'a.pth')
+    preprocessor = MODELS.build(dict(options, teachers=str(tmp_path / 'a.pth'), share=1.0))
+    result = preprocessor.forward(batch(torch.zeros(2, 40), True), training=True)
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        logits = load_model(tmp_path / 'a.pth').model(result['inputs'], mode='tensor').float()
+    torch.testing.assert_close(result['data_samples'].gt_score, logits.sigmoid(), rtol=0, atol=0.02)

@@ -203,7 +203,10 @@ def wait_for(condition, seconds=20):
         # With several metrics the first decides, to whose file best.pth is the link.
         (['attr/mAP', 'attr/mean_accuracy'], ['best_attr_mAP_epoch_2.pth', 'best_attr_mean_accuracy_epoch_1.pth'], 81),
         ('auto', ['best_attr_mean_accuracy_epoch_1.pth'], 82),
-        ('attr/mean_accuracy', [], None),
+        # It is in another folder.
+        ('attr/mAP', [], 81),
+        ('attr/accuracy/Male', [], None),
+        ('attr/mean_accuracy', ['best_attr_mean_accuracy_iter_2.pth'], 82),
         (None, [], 80),
     ],
 )
@@ -212,6 +215,7 @@ def test_a_row_has_the_validation_of_the_epoch_that_was_tested(tmp_path, save_be
     path.parent.mkdir(parents=True)
     found = [(82, 10), (81, 30), (80, 20)]
     lines = [{'attr/mean_accuracy': a, 'attr/mAP': b, 'step': epoch} for epoch, (a, b) in enumerate(found, 1)]
+    lines += [dict(loss_attr=1, epoch=epoch, step=epoch) for epoch in (1, 2, 3)]
     path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
     for name in names:
         Path(tmp_path, name).write_bytes(b'')

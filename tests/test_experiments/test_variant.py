@@ -20,6 +20,8 @@ def test_hash_depends_on_the_experiment_alone(monkeypatch, tmp_path):
         'work_dir=x',
         'train_dataloader.pin_memory=True',
         'train_cfg.max_epochs=8',
+        # The name in earlier versions.
+        'default_hooks.sync_buffers.type=SyncBuffersHook',
     ):
         assert _hash_config(CONFIG, [option]) == same
     monkeypatch.setenv('CELEBA_ROOT', str(tmp_path))
@@ -62,6 +64,8 @@ def test_the_baseline_is_the_first_variant_even_if_it_failed():
     assert choose_baseline(None, []) is None and choose_baseline('C', []) == 'C'
     with pytest.raises(ConfigError, match="the baseline 'C' is not one of the variants"):
         choose_baseline('C', variants)
+    with pytest.raises(ConfigError, match="several variants are named 'A'"):
+        choose_baseline(None, [*variants, Variant('A', 'other.py')])
 
 
 def test_folds_of_datasets_in_wrappers(monkeypatch, tmp_path):
