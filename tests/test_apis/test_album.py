@@ -3,11 +3,13 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmpretrain.registry import DATASETS
 
 from imcnn_plugin.apis import Album, fit_album, open_loader, predict_logits
-from imcnn_plugin.apis.fit_album import _gains
+from imcnn_plugin.apis.fit_album import _gains, _records
 from imcnn_plugin.checkpoints.load_model import load_model
+from imcnn_plugin.datasets import CelebAIdentity
 from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.evaluation.identity_agreement import agreement_beyond_chance
 from imcnn_plugin.evaluation.identity_pooling import fit_pooling
@@ -123,3 +125,10 @@ def test_data_of_another_config(best, tmp_path):
 def test_data_may_lie_elsewhere(best, tmp_path):
     with pytest.raises(DataError, match=str(tmp_path)):
         fit_album(best, data_root=str(tmp_path))
+
+
+def test_records_in_wrappers_count_once(faces):
+    one, other = CelebAIdentity(str(faces), 'train'), CelebAIdentity(str(faces), 'val')
+    joined = ConcatDataset([one, other], ignore_keys=['split', 'checksums'])
+    assert len(_records(joined)) == len(one) + len(other)
+    assert len(_records(RepeatDataset(one, times=3))) == len(_records(one)) == len(one)

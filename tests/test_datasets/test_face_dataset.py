@@ -170,3 +170,7 @@ def test_the_checksum_is_that_of_the_chosen_images(make):
     found = [dataset.metainfo['checksums'] for dataset in (whole, some, same)]
     assert found[0] != found[1] == found[2] and found[0]['annotations'] == found[1]['annotations']
     assert whole.get_subset(5).metainfo and whole.metainfo['checksums'] == found[0]
+
+
+def test_no_pipeline_may_be_none(make):
+    assert make(pipeline=None)[0].keys() == make()[0].keys()

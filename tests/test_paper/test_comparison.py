@@ -127,6 +127,10 @@ def test_a_model_is_likened_to_the_printed_column_that_it_follows(numbers, tmp_p
     path = write_report(tmp_path / 'x.json', values, numbers[1], protocol='halves')
     [line] = compare(table, read_measured_results([f'ours={path}'])).remarks['Measured']
     assert line.endswith('most like the printed ID Net (correlation 1.00)')
+    # One that is as good on all is like none.
+    path = write_report(tmp_path / 'y.json', np.full(40, 90.0), numbers[1], protocol='halves')
+    [line] = compare(table, read_measured_results([f'ours={path}'])).remarks['Measured']
+    assert 'most like' not in line and 'nan' not in line
 
 
 def test_files_of_one_name_are_seeds(seeds, numbers):
