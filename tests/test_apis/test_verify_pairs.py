@@ -99,6 +99,6 @@ def test_the_tool_prints_a_table_and_draws_curves(best, people, tmp_path):
     assert '40 pairs in 2 folds' in printed and 'Skipped' not in printed
     assert (tmp_path / 'roc.png').stat().st_size > 10000
     shutil.copytree(people, tmp_path / 'fewer')
-    shutil.rmtree(tmp_path / 'fewer' / 'P1')
+    shutil.rmtree(tmp_path / 'fewer' / 'P100001')
     printed = run(*command[:-1], tmp_path / 'fewer', '--cut', '178', '218')
     assert f'Skipped: 3 pairs with an image that is not in {tmp_path}/fewer.' in printed
