@@ -100,8 +100,8 @@ class PackedDataset(FaceDataset):
         batched: If False, returns single images, for other collate functions and models that need lists of images.
         device: Loads the split's images onto this device, 'cpu' or 'cuda', and gathers batches there. 'cuda' requires
             a data loader with ``num_workers=0``, and no memory is pinned. None reads them from the memory map.
-        *args, **kwargs: Options of the dataset that reads files, except ``data_prefix``. The optional ``pipeline`` is
-            not run, but must load, crop and resize images as they were when the pack was made.
+        **kwargs: Options of the dataset that reads files, also by position, except ``data_prefix``. The optional
+            ``pipeline`` is not run, but must load, crop and resize images as they were when the pack was made.
 
     ``metainfo`` is that of the dataset that reads files, plus ``image_size`` (height and width) and, if images were
     center-cropped first, ``image_cut`` (width and height of the crop), so that checkpoints say how to prepare other
