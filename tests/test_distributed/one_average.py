@@ -8,7 +8,7 @@ import torch
 from mmengine.hooks import EMAHook
 from torch import distributed, nn
 
-from imcnn_plugin.engine import SyncAllBuffersHook
+from imcnn_plugin.engine import SyncAllBuffersHook, shutdown_distributed
 
 rank, store, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 distributed.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=2)
@@ -31,3 +31,4 @@ for update_buffers in (False, True):
     averages.before_save_checkpoint(runner, checkpoint)
     found.append((validated, checkpoint['state_dict']['0.running_mean'].item()))
 torch.save(found, f'{folder}/{rank}.pth')
+shutdown_distributed()

@@ -45,6 +45,7 @@ def test_unknown_labels_give_loss_0_with_finite_gradients():
 ONE_RANK = """
 import sys
 import torch
+from imcnn_plugin.engine import shutdown_distributed
 from imcnn_plugin.models.losses import identity_loss, multi_label_loss
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
@@ -53,6 +54,7 @@ logits, target, identity = (tensor[:5] if rank == 0 else tensor[5:] for tensor i
 logits.requires_grad_()
 (multi_label_loss(logits, target, sync=True) + identity_loss(logits, identity, sync=True)).backward()
 torch.save(logits.grad, f'{folder}/{rank}.pth')
+shutdown_distributed()
 """
 
 
