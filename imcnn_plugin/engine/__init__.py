@@ -32,8 +32,7 @@ __all__ = [
     'FaceVisualizationHook', 'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop', 'InterruptHook', 'LOADERS',
     'METRIC_PREFIX', 'NonBlockingOptimWrapper', 'PerformanceHook', 'ProgressHook', 'ResumableTrainLoop',
     'RunCheckpointHook', 'StepSeedHook', 'SyncAllBuffersHook', 'TrainingLog', 'VERSIONS', 'build_image_split',
-    'build_runner', 'build_split',
-    'evaluation_loader', 'evaluation_pipeline', 'init_cpu_processes', 'keep_freed_memory', 'load_config',
-    'localize_data', 'mean_by_key', 'pins_memory', 'read_epoch_log', 'read_log', 'resolve_num_identities',
-    'shutdown_distributed', 'train_and_test'
+    'build_runner', 'build_split', 'evaluation_loader', 'evaluation_pipeline', 'init_cpu_processes',
+    'keep_freed_memory', 'load_config', 'localize_data', 'mean_by_key', 'pins_memory', 'read_epoch_log', 'read_log',
+    'resolve_num_identities', 'shutdown_distributed', 'train_and_test'
 ]  # fmt: skip

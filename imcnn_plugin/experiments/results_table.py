@@ -43,7 +43,8 @@ class SweepTable:
         self.has_folds = any(len(_by_fold(rows)) > 1 for rows in groups.values())
         rows = groups.get(self.baseline, [])
         self.differences: Dict[str, List[Optional[Interval]]] = {}
-        if rows and _comparable(rows, rows):
+        self._is_comparable = bool(rows) and _comparable(rows, rows)
+        if self._is_comparable:
             compared = {
                 name: others for name, others in groups.items() if name != self.baseline and _comparable(others, rows)
             }
@@ -91,7 +92,7 @@ class SweepTable:
                 remarks.append(
                     f'{name} is not compared with {self.baseline}: evaluated on other images (seed {_join(others)})'
                 )
-        if compared and not _comparable(self.groups[self.baseline], self.groups[self.baseline]):
+        if compared and not self._is_comparable:
             remarks.append(f'Nothing is compared, since runs of {self.baseline} were evaluated on different images.')
             compared = False
         identities = sum((_unpacked(row)['identity'] >= 0).sum() for row in firsts)

@@ -51,16 +51,16 @@ def parse_variant(text: str, common: Sequence[str] = (), folds: bool = False) ->
     options = (*common, *options)
     if not name.strip() or not all(re.match(r'[\w.]+=', option) for option in options):
         raise ConfigError(f"'{text}' with options {list(common)}: expected NAME=CONFIG [KEY=VALUE ...]")
-    if not load_variant(config, options).get('test_dataloader'):
+    cfg = load_variant(config, options)
+    if not cfg.get('test_dataloader'):
         raise ConfigError(f'{config} has no test_dataloader, so the runs of {name.strip()} would have no results')
     if folds:
-        options = (*options, *_fold_options(config, options))
+        options = (*options, *_fold_options(config, cfg))
     return Variant(name.strip(), config, options, _hash_config(config, options))
 
 
-def _fold_options(config: str, options: Sequence[str]) -> List[str]:
+def _fold_options(config: str, cfg: Config) -> List[str]:
     """Options that set the fold of each dataset that has one: at least one in each data loader."""
-    cfg = load_variant(config, options)
     found = []
     for name in filter(cfg.get, LOADERS):
         protocols = {
@@ -147,7 +147,9 @@ def _hash_config(config: str, options: Sequence[str]) -> str:
             if 'ann_file' in node and tuple(node.get('classes') or ()) == ATTRIBUTES:
                 left_out = {*NOT_HASHED, 'classes'}
             return {str(key): kept(value) for key, value in node.items() if key not in left_out}
-        return [kept(value) for value in node] if isinstance(node, (list, tuple)) else EARLIER_NAMES.get(node, node)
+        if isinstance(node, str):
+            return EARLIER_NAMES.get(node, node)
+        return [kept(value) for value in node] if isinstance(node, (list, tuple)) else node
 
     values = kept(load_variant(config, options).to_dict())
     (values.get('randomness') or {}).pop('seed', None)
