@@ -3,11 +3,10 @@ from typing import List, Optional, Tuple, Union
 
 import numpy as np
 import torch
-from mmpretrain.registry import DATASETS
 from torch.utils.data import Dataset
 
 from ..datasets import wrapped_datasets
-from ..engine.evaluation_data import evaluation_loader
+from ..engine.evaluation_data import build_dataset, evaluation_loader
 from ..errors import DataError
 from ..evaluation.attribute_scores import nan_mean
 from ..evaluation.identity_agreement import STABLE_AGREEMENT, agreement_beyond_chance, sum_by_identity
@@ -48,7 +47,7 @@ def fit_album(
         ConfigError: There is no training split, or validation and test split share images.
     """
     trained, cfg = open_trained(checkpoint, data_root, config, cfg_options)
-    records = _records(DATASETS.build(evaluation_loader(cfg, 'train_dataloader')['dataset']))
+    records = _records(build_dataset(cfg, evaluation_loader(cfg, 'train_dataloader')['dataset']))
     identity = np.array([record['identity'] for record in records])
     agreement, prevalence = agreement_beyond_chance(np.stack([record['gt_score'] for record in records]), identity)
     stable = agreement >= STABLE_AGREEMENT

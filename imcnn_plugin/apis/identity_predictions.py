@@ -5,7 +5,7 @@ from mmengine.config import Config
 
 from ..checkpoints.load_model import TrainedModel
 from ..datasets import check_unseen, identify_split, read_split
-from ..engine.config import build_image_split
+from ..engine.evaluation_data import build_image_split
 from ..errors import ConfigError, DataError
 from .photos import read_rgb
 from .predict_split import predict_records

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader
 from ..checkpoints.load_model import TrainedModel, load_model
 from ..checkpoints.read_checkpoint import Checkpoint
 from ..datasets import check_unseen, identify_split, read_split
-from ..engine.config import build_image_split, load_config, localize_data
-from ..engine.evaluation_data import evaluation_loader, evaluation_pipeline
+from ..engine.config import load_config, localize_data
+from ..engine.evaluation_data import build_image_split, evaluation_loader, evaluation_pipeline
 from ..engine.pin_memory import pins_memory
 from ..errors import ConfigError, DataError, translate_errors
 from ..models.batch_fields import batch_identity, batch_labels
@@ -124,10 +124,10 @@ def choose_record(cfg: Config, image: Optional[str], index: int) -> dict:
         if not Path(image).is_file():
             raise DataError(f'{image} not found: give the file of an image')
         return dict(img_path=image)
-    records = build_image_split(cfg).data_list
-    if not 0 <= index < len(records):
-        raise DataError(f'there is no image {index}: the test split has {len(records)}, starting at 0')
-    return records[index]
+    dataset = build_image_split(cfg)
+    if not 0 <= index < len(dataset):
+        raise DataError(f'there is no image {index}: the test split has {len(dataset)}, starting at 0')
+    return dataset.get_data_info(index)
 
 
 def prepare_batch(cfg: Config, records: Iterable[dict]) -> dict:
@@ -156,7 +156,7 @@ def predict_samples(
     dataset = build_image_split(cfg)
     check_unseen(read_split(trained.meta), identify_split(dataset))
     rows = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).astype(int)
-    records = [dataset.data_list[row] for row in rows]
+    records = [dataset.get_data_info(int(row)) for row in rows]
     images = [read_rgb(record['img_path']) for record in records]
     targets = np.stack([record['gt_score'] for record in records])
     return images, *predict_records(trained, cfg, records), targets, dataset.metainfo['classes']

@@ -20,8 +20,8 @@ from ..apis.fused_model import AttributePredictor
 from ..apis.photo_pipeline import input_size
 from ..checkpoints.load_model import TrainedModel, load_model
 from ..datasets import CelebAIdentity
-from ..engine.config import build_split, localize_data
-from ..engine.evaluation_data import evaluation_pipeline
+from ..engine.config import localize_data
+from ..engine.evaluation_data import build_split, evaluation_pipeline
 from ..errors import ConfigError, IMCNNError, one_line
 from ..files import replacing, writable, write_text
 from ..framework import import_onnxruntime

@@ -123,7 +123,8 @@ class WebPage:
         except DataError as error:
             raise gr.Error(str(error), print_exception=False) from None
         height, width = image.shape[:2]
-        return dict(width=width, height=height, faces=result['faces'], reason=result['reason'])
+        found = {key: result[key] for key in ('smallest_face', 'faces', 'reason')}
+        return dict(width=width, height=height, **found)
 
     def build(self):
         """Builds the page, a ``gradio.Blocks``."""

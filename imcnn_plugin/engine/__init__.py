@@ -3,11 +3,11 @@
 from .attribute_report_hook import VERSIONS, AttributeReportHook
 from .bad_image_hook import BadImageHook
 from .brief_log_processor import BriefLogProcessor
-from .config import LOADERS, build_image_split, build_split, load_config, localize_data, resolve_num_identities
+from .config import LOADERS, load_config, localize_data, resolve_num_identities
 from .data_model_check_hook import DataModelCheckHook
 from .deferred_logging_hooks import DeferredIterTimerHook, DeferredRuntimeInfoHook
 from .distillation_preprocessor import DistillationPreprocessor
-from .evaluation_data import evaluation_loader, evaluation_pipeline
+from .evaluation_data import build_dataset, build_image_split, build_split, evaluation_loader, evaluation_pipeline
 from .face_visualization_hook import FaceVisualizationHook
 from .feature_svm_loop import FeatureSVMLoop
 from .finite_loss_hook import FiniteLossHook
@@ -27,12 +27,12 @@ from .train import build_runner, train_and_test
 from .training_log import METRIC_PREFIX, Curve, TrainingLog, mean_by_key, read_epoch_log, read_log
 
 __all__ = [
-    'AttributeReportHook', 'BF16OptimWrapper', 'BadImageHook', 'BriefLogProcessor', 'Curve',
-    'DataModelCheckHook', 'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'DistillationPreprocessor',
-    'FaceVisualizationHook', 'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop', 'InterruptHook', 'LOADERS',
-    'METRIC_PREFIX', 'NonBlockingOptimWrapper', 'PerformanceHook', 'ProgressHook', 'ResumableTrainLoop',
-    'RunCheckpointHook', 'StepSeedHook', 'SyncAllBuffersHook', 'TrainingLog', 'VERSIONS', 'build_image_split',
+    'AttributeReportHook', 'BF16OptimWrapper', 'BadImageHook', 'BriefLogProcessor', 'Curve', 'DataModelCheckHook',
+    'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'DistillationPreprocessor', 'FaceVisualizationHook',
+    'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop', 'InterruptHook', 'LOADERS', 'METRIC_PREFIX',
+    'NonBlockingOptimWrapper', 'PerformanceHook', 'ProgressHook', 'ResumableTrainLoop', 'RunCheckpointHook',
+    'StepSeedHook', 'SyncAllBuffersHook', 'TrainingLog', 'VERSIONS', 'build_dataset', 'build_image_split',
     'build_runner', 'build_split', 'evaluation_loader', 'evaluation_pipeline', 'init_cpu_processes',
-    'keep_freed_memory', 'load_config', 'localize_data', 'mean_by_key', 'pins_memory', 'read_epoch_log', 'read_log',
-    'resolve_num_identities', 'shutdown_distributed', 'train_and_test'
+    'keep_freed_memory', 'load_config', 'localize_data', 'mean_by_key', 'pins_memory', 'read_epoch_log',
+    'read_log', 'resolve_num_identities', 'shutdown_distributed', 'train_and_test'
 ]  # fmt: skip

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Iterator, List, Optional, Union
 
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger, print_log
 from mmengine.registry import Registry
@@ -20,7 +19,7 @@ from ..errors import ConfigError, one_line
 from ..evaluation import PerAttributeAccuracy
 from .config_keys import _check_keys
 from .console import _quiet_console
-from .evaluation_data import evaluation_loader
+from .evaluation_data import build_dataset
 from .pin_memory import pins_memory
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -269,7 +268,7 @@ def resolve_num_identities(cfg: Config) -> None:
         raise ConfigError("num_identities='auto' needs a train_dataloader: write the number of training identities")
     # Only the annotations are needed, not the images on a GPU.
     settings = {key: value for key, value in cfg.train_dataloader.dataset.items() if key != 'device'}
-    found = DATASETS.build(settings).metainfo.get('num_identities')
+    found = build_dataset(cfg, settings).metainfo.get('num_identities')
     if not found:
         raise ConfigError(
             "num_identities='auto', but the training set has no identities (those of CelebA are in "
@@ -277,24 +276,3 @@ def resolve_num_identities(cfg: Config) -> None:
         )
     for head in heads:
         head['num_identities'] = found
-
-
-def build_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
-    """Builds the dataset of a config's test split, or of another split of the same data and protocol."""
-    dataset = evaluation_loader(cfg, 'test_dataloader')['dataset']
-    return DATASETS.build(dict(dataset, **(dict(split=split) if split else {})))
-
-
-def build_image_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
-    """Like :func:`build_split`, for a dataset whose images are files.
-
-    Raises:
-        ConfigError: The images are in a pack.
-    """
-    dataset = build_split(cfg, split)
-    if isinstance(dataset, PackedDataset):
-        raise ConfigError(
-            f'{cfg.filename or "the config"} has its images in a pack: give a config that reads files, with the same '
-            'model, such as imcnn_celeba.py instead of imcnn_celeba_fast.py'
-        )
-    return dataset

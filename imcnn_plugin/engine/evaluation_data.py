@@ -3,8 +3,11 @@
 from typing import Any, List, Optional
 
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import DATASETS
 
-from ..datasets import open_pack
+from ..datasets import PackedDataset, open_pack, wrapped_datasets
 from ..errors import ConfigError
 
 # The beginnings of the names of augmentations that keep the image size.
@@ -31,6 +34,43 @@ def evaluation_loader(cfg: Config, name: str) -> dict:
         dataset['pipeline'] = _without_augmentation(dataset['pipeline'])
     kept = {key: loader[key] for key in ('batch_size', 'num_workers', 'collate_fn') if key in loader}
     return dict(kept, dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=False))
+
+
+def build_dataset(cfg: Config, settings: dict) -> BaseDataset:
+    """Builds a dataset of a config, or a wrapper, which finds the datasets in it by the config's scope."""
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
+        return DATASETS.build(settings)
+
+
+def build_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
+    """Builds the dataset of a config's test split, or of another split of the same data and protocol.
+
+    Raises:
+        ConfigError: Another split of a wrapper such as ConcatDataset, which has none.
+    """
+    settings = evaluation_loader(cfg, 'test_dataloader')['dataset']
+    kind = DATASETS.get(settings['type']) if isinstance(settings['type'], str) else settings['type']
+    if split and not issubclass(kind, BaseDataset):
+        raise ConfigError(
+            f'{cfg.filename or "the config"}: test_dataloader.dataset is a {kind.__name__}, of which there is no '
+            f"split '{split}': set it to one of the datasets in it"
+        )
+    return build_dataset(cfg, dict(settings, **(dict(split=split) if split else {})))
+
+
+def build_image_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
+    """Like :func:`build_split`, for a dataset whose images are files.
+
+    Raises:
+        ConfigError: The images are in a pack.
+    """
+    dataset = build_split(cfg, split)
+    if any(isinstance(part, PackedDataset) for part in (dataset, *wrapped_datasets(dataset))):
+        raise ConfigError(
+            f'{cfg.filename or "the config"} has its images in a pack: give a config that reads files, with the same '
+            'model, such as imcnn_celeba.py instead of imcnn_celeba_fast.py'
+        )
+    return dataset
 
 
 def evaluation_pipeline(cfg: Config, meta: Optional[dict] = None) -> List[dict]:

@@ -5,7 +5,7 @@ from mmpretrain.utils import get_ori_model
 from torch.utils.data import DataLoader
 
 from ..signals import let_workers_follow
-from .config import build_split
+from .evaluation_data import build_split
 from .feature_svms import _extract_split, _fit_attributes
 
 

@@ -159,8 +159,11 @@ def test_programs_get_what_the_inferencer_finds(server, photos, inferencer):
         answer = ask(client, photos / name)
         [expected] = inferencer(photos / name)
         assert same_faces(answer, expected) and answer['reason'] is None
+        assert answer['smallest_face'] == expected['smallest_face']
     assert (answer['width'], answer['height'], len(answer['faces'])) == (500, 320, 2)
-    assert ask(client, photos / 'blank.png') == dict(width=200, height=150, faces=[], reason='no face found')
+    assert ask(client, photos / 'blank.png') == dict(
+        width=200, height=150, smallest_face=20, faces=[], reason='no face found'
+    )
     assert [*client.view_api(return_format='dict')['named_endpoints']] == ['/predict']
 
 

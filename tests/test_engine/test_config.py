@@ -264,6 +264,10 @@ def test_the_number_of_identities_is_that_of_the_training_set(tmp_path, faces):
     cfg.train_dataloader.dataset.update(protocol='paper', num_train_identities=10)
     assert build_runner(cfg).model.head.id_head.num_identities == 10
     cfg = small_training(CONFIG, faces, tmp_path)
+    part = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = dict(type='RepeatDataset', dataset=part, times=2)
+    assert build_runner(cfg).model.head.id_head.num_identities == 14
+    cfg = small_training(CONFIG, faces, tmp_path)
     cfg.train_dataloader = None
     with pytest.raises(ConfigError, match="num_identities='auto' needs a train_dataloader"):
         build_runner(cfg)

@@ -136,6 +136,19 @@ def test_chooses_an_image_by_file_or_number(tiny, faces):
         choose_record(cfg, 'nowhere.jpg', 0)
 
 
+def test_wrapped_test_data(tiny, faces):
+    trained, cfg = open_trained(tiny[1], str(faces))
+    single = build_split(cfg)
+    part = cfg.test_dataloader.dataset
+    cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[part, part])
+    assert choose_record(cfg, None, len(single))['img_path'] == single.get_data_info(0)['img_path']
+    images, probabilities, *_ = predict_samples(trained, cfg, 2 * len(single))
+    np.testing.assert_allclose(probabilities[: len(single)], probabilities[len(single) :], rtol=1e-4)
+    assert len(images) == 2 * len(single)
+    with pytest.raises(ConfigError, match="is a ConcatDataset, of which there is no split 'train': set it to one of"):
+        build_split(cfg, 'train')
+
+
 def test_splits_names_from_what_they_name():
     assert split_named(['0.1=a=b', 'x=c,d'], 'NAME=FILE') == [('0.1', 'a=b'), ('x', 'c,d')]
     for argument in ('a', '=a', 'a='):
