@@ -12,7 +12,7 @@ from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.datasets import read_annotations
 
 PAGE = (REPOSITORY / 'CONTRIBUTING.md').read_text()
-RECIPES = PAGE.partition('## Add a part\n')[2]
+RECIPES = PAGE.partition('## Add a component\n')[2]
 # The network is smaller than the page's, and no worker is started.
 QUICKER = [
     '--cfg-options',
