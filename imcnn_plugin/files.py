@@ -15,11 +15,11 @@ from typing import IO, Iterator, List, Tuple, Union
 
 from mmengine.logging import print_log
 
-from .errors import DataError
+from .errors import ConfigError, DataError
 
 __all__ = [
-    'decode_text', 'lock', 'new_folder', 'read_csv', 'read_paths', 'read_text', 'replacing', 'sync', 'writable',
-    'write_text'
+    'decode_text', 'lock', 'new_folder', 'read_bytes', 'read_csv', 'read_paths', 'read_text', 'replacing', 'sync',
+    'writable', 'write_bytes', 'write_text'
 ]  # fmt: skip
 
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -120,17 +120,19 @@ def sync(path: Path) -> None:
             raise
 
 
-def lock(file: IO) -> None:
+def lock(file: IO, busy: str) -> None:
     """Locks an open file until it is closed or the process ends; warns if the file system has no locks.
 
     Raises:
-        BlockingIOError: Another process has locked it.
+        ConfigError: Another process has locked it; the message is ``busy``.
     """
     # Not available on Windows.
     import fcntl
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(busy) from None
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
@@ -147,8 +149,13 @@ def write_text(path: Union[str, Path], text: str) -> None:
     Raises:
         DataError: The file cannot be written.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Union[str, Path], content: bytes) -> None:
+    """Like :func:`write_text`, for bytes."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
+        temporary.write_bytes(content)
 
 
 def decode_text(content: bytes, errors: str = 'strict') -> str:
@@ -165,13 +172,21 @@ def decode_text(content: bytes, errors: str = 'strict') -> str:
     return content.decode(errors=errors).replace('\r\n', '\n').replace('\r', '\n')
 
 
+def read_bytes(path: Union[str, Path], advice: str) -> bytes:
+    """A file's content; raises DataError with the advice if it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f'{path} cannot be read ({error.strerror}): {advice}') from error
+
+
 def read_text(path: Union[str, Path], advice: str = 'correct its path') -> str:
     """Reads a user's text file, see :func:`decode_text`.
 
     Raises:
         DataError: Names the file that cannot be read, with the advice, or the line that is not text.
     """
-    return _decode(_read(path, advice), path, 'strict')
+    return _decode(read_bytes(path, advice), path, 'strict')
 
 
 def read_paths(path: Union[str, Path]) -> List[str]:
@@ -182,7 +197,7 @@ def read_paths(path: Union[str, Path]) -> List[str]:
     Raises:
         DataError: Names the file that cannot be read, or the line that is not text.
     """
-    content = sys.stdin.buffer.read() if str(path) == '-' else _read(path, 'correct its path')
+    content = sys.stdin.buffer.read() if str(path) == '-' else read_bytes(path, 'correct its path')
     if b'\0' in content and not content.startswith(UTF16_MARKS):
         return [_decode(name, path, 'surrogateescape') for name in content.split(b'\0') if name]
     return [line for line in _decode(content, path, 'surrogateescape').split('\n') if line.strip()]
@@ -223,13 +238,6 @@ def read_csv(path: Union[str, Path], advice: str = 'correct its path') -> Iterat
             line = rows.line_num + 1
     except csv.Error as error:
         raise DataError(f'{path}, line {line}: {error}: correct its quotes') from error
-
-
-def _read(path: Union[str, Path], advice: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f'{path} cannot be read ({error.strerror}): {advice}') from error
 
 
 def _decode(content: bytes, path: Union[str, Path], errors: str) -> str:

@@ -2,7 +2,9 @@
 
 from typing import List, Sequence
 
-__all__ = ['aligned_lines', 'markdown_lines']
+import numpy as np
+
+__all__ = ['aligned_lines', 'cell', 'markdown_lines']
 
 
 def aligned_lines(rows: Sequence[Sequence[str]], rules: Sequence[int] = ()) -> List[str]:
@@ -20,6 +22,11 @@ def aligned_lines(rows: Sequence[Sequence[str]], rules: Sequence[int] = ()) -> L
     for row in sorted((index % len(rows) for index in rules), reverse=True):
         lines.insert(row, '-' * len(lines[0]))
     return [line.rstrip() for line in lines]
+
+
+def cell(value: float, form: str) -> str:
+    """Formats a number; NaN, as for an attribute without known labels, becomes a dash."""
+    return '-' if np.isnan(value) else format(value, form)
 
 
 def markdown_lines(rows: Sequence[Sequence[str]]) -> List[str]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from imcnn_plugin.errors import DataError
+from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.files import lock, read_csv, read_paths, read_text, replacing, writable, write_text
 
 ENCODINGS = ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le', 'utf-16-be']
@@ -75,11 +75,11 @@ def test_a_file_that_cannot_be_flushed_is_an_error_if_its_content_is_lost(tmp_pa
 
 def test_a_lock_excludes_others_where_there_are_locks(tmp_path, monkeypatch):
     with open(tmp_path / 'lock', 'w') as one, open(tmp_path / 'lock', 'w') as other:
-        lock(one)
-        with pytest.raises(BlockingIOError):
-            lock(other)
+        lock(one, 'one is busy')
+        with pytest.raises(ConfigError, match='^one is busy$'):
+            lock(other, 'one is busy')
         refuse(monkeypatch, (fcntl, fcntl.flock), errno.ENOLCK)
-        lock(other)
+        lock(other, 'one is busy')
 
 
 @pytest.mark.parametrize('end', ['\n', '\r\n', '\r'])

@@ -1,8 +1,6 @@
 """Trains LNets+ANet on photos, stage by stage, and compares it with a face detector and with IMCNN."""
 
-from mmengine.config import DictAction
-
-from imcnn_cli import make_parser, run_tool
+from imcnn_cli import add_cfg_options, make_parser, run_tool
 
 NAMES = dict(
     center='fixed window',
@@ -36,9 +34,7 @@ def parse_args():
         metavar='DIR',
         help='folder for the work directories of all stages; default %(default)s',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of all configs'
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..evaluation import STABLE_AGREEMENT, pool, sigmoid
-from ..files import write_text
+from ..files import read_bytes, write_text
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,12 @@ class Album:
             DataError: It cannot be read.
         """
         try:
-            stored = json.loads(Path(path).read_bytes())
+            stored = json.loads(read_bytes(path, 'fit it with tools/fit_album.py'))
             agreement, prevalence, *theta = (
                 np.array([values[key] for values in stored['attributes'].values()], float)
                 for key in ('agreement', 'prevalence', 'own', 'others', 'offset')
             )
             return cls(list(stored['attributes']), agreement, prevalence, np.stack(theta, 1), stored['checkpoint'])
-        except OSError as error:
-            raise DataError(f'{path} cannot be read ({error.strerror}): fit it with tools/fit_album.py') from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f'{path} is not an album ({error!r}): fit it with tools/fit_album.py') from error
 

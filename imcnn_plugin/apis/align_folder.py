@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..datasets import LFWA_CUT, is_lfwa
 from ..errors import ConfigError, DataError
-from ..files import lock, replacing, writable
+from ..files import lock, writable, write_bytes
 from ..parallel import default_jobs, map_in_processes
 from ..progress import progress_bar
 from .detector_base import Face
@@ -76,10 +76,7 @@ def align_folder(
         size = LFWA_CUT if is_lfwa(source) else SIZE
     aligner = _Aligner(source, tuple(size), FaceDetector())
     with open(writable(out / _NOT_ALIGNED), 'ab', buffering=0) as file:
-        try:
-            lock(file)
-        except BlockingIOError:
-            raise ConfigError(f'{out} is being written by another process: wait for it') from None
+        lock(file, f'{out} is being written by another process: wait for it')
         done = {name for name in names if (out / name).is_file()}
         _check_size(out, names, done, size)
         reasons = {name: reason for name, reason in _read_reasons(out) if name in done}
@@ -87,12 +84,10 @@ def align_folder(
         for path in lists:
             # An error while reading is not one of the file that is written.
             content = path.read_bytes()
-            with replacing(out / path.relative_to(source)) as temporary:
-                temporary.write_bytes(content)
+            write_bytes(out / path.relative_to(source), content)
         _align_rest(aligner, out, left, len(names), jobs, reasons, file)
         # In the photos' order, whenever they were aligned.
-        with replacing(out / _NOT_ALIGNED) as temporary:
-            temporary.write_bytes(b''.join(_line(name, reasons[name]) for name in names if name in reasons))
+        write_bytes(out / _NOT_ALIGNED, b''.join(_line(name, reasons[name]) for name in names if name in reasons))
     without = sum(reason == _NO_FACE for reason in reasons.values())
     counts = dict(photos=len(names), before=len(done), without=without, failed=len(reasons) - without)
     return Counter(counts, seconds=time.monotonic() - start)
@@ -183,8 +178,7 @@ def _align_rest(
                 # Written before the image, so that every existing image without a face is in the list.
                 file.write(_line(name, reason))
             if content is not None:
-                with replacing(out / name) as temporary:
-                    temporary.write_bytes(content)
+                write_bytes(out / name, content)
             advance()
 
 

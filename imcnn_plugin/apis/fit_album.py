@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ..datasets import wrapped_datasets
+from ..engine.data_model_check_hook import match_classes
 from ..engine.evaluation_data import build_dataset, evaluation_loader
 from ..errors import DataError
 from ..evaluation.attribute_scores import nan_mean
@@ -44,10 +45,13 @@ def fit_album(
     Raises:
         DataError: No identity of the validation split has two images, no label of it is known, or no attribute is
             identity-stable.
-        ConfigError: There is no training split, or validation and test split share images.
+        ConfigError: There is no training split, validation and test split share images, or the model has other
+            labels than the data.
     """
     trained, cfg = open_trained(checkpoint, data_root, config, cfg_options)
-    records = _records(build_dataset(cfg, evaluation_loader(cfg, 'train_dataloader')['dataset']))
+    train = build_dataset(cfg, evaluation_loader(cfg, 'train_dataloader')['dataset'])
+    match_classes(trained.model, train)
+    records = _records(train)
     identity = np.array([record['identity'] for record in records])
     agreement, prevalence = agreement_beyond_chance(np.stack([record['gt_score'] for record in records]), identity)
     stable = agreement >= STABLE_AGREEMENT

@@ -46,10 +46,12 @@ def predict_identity(
     records, classes = dataset.data_list, list(dataset.metainfo['classes'])
     if attribute not in classes:
         raise ConfigError(f"there is no attribute '{attribute}', only {', '.join(classes)}")
-    column = classes.index(attribute)
-    labels = records.gt_score[:, column]
+    labels = records.gt_score[:, classes.index(attribute)]
 
     def predict(rows: np.ndarray, trained: TrainedModel, cfg: Config) -> Tuple[np.ndarray, float]:
+        if attribute not in trained.head.classes:
+            raise ConfigError(f"a network has no attribute '{attribute}', only {', '.join(trained.head.classes)}")
+        column = trained.head.classes.index(attribute)
         scores, thresholds = predict_records(trained, cfg, [records[row] for row in rows])
         return scores[:, column], thresholds[column]
 

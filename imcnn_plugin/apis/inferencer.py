@@ -254,8 +254,7 @@ class FaceAttributeInferencer:
 
     def visualize(self, photo: PhotoType, result: dict) -> np.ndarray:
         """Draws a photo with its faces, their attributes listed by group, uint8 BGR, as ``cv2.imwrite`` takes it."""
-        head = self.trained.cfg.model.head
-        return draw_faces(read_photo(photo), result['faces'], (head.get('attr_head') or head).groups)
+        return draw_faces(read_photo(photo), result['faces'], self.trained.groups)
 
 
 def _batches(

@@ -88,10 +88,7 @@ class LNetsANet:
             TrainingError: A loss is not finite.
         """
         with open(self.work_dir / 'lock', 'w') as file:
-            try:
-                lock(file)
-            except BlockingIOError as error:
-                raise ConfigError(f'{self.work_dir} is in use by another process: wait, or give another') from error
+            lock(file, f'{self.work_dir} is in use by another process: wait, or give another')
             for number, (result, title, run_stage) in enumerate(self.stages, 1):
                 complete = (self.work_dir / result).is_file()
                 print(f'[{number}/{len(self.stages)}] {title}{": complete" if complete else ""}', flush=True)

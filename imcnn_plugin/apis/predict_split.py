@@ -17,6 +17,7 @@ from ..checkpoints.load_model import TrainedModel, load_model
 from ..checkpoints.read_checkpoint import Checkpoint
 from ..datasets import check_unseen, identify_split, read_split
 from ..engine.config import load_config, localize_data
+from ..engine.data_model_check_hook import match_classes
 from ..engine.evaluation_data import build_image_split, evaluation_loader, evaluation_pipeline
 from ..engine.pin_memory import pins_memory
 from ..errors import ConfigError, DataError, translate_errors
@@ -24,6 +25,8 @@ from ..models.batch_fields import batch_identity, batch_labels
 from ..progress import track
 from ..signals import let_workers_follow
 from .photos import read_rgb
+
+_LABELS = ('gt_score', 'gt_label')
 
 
 def open_trained(
@@ -100,9 +103,10 @@ def predict_logits(trained: TrainedModel, loader: DataLoader) -> Tuple[np.ndarra
 
     Raises:
         DataError: An image cannot be read.
-        ConfigError: The model was trained on their identities, by another split.
+        ConfigError: The model was trained on their identities, by another split, or has other labels.
     """
     check_unseen(read_split(trained.meta), identify_split(loader.dataset))
+    match_classes(trained.model, loader.dataset)
     model, fields = trained.model, []
     with translate_errors():
         for batch in track(loader, f'Predicting {len(loader.dataset)} images'):
@@ -151,10 +155,12 @@ def predict_samples(
         targets ``(num, L)``; the L names of the labels.
 
     Raises:
-        ConfigError: The images are in a pack, or the model was trained on their identities, by another split.
+        ConfigError: The images are in a pack, or the model was trained on their identities, by another split, or has
+            other labels.
     """
     dataset = build_image_split(cfg)
     check_unseen(read_split(trained.meta), identify_split(dataset))
+    match_classes(trained.model, dataset)
     rows = np.linspace(0, len(dataset) - 1, min(num, len(dataset))).astype(int)
     records = [dataset.get_data_info(int(row)) for row in rows]
     images = [read_rgb(record['img_path']) for record in records]
@@ -167,6 +173,8 @@ def predict_records(
 ) -> Tuple[np.ndarray, np.ndarray]:
     """Probabilities ``(N, L)`` of N records, and the decision thresholds ``(L, )``."""
     scores = []
+    # Labels are not needed, and may be others than the model's.
+    records = [{key: value for key, value in record.items() if key not in _LABELS} for record in records]
     with torch.inference_mode():
         for start in range(0, len(records), batch_size):
             samples = trained.model.test_step(prepare_batch(cfg, records[start : start + batch_size]))

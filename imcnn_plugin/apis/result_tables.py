@@ -83,12 +83,7 @@ class _ResultTables:
         )
 
     def _lock(self, file) -> None:
-        try:
-            lock(file)
-        except BlockingIOError:
-            raise ConfigError(
-                f'another process writes its results to {self.folder}: wait for it, or give another folder'
-            ) from None
+        lock(file, f'another process writes its results to {self.folder}: wait for it, or give another folder')
 
     def _check_header(self) -> None:
         advice = 'give another folder, or start again with overwrite=True (--overwrite)'

@@ -15,6 +15,7 @@ from ..datasets import LFWA, LFWA_CUT, check_unseen, identify_split, read_split
 from ..engine.evaluation_data import evaluation_pipeline
 from ..errors import ConfigError, translate_errors
 from ..evaluation import FacePairs, Verification, verify_faces
+from ..models import flatten_features
 from ..progress import track
 
 
@@ -96,9 +97,12 @@ def _features(model: nn.Module, images: torch.Tensor) -> Dict[str, torch.Tensor]
     """Features ``(N, D)`` by name."""
     feats = model.extract_feat(images)
     last = feats[-1] if isinstance(feats, (tuple, list)) else feats
-    found = {'F': last.flatten(1)}
-    if last.dim() == 4:
-        found['F averaged'] = last.mean((2, 3))
+    head = getattr(model.head, 'attr_head', model.head)
+    averaged = flatten_features(feats, head.in_channels, layout=getattr(head, 'layout', None)).flatten(1)
+    if isinstance(last, torch.Tensor) and last.dim() > 2:
+        found = {'F': last.flatten(1), 'F averaged': averaged}
+    else:
+        found = {'F': averaged}
     # ID Net only has that branch.
     head = getattr(model.head, 'id_head', model.head)
     if hasattr(head, 'embedding'):

@@ -3,7 +3,7 @@ from typing import Union
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from ..files import replacing
+from ..files import write_bytes
 
 
 @register_backend('atomic')
@@ -11,5 +11,4 @@ class AtomicBackend(LocalBackend):
     """mmengine's ``LocalBackend`` with atomic writes: a file appears only once it is complete on disk."""
 
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
-        with replacing(filepath) as temporary:
-            temporary.write_bytes(obj)
+        write_bytes(filepath, obj)

@@ -1,6 +1,6 @@
 import ast
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Iterator, Union
 
 from mmengine.config import Config
 
@@ -29,6 +29,15 @@ def parse_config(text: str, path: Union[str, Path]) -> Config:
     except (SyntaxError, ValueError, AttributeError, TypeError, KeyError, RecursionError, MemoryError) as error:
         reason = ' '.join(str(error).split())[:200]
         raise DataError(f'{path}: the config in it cannot be read ({reason})') from error
+
+
+def config_dicts(node: Any) -> Iterator[dict]:
+    """All dicts in a part of a config."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    for value in node if isinstance(node, (list, tuple)) else ():
+        yield from config_dicts(value)
 
 
 def _evaluate(node: ast.expr) -> Any:

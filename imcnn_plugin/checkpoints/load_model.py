@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, List, Union
 
 import torch
 from mmengine.config import Config
@@ -14,6 +14,7 @@ from mmpretrain.models import ImageClassifier
 
 from ..errors import ConfigError, DataError, IMCNNError, mismatched_weights, one_line
 from ..models import GroupedMultiLabelHead
+from .config_text import config_dicts
 from .read_checkpoint import Checkpoint, read_checkpoint
 from .safe_load import safe_loaders
 
@@ -43,6 +44,12 @@ class TrainedModel:
         if not isinstance(head, GroupedMultiLabelHead):
             raise ConfigError(f'the model ends in {type(head).__name__}: attributes need a GroupedMultiLabelHead')
         return head
+
+    @property
+    def groups(self) -> List[dict]:
+        """The groups of attributes in the config of the head, dicts of ``name`` and ``labels``."""
+        head = self.cfg.model.head
+        return (head.get('attr_head') or head).groups
 
     @cached_property
     def checksum(self) -> str:
@@ -107,9 +114,6 @@ def drop_identity_head(cfg: Config) -> None:
 
 def drop_pretrained(model: Any) -> None:
     """Keeps timm's models in a model's config from loading weights, perhaps from the internet, that are replaced."""
-    if isinstance(model, dict):
-        if str(model.get('type')).endswith('TIMMBackbone'):
-            model['pretrained'], model['checkpoint_path'] = False, ''
-        model = list(model.values())
-    for part in model if isinstance(model, (list, tuple)) else ():
-        drop_pretrained(part)
+    for part in config_dicts(model):
+        if str(part.get('type')).endswith('TIMMBackbone'):
+            part['pretrained'], part['checkpoint_path'] = False, ''

@@ -4,7 +4,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, Union
+from typing import Union
 
 import mmengine.registry
 import torch
@@ -14,7 +14,7 @@ from mmengine.utils import import_modules_from_strings
 
 from ..errors import ConfigError, DataError
 from ..files import replacing
-from .config_text import parse_config
+from .config_text import config_dicts, parse_config
 from .find_latest import checkpoint_file
 from .safe_load import check_checkpoint, load_file
 
@@ -73,21 +73,10 @@ def read_checkpoint(path: Union[str, Path]) -> Checkpoint:
         raise ConfigError(f'{path} needs a module that is missing ({error}): install it') from error
     except (TypeError, ValueError) as error:
         raise DataError(f'{path}: custom_imports in its config cannot be used ({error}): do not trust it') from error
-    for name in _types_in(cfg.to_dict()):
-        if not _is_registered(name):
+    for name in (node.get('type') for node in config_dicts(cfg.to_dict())):
+        if isinstance(name, str) and not _is_registered(name):
             raise DataError(f"{path}: type '{name}' in its config is not a registered name: do not trust it")
     return Checkpoint(Path(path), content, cfg)
-
-
-def _types_in(node: Any) -> Iterator[str]:
-    """All ``type`` values in a config."""
-    if isinstance(node, dict):
-        if isinstance(node.get('type'), str):
-            yield node['type']
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for value in node:
-            yield from _types_in(value)
 
 
 def _is_registered(name: str) -> bool:

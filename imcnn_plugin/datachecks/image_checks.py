@@ -8,7 +8,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from ..datasets.file_signatures import HTML_PAGE, identify_foreign_file
-from ..datasets.image_file import IMAGES_PER_PROCESS, IMAGES_PER_TASK, UnreadableImage, find_corruption, read_image
+from ..datasets.image_file import IMAGES_PER_PROCESS, IMAGES_PER_TASK, UnreadableImage, decode_image, find_corruption
 from ..datasets.issues import Issue, IssueKind, quote
 from ..parallel import default_jobs, map_in_processes
 from ..progress import track
@@ -57,7 +57,7 @@ def _read_facts(path: str) -> _ImageFacts:
     if reason := find_corruption(content):
         return _ImageFacts((CUT_OFF, reason))
     try:
-        height, width = read_image(path).shape[:2]
+        height, width = decode_image(content).shape[:2]
     except UnreadableImage as error:
         return _ImageFacts((NO_IMAGE, str(error)))
     return _ImageFacts(None, (width, height), hashlib.sha256(content).digest())

@@ -20,6 +20,7 @@ from .image_file import (
     IMAGES_PER_TASK,
     PNG_SIGNATURE,
     UnreadableImage,
+    decode_image,
     find_corruption,
     read_image,
     scan_png,
@@ -48,9 +49,9 @@ __all__ = [
     'FaceRecords', 'HTML_PAGE', 'IMAGES_PER_PROCESS', 'IMAGES_PER_TASK', 'Issue', 'IssueKind', 'LFWA', 'LFWA_CUT',
     'LabelledPhoto', 'LoadFaceFromFile', 'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedDataset',
     'PackedFaces', 'PackedLFWA', 'ResumableSampler', 'UnreadableImage', 'check_resumable', 'check_unseen',
-    'find_corruption', 'find_image_folder', 'find_images', 'identify_foreign_file', 'identify_split', 'is_lfwa',
-    'list_files', 'match_rows', 'merge_splits', 'missing_image_issues', 'open_pack', 'packed_collate', 'quote',
-    'read_annotations', 'read_attribute_list', 'read_identity_list', 'read_image', 'read_partition_list', 'read_split',
-    'read_windows', 'scan_png', 'verify_pack', 'wrapped_datasets', 'write_coco', 'write_pack',
-    'write_windows'
+    'decode_image', 'find_corruption', 'find_image_folder', 'find_images', 'identify_foreign_file',
+    'identify_split', 'is_lfwa', 'list_files', 'match_rows', 'merge_splits', 'missing_image_issues', 'open_pack',
+    'packed_collate', 'quote', 'read_annotations', 'read_attribute_list', 'read_identity_list', 'read_image',
+    'read_partition_list', 'read_split', 'read_windows', 'scan_png', 'verify_pack', 'wrapped_datasets',
+    'write_coco', 'write_pack', 'write_windows'
 ]  # fmt: skip

@@ -58,6 +58,11 @@ def read_image(path: str, backend_args: Optional[dict] = None) -> np.ndarray:
         raise UnreadableImage(getattr(error, 'strerror', None) or str(error)) from error
     if reason := find_corruption(content):
         raise UnreadableImage(reason)
+    return decode_image(content)
+
+
+def decode_image(content: bytes) -> np.ndarray:
+    """Decodes an image file's bytes; raises UnreadableImage if OpenCV cannot."""
     try:
         image = mmcv.imfrombytes(content, flag='color', backend='cv2')
     except cv2.error as error:

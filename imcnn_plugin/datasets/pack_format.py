@@ -16,6 +16,7 @@ import numpy as np
 
 from ..attributes import ATTRIBUTES
 from ..errors import DataError
+from ..files import read_bytes
 from ..progress import track
 from .celeba_lists import Annotations
 
@@ -64,7 +65,7 @@ def open_pack(path: Union[str, Path]) -> Pack:
     header = _read_header(path)
     arrays = {}
     for name, (kind, shape) in ARRAYS.items():
-        content = _read_bytes(path / name)
+        content = read_bytes(path / name, 'pack the images again')
         _compare_checksum(path / name, header, hashlib.sha256(content).hexdigest())
         arrays[name] = _read_array(path / name, io.BytesIO(content))
         _check_array(path / name, arrays[name], kind, (header['num_images'], *shape))
@@ -80,7 +81,7 @@ def _read_header(path: Path) -> dict:
     if not path.is_dir():
         raise DataError(f'{path} not found: make it with tools/data/pack.py, or set the data root (CELEBA_PACK) to it')
     try:
-        header = json.loads(_read_bytes(file))
+        header = json.loads(read_bytes(file, 'pack the images again'))
     except (ValueError, RecursionError) as error:
         raise DataError(f'{file} is not JSON ({error}): pack the images again') from error
     if not isinstance(header, dict) or header.get('format') != FORMAT:
@@ -100,13 +101,6 @@ def _read_header(path: Path) -> dict:
     if header['classes'] != list(ATTRIBUTES):
         raise DataError(f"{file}: classes are not CelebA's 40 attributes in their order: pack the images again")
     return header
-
-
-def _read_bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f'{file} cannot be read ({error.strerror}): pack the images again') from error
 
 
 def _read_array(path: Path, content: Union[BinaryIO, None] = None) -> np.ndarray:

@@ -2,9 +2,8 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Union
+from typing import Dict, Optional, Union
 
 import cv2
 import mmcv
@@ -73,7 +72,8 @@ def write_pack(
     try:
         _check_space(partial, header)
         partial.mkdir(parents=True, exist_ok=True)
-        with _locked(partial / LOCK):
+        with (partial / LOCK).open('w') as file:
+            lock(file, f'{partial} is being written by another process: wait for it')
             _start(partial, header, source.annotations)
             unreadable = _pack_images(partial, source, size, jobs)
             if unreadable and (not skip_bad or len(unreadable) == len(source.names)):
@@ -87,17 +87,6 @@ def write_pack(
             f'{partial} cannot be written ({error.strerror}): run the same command again to continue'
         ) from error
     return open_pack(out)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Excludes other processes until this one exits or is killed."""
-    with path.open('w') as file:
-        try:
-            lock(file)
-        except BlockingIOError:
-            raise ConfigError(f'{path.parent} is being written by another process: wait for it') from None
-        yield
 
 
 def _check_space(partial: Path, header: dict) -> None:

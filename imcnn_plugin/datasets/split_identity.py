@@ -30,7 +30,8 @@ def wrapped_datasets(dataset: Dataset) -> List[Dataset]:
     parts = getattr(dataset, 'datasets', None)
     # Another project's dataset may have anything of this name.
     parts = parts if isinstance(parts, (list, tuple)) else [getattr(dataset, 'dataset', None)]
-    return [part for part in parts if isinstance(part, Dataset)]
+    # mmengine's RepeatDataset and ClassBalancedDataset are no torch datasets.
+    return [part for part in parts if isinstance(part, Dataset) or hasattr(part, 'full_init')]
 
 
 def read_split(meta: Mapping[str, Any]) -> dict:

@@ -12,7 +12,7 @@ from ..evaluation import (
     score_attributes,
     sigmoid,
 )
-from ..tables import aligned_lines
+from ..tables import aligned_lines, cell
 
 
 def _format_calibration(
@@ -39,22 +39,18 @@ def _format_calibration(
         for word, p in zip((name, 'after'), probabilities):
             columns.append((word, form, calibration_errors(p, targets)[i]))
     rows = [('attribute', *(name for name, _, _ in columns))]
-    rows += [(label, *(_cell(v[i], form) for _, form, v in columns)) for i, label in enumerate(classes)]
-    rows.append(('mean', '', *(_cell(nan_mean(v), form) for _, form, v in columns[1:])))
+    rows += [(label, *(cell(v[i], form) for _, form, v in columns)) for i, label in enumerate(classes)]
+    rows.append(('mean', '', *(cell(nan_mean(v), form) for _, form, v in columns[1:])))
     lines = aligned_lines(rows, rules=(1, len(rows) - 1))
     lines += [
         '-' * len(lines[0]),
         f'{len(targets)} images of {len(np.unique(identity[identity >= 0]))} identities; percent, except NLL.',
         'A perfectly calibrated model has an ECE of '
-        f'{_cell(perfect_calibration_error(probabilities[1], targets), ".2f")} here.',
+        f'{cell(perfect_calibration_error(probabilities[1], targets), ".2f")} here.',
     ]
     for name in CRITERIA:
         value, low, high = metric_difference(*predictions, targets, identity, name)
         verdict = 'gains' if low > 0 else 'loses' if high < 0 else 'not significant'
         interval = '' if np.isnan(low) else f', 95 % interval over identities {low:+.2f} to {high:+.2f}: {verdict}'
-        lines.append(f'Mean {name.replace("_", " ")}: {_cell(value, "+.2f")}{interval}')
+        lines.append(f'Mean {name.replace("_", " ")}: {cell(value, "+.2f")}{interval}')
     return '\n'.join(lines)
-
-
-def _cell(value: float, form: str) -> str:
-    return '-' if np.isnan(value) else format(value, form)

@@ -23,7 +23,7 @@ from ..datasets import CelebAIdentity
 from ..engine.config import localize_data
 from ..engine.evaluation_data import build_split, evaluation_pipeline
 from ..errors import ConfigError, IMCNNError, one_line
-from ..files import replacing, writable, write_text
+from ..files import replacing, writable, write_bytes, write_text
 from ..framework import import_onnxruntime
 from ..synthetic.write_faces import write_faces
 
@@ -119,18 +119,16 @@ def export_detector(folder: Union[str, Path]) -> List[Path]:
     """
     contents = {Path(folder, name): content for name, content in detector_files().items()}
     for path, content in contents.items():
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
+        write_bytes(path, content)
     return list(contents)
 
 
 def _metadata(trained: TrainedModel, size: Tuple[int, int], steps: Sequence[dict]) -> dict:
     """What a user of the file needs to know, JSON serializable."""
-    settings, head = trained.cfg.model.head, trained.head
-    settings = settings.get('attr_head', settings)
+    head = trained.head
     return dict(
         classes=head.classes,
-        groups={group['name']: list(group['labels']) for group in settings.groups},
+        groups={group['name']: list(group['labels']) for group in trained.groups},
         thresholds=[round(value, 6) for value in head.thresholds.tolist()],
         temperature=[round(value, 6) for value in head.temperature.tolist()],
         calibration=trained.meta.get('calibration'),

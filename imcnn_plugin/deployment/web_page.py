@@ -58,8 +58,6 @@ class WebPage:
         self.megabytes = megabytes
         self.megapixels = megapixels
         self.aligned = aligned
-        head = inferencer.trained.cfg.model.head
-        self.groups = (head.get('attr_head') or head).groups
         # Before the size of the first photo is checked.
         register_heic()
         # A missing package fails now, and the first photo takes no longer than the others.
@@ -110,7 +108,9 @@ class WebPage:
         for name, _, result in photos:
             faces = [{key: value for key, value in face.items() if key != 'crop'} for face in result['faces']]
             results.append(result | dict(path=name, faces=faces))
-        return _render_photos(photos, self.groups, format_results(results, self.title, self.inferencer.classes))
+        return _render_photos(
+            photos, self.inferencer.trained.groups, format_results(results, self.title, self.inferencer.classes)
+        )
 
     def answer(self, photo: Optional[dict]) -> dict:
         """For the API: the faces of a photo or, if there are none, the reason."""

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from ..datasets.image_file import UnreadableImage, read_image
 from ..datasets.load_face_from_file import NO_PIXELS, LoadFaceFromFile
 from ..datasets.packed_faces import PackedDataset
+from ..datasets.split_identity import wrapped_datasets
 from ..errors import ConfigError
 from ..files import write_text
 
@@ -83,9 +84,8 @@ def _pipelines(dataset: Dataset) -> Iterator[Compose]:
     """The pipelines of a dataset and of the datasets that it wraps; a pack runs none."""
     if hasattr(dataset, 'pipeline') and not isinstance(dataset, PackedDataset):
         yield dataset.pipeline
-    for inner in (getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())):
-        if inner is not None:
-            yield from _pipelines(inner)
+    for inner in wrapped_datasets(dataset):
+        yield from _pipelines(inner)
 
 
 def _skips(pipeline: Compose) -> bool:

@@ -3,7 +3,7 @@
 import logging
 import os
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Union
+from typing import Any, List, Optional, Union
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -12,6 +12,7 @@ from mmengine.registry import Registry
 from mmpretrain.engine import VisualizationHook
 from mmpretrain.registry import DATASETS, HOOKS, METRICS
 
+from ..checkpoints.config_text import config_dicts
 from ..checkpoints.find_latest import checkpoint_file
 from ..checkpoints.read_checkpoint import read_checkpoint
 from ..datasets import FaceDataset, PackedDataset
@@ -103,7 +104,7 @@ def load_config(
 
 def _tested_fold(cfg: Config) -> List[str]:
     """The fold of a cross-validation, if the config has one."""
-    datasets = (node for name in LOADERS for node in _dicts(cfg.get(name)))
+    datasets = (node for name in LOADERS for node in config_dicts(cfg.get(name)))
     return [
         str(node.get('fold', 0))
         for node in datasets
@@ -171,7 +172,7 @@ def _share_labels(cfg: Config) -> None:
     head = head.get('attr_head') or head
     classes, groups = (head.get(key) if isinstance(head, dict) else None for key in ('classes', 'groups'))
     if isinstance(classes, (list, tuple)):
-        for dataset in (node for name in LOADERS for node in _dicts(cfg.get(name))):
+        for dataset in (node for name in LOADERS for node in config_dicts(cfg.get(name))):
             kind = _registered(DATASETS, dataset)
             if not isinstance(kind, type) or not issubclass(kind, FaceDataset):
                 continue
@@ -183,7 +184,7 @@ def _share_labels(cfg: Config) -> None:
     ):
         groups = [{key: group[key] for key in ('name', 'labels')} for group in groups]
         for name in ('val_evaluator', 'test_evaluator'):
-            for metric in _dicts(cfg.get(name)):
+            for metric in config_dicts(cfg.get(name)):
                 if _registered(METRICS, metric) is PerAttributeAccuracy:
                     metric.setdefault('groups', groups)
 
@@ -220,19 +221,9 @@ def _registered(registry: Registry, node: Any) -> Optional[type]:
     return registry.get(kind) if isinstance(kind, str) else kind
 
 
-def _dicts(node: Any) -> Iterator[dict]:
-    """All dicts in a part of a config."""
-    if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for value in node:
-            yield from _dicts(value)
-
-
 def _replace_data_root(cfg: Config, data_root: Optional[str]) -> None:
     # dict(cfg) is a copy of the outermost dict only.
-    for node in (cfg, *_dicts(dict(cfg))) if data_root else ():
+    for node in (cfg, *config_dicts(dict(cfg))) if data_root else ():
         if 'data_root' in node:
             node['data_root'] = str(Path(str(data_root)).expanduser())
 
@@ -261,7 +252,7 @@ def resolve_num_identities(cfg: Config) -> None:
     Raises:
         ConfigError: The config has no training set, or its dataset has no identities.
     """
-    heads = [node for node in _dicts(cfg.get('model')) if node.get('num_identities') == 'auto']
+    heads = [node for node in config_dicts(cfg.get('model')) if node.get('num_identities') == 'auto']
     if not heads:
         return
     if not cfg.get('train_dataloader'):

@@ -55,7 +55,7 @@ class DataModelCheckHook(Hook):
     def before_train(self, runner: Runner) -> None:
         loader = runner.train_dataloader
         self.own = identify_split(loader.dataset)
-        _match_classes(runner.model, loader.dataset, names=self.classes)
+        match_classes(runner.model, loader.dataset, names=self.classes)
         _check_identities(runner.model, loader.dataset)
         # Check evaluations now rather than after the first or the last epoch.
         if runner.test_loop is not None:
@@ -132,16 +132,17 @@ class DataModelCheckHook(Hook):
         checkpoint['meta']['trained_on'] = merge_splits(self.own, self.loaded)
 
     def before_val(self, runner: Runner) -> None:
-        _match_classes(runner.model, runner.val_dataloader.dataset, runner.val_evaluator, self.classes)
-        _check_groups(runner.val_evaluator)
-        _check_evaluation(runner.val_dataloader, runner.val_evaluator, 'val_dataloader')
-        check_unseen(self.loaded, identify_split(runner.val_dataloader.dataset), self.own)
+        self._before_evaluation(runner, 'val')
 
     def before_test(self, runner: Runner) -> None:
-        _match_classes(runner.model, runner.test_dataloader.dataset, runner.test_evaluator, self.classes)
-        _check_groups(runner.test_evaluator)
-        _check_evaluation(runner.test_dataloader, runner.test_evaluator, 'test_dataloader')
-        check_unseen(self.loaded, identify_split(runner.test_dataloader.dataset), self.own)
+        self._before_evaluation(runner, 'test')
+
+    def _before_evaluation(self, runner: Runner, mode: str) -> None:
+        loader, evaluator = (getattr(runner, f'{mode}_{part}') for part in ('dataloader', 'evaluator'))
+        match_classes(runner.model, loader.dataset, evaluator, self.classes)
+        _check_groups(evaluator)
+        _check_evaluation(loader, evaluator, f'{mode}_dataloader')
+        check_unseen(self.loaded, identify_split(loader.dataset), self.own)
 
 
 def _check_evaluation(loader: DataLoader, evaluator: Evaluator, name: str) -> None:
@@ -194,7 +195,7 @@ def _modules_with(model: nn.Module, attribute: str) -> Iterator[Tuple[str, Any]]
             yield f'model.{name}.{attribute}', value
 
 
-def _match_classes(
+def match_classes(
     model: nn.Module,
     dataset: Dataset,
     evaluator: Optional[Evaluator] = None,

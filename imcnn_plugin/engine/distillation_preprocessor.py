@@ -3,12 +3,11 @@ from typing import List, Sequence
 
 import torch
 from mmpretrain.registry import MODELS
-from mmpretrain.structures import DataSample
 
 from ..checkpoints.load_model import TrainedModel, load_model
 from ..errors import ConfigError
 from ..models import FacePreprocessor, GroupedMultiLabelHead
-from ..models.batch_fields import batch_labels
+from ..models.batch_fields import batch_labels, set_scores
 
 
 @MODELS.register_module()
@@ -49,12 +48,7 @@ class DistillationPreprocessor(FacePreprocessor):
                 raise ConfigError(
                     f'{self.teachers[0]} predicts {taught.size(1)} labels, but the images have {label.size(1)}'
                 )
-            target = torch.where(label < 0, taught, torch.lerp(label, taught, self.share))
-            if isinstance(samples, DataSample):
-                samples.gt_score = target
-            else:
-                for sample, row in zip(samples, target):
-                    sample.set_gt_score(row)
+            set_scores(samples, torch.where(label < 0, taught, torch.lerp(label, taught, self.share)))
         return data
 
     @torch.no_grad()

@@ -7,6 +7,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS
 
+from ..checkpoints.config_text import config_dicts
 from ..datasets import PackedDataset, open_pack, wrapped_datasets
 from ..errors import ConfigError
 
@@ -109,13 +110,7 @@ def evaluation_pipeline(cfg: Config, meta: Optional[dict] = None) -> List[dict]:
 
 def _find(node: Any, key: str) -> Any:
     """The first non-empty value of a key in a part of a config, or None."""
-    if isinstance(node, dict):
-        if node.get(key):
-            return node[key]
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        return next(filter(None, (_find(value, key) for value in node)), None)
-    return None
+    return next((found[key] for found in config_dicts(node) if found.get(key)), None)
 
 
 def _without_augmentation(steps: List[dict]) -> List[dict]:

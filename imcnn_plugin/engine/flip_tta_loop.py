@@ -2,11 +2,11 @@ import itertools
 from typing import Any, Iterator, List, Sequence, Union
 
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.runner import TestLoop
 from mmengine.runner.amp import autocast
 from mmpretrain.registry import LOOPS
 from mmpretrain.structures import DataSample
+from mmpretrain.utils import get_ori_model
 
 from ..errors import ConfigError, check_sizes
 
@@ -33,7 +33,7 @@ class FlipTTALoop(TestLoop):
         super().__init__(*args, **kwargs)
         check_sizes(shift=shift or None)
         self.shift = shift
-        model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        model = get_ori_model(self.runner.model)
         if shift and not getattr(model.data_preprocessor, 'crop_size', None):
             raise ConfigError(f'shift is {shift}, but data_preprocessor has no crop_size: set it, or remove shift')
 

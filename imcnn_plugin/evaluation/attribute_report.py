@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 import numpy as np
 
 from ..errors import DataError
-from ..files import write_text
+from ..files import read_bytes, write_text
 from ..tables import aligned_lines
 from .attribute_scores import HEADINGS, PERCENTAGES, mean_or_none, score_attributes
 from .identity_agreement import (
@@ -131,9 +131,7 @@ class AttributeReport:
             DataError: The file cannot be read, or a value is missing or invalid.
         """
         try:
-            values = json.loads(Path(path).read_bytes())
-        except OSError as error:
-            raise DataError(f'{path} cannot be read ({error.strerror}): {_HINT}') from error
+            values = json.loads(read_bytes(path, _HINT))
         except ValueError as error:
             raise DataError(f'{path} is not JSON ({error}): {_HINT}') from error
         for key, kind in dict(attributes=dict, means=dict, groups=dict, num_images=int, num_identities=int).items():
@@ -143,10 +141,10 @@ class AttributeReport:
                 raise DataError(f"{path}: '{key}' is {str(values[key])[:60]!r}, expected {kind.__name__}: {_HINT}")
         _check_percentages(path, 'the report', values, ['mean_accuracy'])
         _check_percentages(path, 'groups', values['groups'], values['groups'])
-        for name, row in dict(means=values['means'], **values['attributes']).items():
+        for name, row in (('means', values['means']), *values['attributes'].items()):
             _check_percentages(path, name, row, PERCENTAGES)
             # Older files lack these keys and have another name for 'identity_stable'.
-            for key in AGREEMENTS if name == 'means' else (*AGREEMENTS, 'num_labelled', 'threshold'):
+            for key in AGREEMENTS if row is values['means'] else (*AGREEMENTS, 'num_labelled', 'threshold'):
                 row.setdefault(key, None)
         values.setdefault('identity_stable', values.get('lasting', []))
         return cls(**{key.name: values[key.name] for key in fields(cls) if key.name in values})

@@ -68,13 +68,9 @@ class Verification:
         """Mean accuracy over the folds in percent."""
         return float(self.accuracy.mean())
 
-    @property
-    def standard_error(self) -> float:
-        """Standard error of the mean accuracy, as LFW reports it; NaN for one fold."""
-        return _standard_error(self.accuracy)
-
 
 def _standard_error(accuracy: np.ndarray) -> float:
+    """Standard error of the mean accuracy over folds, as LFW reports it; NaN for one fold."""
     return float(accuracy.std(ddof=1) / len(accuracy) ** 0.5) if len(accuracy) > 1 else float('nan')
 
 

@@ -46,6 +46,8 @@ def read_rows(path: Union[str, Path], repair: bool = False) -> List[dict]:
     rows = {}
     for file in sorted(path.glob('*.jsonl')) if path.is_dir() else [path]:
         for number, line in enumerate(_complete_lines(file, repair), 1):
+            if not line.strip():
+                continue
             try:
                 row = json.loads(line)
                 # Older versions wrote this name.

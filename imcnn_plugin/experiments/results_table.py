@@ -5,7 +5,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from ..evaluation import STABLE_AGREEMENT, describe_split, paired_intervals
-from ..tables import aligned_lines, markdown_lines
+from ..tables import aligned_lines, cell, markdown_lines
 from .results_file import _unpack_counts
 
 # A difference and the lower and upper bounds of its interval.
@@ -132,9 +132,9 @@ class SweepTable:
         cells = [('attribute', 'identity-stable', *headings, *self.differences)]
         for i, name in enumerate(names):
             stable = 'yes' if name in first['identity_stable'] else ''
-            spread = [_cell(std[i], '.2f')] if self.has_folds else []
-            differences = (_cell(values[i] - own[i], '+.2f') for values in others)
-            cells.append((name, stable, _cell(own[i], '.2f'), *spread, *differences))
+            spread = [cell(std[i], '.2f')] if self.has_folds else []
+            differences = (cell(values[i] - own[i], '+.2f') for values in others)
+            cells.append((name, stable, cell(own[i], '.2f'), *spread, *differences))
         return cells
 
     def text(self) -> str:
@@ -222,11 +222,6 @@ def _difference_cell(found: Optional[Interval]) -> str:
     # Rounding errors depend on the order of summation and would decide between -0.00 and +0.00.
     value, low, high = (round(number, 6) + 0 for number in found)
     return f'{value:+.2f}' if np.isnan(low) else f'{value:+.2f} ({low:+.2f} to {high:+.2f})'
-
-
-def _cell(value: float, form: str) -> str:
-    """Formats a number; NaN, as for an attribute without known labels, becomes a dash."""
-    return '-' if np.isnan(value) else format(value, form)
 
 
 def _mean_cell(values: Sequence[Optional[float]], form: str) -> str:

@@ -16,7 +16,7 @@ from typing import Dict, Optional, Sequence, Union
 
 from ..checkpoints.find_latest import find_best
 from ..engine.training_log import read_log
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, IMCNNError
 from ..evaluation import REPORT_FILE, AttributeReport
 from ..files import lock
 from ..parallel import usable_cores
@@ -99,7 +99,7 @@ class Sweep:
                         job, count = futures[future], count + 1
                         try:
                             outcome = f'{future.result()["mean_accuracy"]:.2f} %'
-                        except (DataError, OSError, RuntimeError) as error:
+                        except (IMCNNError, OSError, RuntimeError) as error:
                             failed[job] = str(error)
                             outcome = f'failed: {error}'
                         print(f'[{count}/{len(todo)}] {job}: {outcome}', flush=True)
@@ -143,11 +143,8 @@ class Sweep:
         command += ['--cfg-options', *job.options]
         path, start = Path(job.folder, 'train.log'), time.monotonic()
         with open(path, 'ab') as log:
-            try:
-                # The run inherits the open file and holds the lock until it ends.
-                lock(log)
-            except BlockingIOError as error:
-                raise RuntimeError(f'{job.folder} is in use by another process') from error
+            # The run inherits the open file and holds the lock until it ends.
+            lock(log, f'{job.folder} is in use by another process')
             job.hash_file.write_text(job.variant.config_hash + '\n')
             with self.lock:
                 if self.stopped:

@@ -2,7 +2,7 @@
 
 from .anet import ANet
 from .aux_multi_label_head import AuxMultiLabelHead
-from .batch_fields import batch_field, batch_identity, batch_labels, multi_hot, to_device
+from .batch_fields import batch_field, batch_identity, batch_labels, multi_hot, set_scores, to_device
 from .face_preprocessor import FacePreprocessor
 from .features import flatten_features
 from .grouped_linear import GroupedLinear
@@ -22,5 +22,5 @@ __all__ = [
     'ANet', 'AuxMultiLabelHead', 'DenseBlock', 'FacePreprocessor', 'GroupedLinear', 'GroupedMultiLabelHead',
     'IMCNN', 'IMCNNDense', 'IdentityHead', 'JointHead', 'JointLoss', 'LNet', 'LocallyConnected2d', 'MCNN',
     'MaxoutDenseNeck', 'batch_field', 'batch_identity', 'batch_labels', 'flatten_features', 'identity_loss',
-    'mix_known', 'multi_hot', 'multi_label_loss', 'to_device', 'valid_count'
+    'mix_known', 'multi_hot', 'multi_label_loss', 'set_scores', 'to_device', 'valid_count'
 ]  # fmt: skip

@@ -19,7 +19,8 @@ class ANet(BaseBackbone):
     Args:
         in_size: Side of the square face in pixels.
         patch_size: Side of a patch in pixels, a multiple of 8.
-        patches: Number of patches in each direction; their grid covers the face from edge to edge.
+        patches: Number of patches in each direction; their grid covers the face from edge to edge, and a single patch
+            is in its center.
         channels: Numbers of filters of the shared convolutions. The first is 5x5 with stride 2; the others are 3x3,
             each followed by 2x2 max pooling.
         local_channels: Numbers of filters of the locally connected layers, which are 3x3 without padding.
@@ -54,7 +55,8 @@ class ANet(BaseBackbone):
                 f'patch_size is {patch_size}, expected a multiple of {2 ** len(channels)} of at most {in_size}'
             )
         self.patch_size = patch_size
-        starts = [round(i * (in_size - patch_size) / max(patches - 1, 1)) for i in range(patches)]
+        room = in_size - patch_size
+        starts = [round(i * room / (patches - 1)) for i in range(patches)] if patches > 1 else [room // 2]
         self.corners = [(top, left) for top in starts for left in starts]
         layers, dims = [], 3
         for number in channels:

@@ -61,6 +61,15 @@ def batch_identity(data_samples: Samples, number: int, device: torch.device) -> 
     return batch_field(data_samples, 'identity', device)
 
 
+def set_scores(data_samples: Samples, score: torch.Tensor) -> None:
+    """Sets ``gt_score`` of a batch to the rows of ``(N, L)``."""
+    if isinstance(data_samples, BaseDataElement):
+        data_samples.gt_score = score
+    else:
+        for sample, row in zip(data_samples, score):
+            sample.set_gt_score(row)
+
+
 def multi_hot(indices: torch.Tensor, num_classes: int) -> torch.Tensor:
     """A vector ``(num_classes, )`` that is 1 at the indices of an image's labels and 0 elsewhere.
 

@@ -8,7 +8,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from ..errors import ConfigError
-from .batch_fields import batch_field, to_device
+from .batch_fields import batch_field, set_scores, to_device
 from .mix_known import mix_known
 
 
@@ -130,12 +130,11 @@ class FacePreprocessor(BaseDataPreprocessor):
                 'gt_score, such as AttributeCSV, or remove the batch augmentations'
             )
         x, score = mix_known(self.batch_augments, x, batch_field(samples, 'gt_score', x.device))
+        set_scores(samples, score)
         if isinstance(samples, DataSample):
-            samples.gt_score = score
             samples.gt_identity = torch.full((len(x),), -1, device=x.device)
         else:
-            for sample, row in zip(samples, score):
-                sample.set_gt_score(row)
+            for sample in samples:
                 sample.gt_identity = -1
         return x
 

@@ -47,7 +47,7 @@ class MeasuredResults:
 def read_measured_results(arguments: Sequence[str]) -> List[MeasuredResults]:
     """Reads results from ``NAME=WORK_DIR``, from ``WORK_DIR`` (used as the name), or from a file of named rows.
 
-    ``WORK_DIR`` may also be a ``per_attribute.json`` or a pattern such as ``work_dirs/sweep/imcnn-*``.
+    ``WORK_DIR`` may also be a ``per_attribute.json`` or a pattern such as ``work_dirs/sweep/imcnn-seed*``.
     Results with the same name on the same dataset are runs of one model.
 
     Raises:

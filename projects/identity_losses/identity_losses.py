@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmengine.hooks import Hook
 from mmpretrain.models.heads.margin_head import NormProduct
 from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
+from mmpretrain.utils import get_ori_model
 
 from imcnn_plugin.datasets.packed_faces import PackedFaces
 from imcnn_plugin.datasets.resumable_sampler import ResumableSampler
@@ -141,7 +142,7 @@ class IdentityWarmupHook(Hook):
         self.down = down
 
     def before_train(self, runner) -> None:
-        self.loss = runner.model.head.loss_module
+        self.loss = get_ori_model(runner.model).head.loss_module
         self.weight = self.loss.id_weight
         self.steps = self.epochs * len(runner.train_dataloader)
 

@@ -43,11 +43,17 @@ def main():
     from mmdet.apis import DetInferencer
 
     inferencer = DetInferencer(args.config, args.checkpoint, show_progress=False)
+    written = set()
     for path in list_photos(args.photos):
         photo = read_photo(path)
         [sample] = inferencer(photo, return_datasamples=True, no_save_vis=True)['predictions']
         faces = list(describe(sample.pred_instances, inferencer.model.dataset_meta['attributes'], args.score_thr))
-        out = Path(args.out_dir, f'{Path(path).stem}.jpg')
+        out, number = Path(args.out_dir, f'{Path(path).stem}.jpg'), 1
+        # Photos of other folders may have the same name.
+        while out in written:
+            number += 1
+            out = out.with_name(f'{Path(path).stem}_{number}.jpg')
+        written.add(out)
         with replacing(out) as temporary:
             Image.fromarray(draw_faces(photo, faces)[..., ::-1]).save(temporary, format='jpeg', quality=90)
         print(f'{out}: {len(faces)} faces')

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ from commands import run
 from scipy.io import savemat
 
 from imcnn_plugin.apis import pairs_of_half, verify_pairs
+from imcnn_plugin.apis.verify_pairs import _features
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.datasets import LFWA, identify_split
 from imcnn_plugin.errors import ConfigError
 from imcnn_plugin.evaluation import read_face_pairs, verification_table
+from imcnn_plugin.evaluation.face_verification import _standard_error
+from imcnn_plugin.models import GroupedMultiLabelHead
 
 
 @pytest.fixture(scope='module')
@@ -82,11 +86,30 @@ def test_features_of_people_are_compared(best, people):
     assert other['F'].auc != results['F'].auc
 
 
+@pytest.mark.parametrize(
+    'layout, shape, dims',
+    [(None, (2, 8, 3, 3), 72), ('NHWC', (2, 3, 3, 8), 72), ('NLC', (2, 9, 8), 72), (None, (2, 8), 8)],
+)
+def test_features_of_any_layout_are_averaged_over_positions(layout, shape, dims):
+    groups = [dict(name='all', labels=['a'])]
+    head = GroupedMultiLabelHead(classes=['a'], groups=groups, in_channels=8, layout=layout)
+    feats = torch.rand(shape)
+    found = _features(SimpleNamespace(head=head, extract_feat=lambda images: (feats,)), None)
+    assert found['F'].shape == (2, dims)
+    if dims > 8:
+        positions = [i for i in range(1, len(shape)) if shape[i] != 8]
+        torch.testing.assert_close(found['F averaged'], feats.mean(positions))
+    # The two tokens of a distilled transformer.
+    tokens = (torch.rand(2, 8), torch.rand(2, 8))
+    found = _features(SimpleNamespace(head=head, extract_feat=lambda images: (tokens,)), None)
+    assert list(found) == ['F'] and torch.equal(found['F'], torch.stack(tokens).mean(0))
+
+
 def test_the_tool_prints_a_table_and_draws_curves(best, people, tmp_path):
     command = ['tools/analysis/verify_faces.py', f'small={best}', '--pairs', people / 'pairs.txt', '--images', people]
     printed = run(*command, '--cut', '178', '218', '--out', tmp_path / 'roc.png', '--json', tmp_path / 'roc.json')
     results = verify_pairs(best, people, read_face_pairs(people / 'pairs.txt'), cut=(178, 218))
-    cells = [f'{x.mean:.2f} +- {x.standard_error:.2f} {x.auc:.3f}' for x in results.values()]
+    cells = [f'{x.mean:.2f} +- {_standard_error(x.accuracy):.2f} {x.auc:.3f}' for x in results.values()]
     rows = [' '.join(line.split()) for line in printed.splitlines()]
     assert rows[0] == 'network F (%) AUC F averaged (%) AUC embedding (%) AUC'
     assert ' '.join(['small', *cells]) in rows

@@ -74,10 +74,12 @@ def test_variant_cost(run):
     configs = TOOLS.parents[1] / 'configs'
     attr_net = f'ATTR Net={configs / "attr_net_celeba_mini.py"}'
     variants = [attr_net, f'IMCNN={configs / "imcnn_celeba_mini.py"}', f'ID Net={configs / "id_net_celeba_mini.py"}']
+    # Six labels of its own.
+    variants.append(f'shapes={TOOLS.parents[1] / "docs" / "examples" / "resnet18_shapes.py"}')
     options = ['--batch-size', '2', '--rounds', '1', '--identities', '3947']
     found, printed = run('variant_cost.py', *variants, *options)
     check(found['variants'], printed, 'variant')
-    attr_net, imcnn, id_net = found['variants']
+    attr_net, imcnn, id_net, _ = found['variants']
     # 768 x 4 x 4 features to 128, and these to 3,947 identities, with biases; not part of the model at test time.
     branch = (768 * 16 + 1) * 128 + (128 + 1) * 3947
     assert imcnn['weights'] - branch == imcnn['test_weights'] == attr_net['weights'] == attr_net['test_weights']

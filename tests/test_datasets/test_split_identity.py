@@ -102,6 +102,11 @@ def test_wrappers_have_the_identities_of_all_parts(faces, split):
     both = ConcatDataset(parts, ignore_keys=['split', 'checksums'])
     assert identify_split(RepeatDataset(parts[1], 2)) == split(split='val')
     assert identify_split(both)['members'] == split(split='trainval')['members']
+    # Such wrappers are not torch's datasets.
+    settings = [dict(type='mmpretrain.CelebAIdentity', data_root=str(faces), split=name) for name in ('train', 'val')]
+    repeated = [dict(type='RepeatDataset', dataset=dataset, times=2) for dataset in settings]
+    repeated = ConcatDataset(repeated, ignore_keys=['split', 'checksums'])
+    assert identify_split(repeated)['members'] == split(split='trainval')['members']
     assert identify_split([1, 2]) == {}
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from imcnn_plugin.apis import open_loader, open_trained, predict_identity, predict_logits, predict_samples
+from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.checkpoints import save_checkpoint
 from imcnn_plugin.checkpoints.load_model import load_model
 from imcnn_plugin.deployment import calibrate
@@ -62,6 +63,10 @@ def test_data_of_another_config(best, faces):
     assert (said['split'], said['num_images']) == ('train', 56)
     # The checkpoint keeps its own.
     assert content['meta']['cfg'] == torch.load(best)['meta']['cfg']
+    # The same labels in another order would calibrate each by the labels of another.
+    options['model.head.attr_head.classes'] = list(ATTRIBUTES[::-1])
+    with pytest.raises(ConfigError, match='are not the classes of the dataset, in its order'):
+        calibrate(best, data_root=str(faces), config=str(demo), cfg_options=options)
 
 
 def test_predictions_and_reports_use_them(best, calibrated, trained):

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, Subset
 from imcnn_plugin.attributes import ATTRIBUTES
 from imcnn_plugin.datasets import CelebAIdentity, identify_split, wrapped_datasets, write_pack
 from imcnn_plugin.engine import build_runner, load_config, train_and_test
-from imcnn_plugin.engine.data_model_check_hook import _check_identities, _match_classes
+from imcnn_plugin.engine.data_model_check_hook import _check_identities, match_classes
 from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.synthetic import write_faces
 
@@ -25,7 +25,7 @@ def fit(metainfo, **attributes):
     for name, value in attributes.items():
         setattr(model.head, name, value)
     dataset = SimpleNamespace(metainfo=metainfo)
-    _match_classes(model, dataset)
+    match_classes(model, dataset)
     _check_identities(model, dataset)
 
 
@@ -46,7 +46,7 @@ def test_classes_of_a_wrapped_dataset_are_named(faces):
     model.head = nn.Linear(1, 1)
     model.head.classes = ['Male', 'Young']
     with pytest.raises(ConfigError, match=r"or classes=\['Male', 'Young'\] in what RepeatDataset wraps"):
-        _match_classes(model, dataset)
+        match_classes(model, dataset)
 
 
 def test_the_labels_may_have_names_of_their_own():
@@ -54,9 +54,9 @@ def test_the_labels_may_have_names_of_their_own():
     model.head = nn.Linear(1, 1)
     model.head.classes = ['a', 'b']
     boxes = SimpleNamespace(metainfo=dict(classes=('face',)))
-    _match_classes(model, boxes, names=['a', 'b'])
+    match_classes(model, boxes, names=['a', 'b'])
     with pytest.raises(ConfigError, match=r"classes of DataModelCheckHook, \['b', 'a'\]: make them equal"):
-        _match_classes(model, boxes, names=['b', 'a'])
+        match_classes(model, boxes, names=['b', 'a'])
 
 
 def test_identities_that_are_unknown_are_refused():
@@ -263,7 +263,7 @@ def test_torchs_subset_is_checked_as_its_dataset(faces):
     model.head.classes = ['Young', 'Male']
     dataset = Subset(CelebAIdentity(str(faces), classes=['Male', 'Young']), [0, 1])
     with pytest.raises(ConfigError, match=r"write classes=\['Male', 'Young'\]"):
-        _match_classes(model, dataset)
+        match_classes(model, dataset)
 
 
 def test_datasets_of_others_may_hold_what_they_like():

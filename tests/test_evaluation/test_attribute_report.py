@@ -41,6 +41,14 @@ def test_files_and_table_show_the_report(predictions, tmp_path):
     assert [i for i, line in enumerate(report.table().splitlines()) if set(line) == {'-'}] == [1, 7, 9]
 
 
+def test_a_label_may_have_the_name_of_a_row(tmp_path):
+    rng = np.random.default_rng(0)
+    scores, targets = rng.random((6, 2)), rng.integers(0, 2, (6, 2))
+    report = AttributeReport.from_scores(scores, targets, np.arange(6), ['means', 'mean'], [], 0.5, {})
+    report.save(tmp_path)
+    assert AttributeReport.load(tmp_path / 'per_attribute.json') == report
+
+
 def test_differences_name_what_is_not_as_expected(predictions):
     found = make_report(predictions, checksums=dict(images='1', annotations='2'))
     expected = copy.deepcopy(found)

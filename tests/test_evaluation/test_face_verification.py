@@ -4,6 +4,7 @@ from sklearn.metrics import roc_auc_score
 
 from imcnn_plugin.errors import DataError
 from imcnn_plugin.evaluation import read_face_pairs, verification_rows, verification_table, verify_faces
+from imcnn_plugin.evaluation.face_verification import _standard_error
 
 PAIRS = (
     '2\t2\nAda\t1\t4\nBo\t2\t3\nAda\t1\tBo\t2\nAda\t4\tCy\t12\nDee\t1\t2\nDee\t1\t3\nDee\t1\tEve\t1\nDee\t2\tEve\t2\n'
@@ -30,7 +31,7 @@ def test_accuracy_is_that_of_the_best_threshold_on_the_other_folds(drawn):
         assert result.accuracy[held_out] in expected
     # Two normal distributions that are one standard deviation apart.
     assert result.mean == pytest.approx(69.1, abs=1.5)
-    assert result.standard_error == pytest.approx(result.accuracy.std(ddof=1) / 10**0.5)
+    assert _standard_error(result.accuracy) == pytest.approx(result.accuracy.std(ddof=1) / 10**0.5)
     assert result.auc == pytest.approx(roc_auc_score(same, similarity))
 
 
@@ -42,10 +43,10 @@ def test_chance_and_certainty():
     constant = verify_faces(np.zeros(6000), same, fold)
     assert constant.mean == 50 and constant.auc == 0.5
     certain = verify_faces(same.astype(float), same, fold)
-    assert certain.mean == 100 and certain.auc == 1 and certain.standard_error == 0
+    assert certain.mean == 100 and certain.auc == 1 and _standard_error(certain.accuracy) == 0
     # One fold has no standard error.
     alone = verify_faces(same.astype(float), same, np.zeros(6000))
-    assert np.isnan(alone.standard_error)
+    assert np.isnan(_standard_error(alone.accuracy))
     cells = verification_table(verification_rows(dict(one=dict(F=alone), ten=dict(F=certain))))
     assert [row[1] for row in cells[1:]] == ['100.00', '100.00 +- 0.00']
     with pytest.raises(ValueError, match='pairs of one person and of two'):

@@ -49,6 +49,9 @@ def test_a_results_file_has_complete_lines(row, tmp_path, capsys):
     path.write_bytes(path.read_bytes().rstrip())
     assert read_rows(path) == [first, second]
     assert read_rows(path, repair=True) == [first, second] and path.read_bytes().endswith(b'}\n')
+    # Nor does one that it added.
+    path.write_bytes(path.read_bytes() + b'\n')
+    assert read_rows(path) == [first, second]
     assert capsys.readouterr().err == ''
     path.write_bytes(b'{"name":1}\n' + path.read_bytes())
     with pytest.raises(DataError, match='rows.jsonl, line 1: not a row of a results file'):

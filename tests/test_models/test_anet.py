@@ -34,9 +34,9 @@ def test_training_sees_one_patch_of_each_face(anet):
     assert len(seen) > 4
 
 
-def test_one_patch_is_the_corner():
+def test_one_patch_is_the_center():
     net = ANet(in_size=20, patch_size=16, patches=1, channels=(4,), local_channels=(4,), feat_dims=2)
-    assert net.corners == [(0, 0)]
+    assert net.corners == [(2, 2)]
 
 
 def test_patches_that_do_not_fit_are_named():

@@ -91,7 +91,7 @@ def test_lambda_curves(tmp_path):
     assert is_drawn(tmp_path / 'a.png')
 
 
-def test_predictions_for_an_identity_are_those_of_each_network(tiny, faces):
+def test_predictions_for_an_identity_are_those_of_each_network(tiny, faces, tmp_path):
     networks = [open_trained(checkpoint, str(faces)) for checkpoint in tiny[1:]]
     records = build_split(networks[0][1]).data_list
     identity = int(records.identity[-1])
@@ -108,6 +108,11 @@ def test_predictions_for_an_identity_are_those_of_each_network(tiny, faces):
         predict_identity(networks, 'Male', 9999)
     with pytest.raises(ConfigError, match="there is no attribute 'Tall', only 5_o_Clock_Shadow, "):
         predict_identity(networks, 'Tall', identity)
+    few = torch.load(tiny[2])
+    few['meta']['cfg'] = few['meta']['cfg'].replace("'Male'", "'Tall'")
+    torch.save(few, tmp_path / 'few.pth')
+    with pytest.raises(ConfigError, match="a network has no attribute 'Male', only .* Tall"):
+        predict_identity([networks[0], open_trained(tmp_path / 'few.pth', str(faces))], 'Male', identity)
     with pytest.raises(DataError, match='nowhere.pth cannot be read'):
         open_trained('nowhere.pth', str(faces))
 

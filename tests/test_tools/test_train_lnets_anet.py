@@ -107,7 +107,7 @@ def test_a_folder_belongs_to_one_run(tmp_path):
         (tmp_path / result).write_text('{"complete": true}')
     assert 'anet_id/epoch_3.pth' in [result for result, _, _ in stages.stages]
     with open(tmp_path / 'lock', 'w') as file:
-        lock(file)
+        lock(file, 'busy')
         with pytest.raises(ConfigError, match='in use by another process'):
             stages.run()
     assert stages.run() == dict(complete=True)

@@ -12,7 +12,7 @@ def parse_args():
     parser = make_parser(
         __doc__,
         'IMCNN=work_dirs/imcnn_celeba',
-        "'IMCNN=work_dirs/sweep/imcnn-*' --set celeba --format markdown --out table.md",
+        "'IMCNN=work_dirs/sweep/imcnn-seed*' --set celeba --format markdown --out table.md",
     )
     parser.add_argument(
         'files',

@@ -67,8 +67,11 @@ def build_variant(cfg: Config, batch_size: int, num_identities: int) -> BuiltVar
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(256, (batch_size, 3, height, width), generator=rng, dtype=torch.uint8)
-    scores = torch.randint(2, (batch_size, len(ATTRIBUTES)), generator=rng).float()
-    samples = [DataSample(gt_score=score, gt_identity=i, identity=i) for i, score in enumerate(scores)]
+    labels = getattr(getattr(model.head, 'attr_head', model.head), 'classes', ATTRIBUTES)
+    scores = torch.randint(2, (batch_size, len(labels)), generator=rng).float()
+    samples = [
+        DataSample(gt_score=score, gt_identity=i % num_identities, identity=i) for i, score in enumerate(scores)
+    ]
     return BuiltVariant(model, wrapper, dict(inputs=list(images), data_samples=samples))
 
 
