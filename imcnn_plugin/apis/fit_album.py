@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import List, Optional, Tuple, Union
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 from ..datasets import wrapped_datasets
@@ -70,7 +69,7 @@ def fit_album(
     album = Album(head.classes, agreement, prevalence, theta, trained.checksum)
 
     logits, targets, identity = predict_logits(trained, test)
-    alone = head.probabilities(torch.from_numpy(logits).to(head.temperature)).cpu().numpy()
+    alone = trained.probabilities(logits)
     thresholds = head.thresholds.cpu().numpy()
     together = album.probabilities(logits, alone, identity)
     return album, _gains(alone >= thresholds, together >= thresholds, targets, identity)

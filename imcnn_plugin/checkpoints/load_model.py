@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, List, Union
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmpretrain import get_model
@@ -50,6 +51,10 @@ class TrainedModel:
         """The groups of attributes in the config of the head, dicts of ``name`` and ``labels``."""
         head = self.cfg.model.head
         return (head.get('attr_head') or head).groups
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """The calibrated probabilities ``(N, L)`` for logits ``(N, L)``."""
+        return self.head.probabilities(torch.from_numpy(logits).to(self.head.temperature)).cpu().numpy()
 
     @cached_property
     def checksum(self) -> str:

@@ -15,6 +15,8 @@ from .attribute_scores import nan_mean
 OFFSET_STD = 0.1
 CRITERIA = ('accuracy', 'balanced_accuracy', 'f1')
 BINS = 15
+# Labels are drawn from the probabilities so many times.
+_DRAWS = 10
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -103,15 +105,12 @@ def _best_threshold(probabilities: np.ndarray, criterion: str) -> float:
     return (2 * ordered.cumsum() / (predicted + ordered.sum())).max() / 2
 
 
-def calibration_errors(
-    probabilities: np.ndarray, targets: np.ndarray, bins: int = BINS
-) -> Tuple[np.ndarray, np.ndarray]:
+def calibration_errors(probabilities: np.ndarray, targets: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Expected calibration error and negative log likelihood of each label.
 
     Args:
         probabilities: ``(N, L)``.
         targets: ``(N, L)``, 1 or 0; -1 is unknown.
-        bins: Number of bins of equal width.
 
     Returns:
         ``(L, )`` each, NaN for a label without known values. The expected calibration error, in percent, is the mean
@@ -121,13 +120,13 @@ def calibration_errors(
     for i, known in enumerate((targets >= 0).T):
         if known.any():
             p, y = probabilities[known, i].astype(float), targets[known, i]
-            errors[i] = 100 * np.abs(np.bincount(_bin_of(p, bins), p - y)).sum() / len(p)
+            errors[i] = 100 * np.abs(np.bincount(_bin_of(p, BINS), p - y)).sum() / len(p)
             true = np.where(y == 1, p, 1 - p)
             likelihoods[i] = -np.log(np.clip(true, np.finfo(float).tiny, 1)).mean()
     return errors, likelihoods
 
 
-def perfect_calibration_error(probabilities: np.ndarray, targets: np.ndarray, draws: int = 10) -> float:
+def perfect_calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
     """The mean expected calibration error of a perfectly calibrated model with the same probabilities, in percent.
 
     It is above 0 because the share of positives in a bin with few images varies by chance.
@@ -135,13 +134,12 @@ def perfect_calibration_error(probabilities: np.ndarray, targets: np.ndarray, dr
     Args:
         probabilities: ``(N, L)``.
         targets: ``(N, L)``; only the unknown values (-1) are used.
-        draws: Number of times that labels are drawn from the probabilities.
 
     Returns:
         The error; NaN if no label is known.
     """
     rng = np.random.default_rng(0)
-    drawn = [np.where(targets < 0, -1, rng.random(targets.shape) < probabilities) for _ in range(draws)]
+    drawn = [np.where(targets < 0, -1, rng.random(targets.shape) < probabilities) for _ in range(_DRAWS)]
     return float(np.mean([nan_mean(calibration_errors(probabilities, labels)[0]) for labels in drawn]))
 
 

@@ -29,15 +29,15 @@ def sum_by_identity(identity: np.ndarray, *fields: np.ndarray) -> Tuple[np.ndarr
     return sums, index
 
 
-def _resampling_units(identity: np.ndarray, most: int = 1000) -> np.ndarray:
+def _resampling_units(identity: np.ndarray) -> np.ndarray:
     """The unit that a bootstrap draws for each image, ``(N, )``: its identity or, if it is unknown, a group.
 
-    Images of unknown identity count as independent. They are divided into at most ``most`` groups -1, -2, ..., to
+    Images of unknown identity count as independent. They are divided into at most 1,000 groups -1, -2, ..., to
     limit the number of counts.
     """
     units = np.array(identity)
     unknown = np.flatnonzero(units < 0)
-    units[unknown] = -1 - np.arange(len(unknown)) % most
+    units[unknown] = -1 - np.arange(len(unknown)) % 1000
     return units
 
 

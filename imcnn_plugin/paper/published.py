@@ -7,7 +7,7 @@ import csv
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -48,9 +48,9 @@ class PublishedTable:
         return f'{value:.{self.decimals[key]}f}'
 
 
-def read_published(path: Union[str, Path] = PUBLISHED) -> PublishedTable:
-    """Reads a CSV file with columns ``attribute`` and ``dataset/system``, with 40 attributes and ``Average``."""
-    with open(path, newline='') as file:
+def read_published() -> PublishedTable:
+    """Reads the table of the package, with columns ``attribute`` and ``dataset/system``."""
+    with open(PUBLISHED, newline='') as file:
         rows = {row.pop('attribute'): row for row in csv.DictReader(file)}
     values, averages, decimals = {}, {}, {}
     for column in rows['Average']:

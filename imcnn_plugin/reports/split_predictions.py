@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import List, Optional, Union
 
 import numpy as np
-import torch
 
 from ..apis.predict_split import open_loader, open_trained, predict_logits
 from ..evaluation import AttributeReport, mean_or_none, score_attributes
@@ -72,9 +71,9 @@ def predict_test_split(checkpoint: Union[str, Path], data_root: Optional[str] = 
     loader = open_loader(cfg, 'test_dataloader')
     logits, targets, identity = predict_logits(trained, loader)
     dataset, head = loader.dataset, trained.head
-    probabilities = head.probabilities(torch.from_numpy(logits).to(head.thresholds.device)).cpu().numpy()
     thresholds = head.thresholds.cpu().numpy()
     groups = _attribute_groups(cfg)
+    probabilities = trained.probabilities(logits)
     return SplitPredictions(
         probabilities,
         targets,

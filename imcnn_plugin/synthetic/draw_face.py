@@ -19,13 +19,13 @@ TIES = np.array([(170, 24, 36), (24, 60, 160), (20, 110, 60), (110, 30, 130), (2
 EYESHADOW = np.array([(120, 40, 150), (30, 90, 170), (20, 130, 130)], float)
 
 
-def draw_example(seed: int = 0) -> np.ndarray:
+def draw_example() -> np.ndarray:
     """Draws a synthetic face, aligned as in CelebA: uint8 BGR ``(218, 178, 3)``.
 
-    The face detectors detect the face of the default seed.
+    The face detectors detect it.
     """
-    traits, stable = _sample_identity(seed, 0)
-    rng = _image_rng(seed, 0, 0)
+    traits, stable = _sample_identity(0, 0)
+    rng = _image_rng(0, 0, 0)
     face = _draw_face(traits, _sample_image(traits, stable, rng), rng)
     return np.ascontiguousarray(face[..., ::-1])
 

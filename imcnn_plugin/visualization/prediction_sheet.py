@@ -12,6 +12,8 @@ KINDS = {
 }
 # At most this many attributes are listed in full size.
 LINES = 20
+# Faces per row.
+COLUMNS = 4
 
 
 def plot_prediction_sheet(
@@ -20,7 +22,6 @@ def plot_prediction_sheet(
     thresholds: np.ndarray,
     targets: np.ndarray,
     classes: Sequence[str],
-    columns: int = 4,
 ):
     """Draws faces beside their predicted and labelled attributes as a ``matplotlib.figure.Figure``.
 
@@ -32,15 +33,14 @@ def plot_prediction_sheet(
         thresholds: ``(L, )``; scores at or above them are positive predictions.
         targets: ``(N, L)``, 1, 0, or -1 for unknown.
         classes: The L attribute names.
-        columns: Faces per row.
     """
     from matplotlib.patches import Patch
 
-    rows = -(-len(images) // columns)
-    figure = _new_figure(3.9 * columns, 2.8 * rows + 0.8)
+    rows = -(-len(images) // COLUMNS)
+    figure = _new_figure(3.9 * COLUMNS, 2.8 * rows + 0.8)
     # Room for the titles.
     figure.get_layout_engine().set(h_pad=0.14)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
     used = set()
