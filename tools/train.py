@@ -2,8 +2,6 @@
 
 from imcnn_cli import CONFIG, add_runner_arguments, describe_results, make_parser, run_tool
 
-EVALUATION = ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_dataloader', 'test_cfg', 'test_evaluator')
-
 
 def parse_args():
     parser = make_parser(
@@ -36,7 +34,7 @@ def main(args):
     from mmengine.dist import is_main_process
 
     from imcnn_plugin.checkpoints import find_latest
-    from imcnn_plugin.engine import build_runner, load_config, shutdown_distributed, train_and_test
+    from imcnn_plugin.engine import EVALUATION, build_runner, load_config, shutdown_distributed, train_and_test
     from imcnn_plugin.errors import ConfigError
 
     cfg = load_config(args.config, args.data_root, args.work_dir, args.cfg_options, args.launcher)

@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from ..attributes import ATTRIBUTES
 from ..checkpoints import find_latest, load_model
 from ..datasets import read_image, read_windows, write_windows
-from ..engine import build_runner, build_split, load_config, train_and_test
+from ..engine import EVALUATION, build_runner, build_split, load_config, train_and_test
 from ..errors import ConfigError, DataError
 from ..evaluation import REPORT_FILE, AttributeReport
 from ..files import lock, write_text
@@ -26,7 +26,6 @@ _SPLITS = ('train', 'val', 'test')
 _WINDOWS, _BOXES, _SUMMARY = 'windows.csv', 'boxes.csv', 'summary.json'
 # Test photos of the figure.
 _FIGURE, _DRAWN = 'windows.png', 6
-_EVALUATION = [f'{split}_{part}' for split in ('val', 'test') for part in ('dataloader', 'cfg', 'evaluator')]
 
 
 class LNetsANet:
@@ -140,7 +139,7 @@ class LNetsANet:
     def _train_identities(self) -> None:
         cfg = self._load('anet_id')
         # SVMs are fitted once ANet has learned attributes, too.
-        cfg.update(dict.fromkeys(_EVALUATION))
+        cfg.update(dict.fromkeys(EVALUATION))
         self._train(cfg)
 
     def _train_attributes(self) -> None:

@@ -3,7 +3,7 @@
 from .attribute_report_hook import VERSIONS, AttributeReportHook
 from .bad_image_hook import BadImageHook
 from .brief_log_processor import BriefLogProcessor
-from .config import LOADERS, load_config, localize_data, resolve_num_identities
+from .config import EVALUATION, LOADERS, load_config, localize_data, resolve_num_identities
 from .data_model_check_hook import DataModelCheckHook, match_classes
 from .deferred_logging_hooks import DeferredIterTimerHook, DeferredRuntimeInfoHook
 from .distillation_preprocessor import DistillationPreprocessor
@@ -28,11 +28,11 @@ from .training_log import METRIC_PREFIX, Curve, TrainingLog, mean_by_key, read_e
 
 __all__ = [
     'AttributeReportHook', 'BF16OptimWrapper', 'BadImageHook', 'BriefLogProcessor', 'Curve', 'DataModelCheckHook',
-    'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'DistillationPreprocessor', 'FaceVisualizationHook',
-    'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop', 'InterruptHook', 'LOADERS', 'METRIC_PREFIX',
-    'NonBlockingOptimWrapper', 'PerformanceHook', 'ProgressHook', 'ResumableTrainLoop', 'RunCheckpointHook',
-    'StepSeedHook', 'SyncAllBuffersHook', 'TrainingLog', 'VERSIONS', 'build_dataset', 'build_image_split',
-    'build_runner', 'build_split', 'evaluation_loader', 'evaluation_pipeline', 'init_cpu_processes',
-    'keep_freed_memory', 'load_config', 'localize_data', 'match_classes', 'mean_by_key', 'pins_memory',
-    'read_epoch_log', 'read_log', 'resolve_num_identities', 'shutdown_distributed', 'train_and_test'
+    'DeferredIterTimerHook', 'DeferredRuntimeInfoHook', 'DistillationPreprocessor', 'EVALUATION',
+    'FaceVisualizationHook', 'FeatureSVMLoop', 'FiniteLossHook', 'FlipTTALoop', 'InterruptHook', 'LOADERS',
+    'METRIC_PREFIX', 'NonBlockingOptimWrapper', 'PerformanceHook', 'ProgressHook', 'ResumableTrainLoop',
+    'RunCheckpointHook', 'StepSeedHook', 'SyncAllBuffersHook', 'TrainingLog', 'VERSIONS', 'build_dataset',
+    'build_image_split', 'build_runner', 'build_split', 'evaluation_loader', 'evaluation_pipeline',
+    'init_cpu_processes', 'keep_freed_memory', 'load_config', 'localize_data', 'match_classes', 'mean_by_key',
+    'pins_memory', 'read_epoch_log', 'read_log', 'resolve_num_identities', 'shutdown_distributed', 'train_and_test'
 ]  # fmt: skip

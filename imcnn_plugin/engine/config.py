@@ -24,6 +24,8 @@ from .evaluation_data import build_dataset
 from .pin_memory import pins_memory
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# The keys of a config that are None in a run without validation and test.
+EVALUATION = tuple(f'{split}_{part}' for split in ('val', 'test') for part in ('dataloader', 'cfg', 'evaluator'))
 # The environment variable from which the configs take the folder of a dataset.
 _DATA_ROOTS = dict(CelebAIdentity='CELEBA_ROOT', PackedFaces='CELEBA_PACK', LFWA='LFWA_ROOT', PackedLFWA='LFWA_PACK')
 _PACKAGE = Path(__file__).parents[1]

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..attributes import NINE_GROUPS
-from .figure_utils import COLORS, spaced
+from .figure_utils import COLORS, UNKNOWN, spaced
 
 # The longer side of the drawn photo in pixels. Smaller photos are enlarged to keep boxes and text legible.
 MIN_SIDE, MAX_SIDE = 640, 1280
@@ -16,7 +16,7 @@ MAX_FACES = 200
 # Negative attributes are listed from this share of their threshold on.
 NEAR = 0.9
 # On white, the contrast is 21:1 and 6.4:1.
-BLACK, GREY = '#000000', '#57606A'
+BLACK, GREY = '#000000', UNKNOWN
 # White is legible on the first color of the palette alone, black on all others.
 WHITE_ON = COLORS[0]
 

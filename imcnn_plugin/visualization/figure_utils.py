@@ -14,8 +14,15 @@ from ..templates import data_uri
 COLORS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#000000')
 # Also for texts: a contrast of at least 4.5:1 on white, which COLORS[5] lacks.
 RIGHT, WRONG, UNKNOWN = COLORS[0], '#C14F00', '#57606A'
+# Line styles of figures with many curves, after the colors.
+_LINES = ('-', '--', ':')
 # The unfilled part of a bar.
 TRACK = '#E4E8EC'
+
+
+def _line_style(i: int) -> dict:
+    """Color and line style of the curve with index i."""
+    return dict(color=COLORS[i % len(COLORS)], linestyle=_LINES[i // len(COLORS) % len(_LINES)])
 
 
 def spaced(name: str) -> str:

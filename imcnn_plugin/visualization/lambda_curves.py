@@ -8,10 +8,9 @@ from typing import Sequence, Tuple
 import numpy as np
 
 from ..engine.training_log import TrainingLog, mean_by_key
-from .figure_utils import COLORS, UNKNOWN, _add_grid, _new_figure
+from .figure_utils import UNKNOWN, _add_grid, _line_style, _new_figure
 
 MARKERS = 'osD^vPX'
-LINES = ('-', '--', ':')
 
 
 def plot_lambda_curves(runs: Sequence[Tuple[str, TrainingLog]]):
@@ -33,10 +32,7 @@ def plot_lambda_curves(runs: Sequence[Tuple[str, TrainingLog]]):
     panels = 1 + validated + bool(final)
     figure = _new_figure(5 * panels, 4.6)
     losses, *rest = figure.subplots(1, panels, squeeze=False)[0]
-    styles = [
-        dict(color=COLORS[i % 7], linestyle=LINES[i // 7 % 3], marker=MARKERS[i % 7], markersize=5)
-        for i in range(len(runs))
-    ]
+    styles = [dict(_line_style(i), marker=MARKERS[i % len(MARKERS)], markersize=5) for i in range(len(runs))]
     for (name, log), style in zip(runs, styles):
         losses.plot(*log.train['loss_attr'], label=_run_label(name), **style)
         if 'mean_accuracy' in log.val:

@@ -1,9 +1,7 @@
 from typing import Dict
 
 from ..evaluation import Verification
-from .figure_utils import COLORS, _add_grid, _new_figure
-
-_LINES = ('-', '--', ':')
+from .figure_utils import _add_grid, _line_style, _new_figure
 
 
 def plot_roc_curves(results: Dict[str, Verification]):
@@ -11,9 +9,8 @@ def plot_roc_curves(results: Dict[str, Verification]):
     figure = _new_figure(6.5, 5.5)
     axis = figure.subplots()
     for i, (name, result) in enumerate(results.items()):
-        style = dict(color=COLORS[i % len(COLORS)], linestyle=_LINES[i // len(COLORS) % len(_LINES)])
         label = f'{name}: {result.mean:.1f} %, area {result.auc:.3f}'
-        axis.plot(100 * result.false_accepts, 100 * result.true_accepts, label=label, **style)
+        axis.plot(100 * result.false_accepts, 100 * result.true_accepts, label=label, **_line_style(i))
     axis.plot([0, 100], [0, 100], color='#8C959F', linewidth=0.8)
     axis.set(
         xlabel='pairs of two people taken for one (%)', ylabel='pairs of one person taken for one (%)',

@@ -5,7 +5,7 @@ from typing import Dict, Optional, Sequence
 import numpy as np
 
 from ..experiments.results_table import Interval
-from .figure_utils import COLORS, _add_grid, _new_figure
+from .figure_utils import COLORS, UNKNOWN, _add_grid, _new_figure
 
 # The lines of a variant, from top to bottom.
 KINDS = (
@@ -26,7 +26,7 @@ def plot_variant_differences(differences: Dict[str, Sequence[Optional[Interval]]
     """
     figure = _new_figure(8, 1.6 + 0.55 * len(differences))
     axis = figure.subplots()
-    axis.axvline(0, color='#57606A', linewidth=1)
+    axis.axvline(0, color=UNKNOWN, linewidth=1)
     for k, style in enumerate(KINDS):
         # No value without such attributes, no interval with fewer than two identities.
         found = [kinds[k] or (np.nan,) * 3 for kinds in differences.values()]

@@ -9,11 +9,9 @@ from mmengine.config import Config
 from imcnn_plugin.apis import FaceAttributeInferencer, fit_album
 from imcnn_plugin.datasets import write_pack
 from imcnn_plugin.deployment import calibrate, export_onnx, publish
-from imcnn_plugin.engine import evaluation_pipeline
+from imcnn_plugin.engine import EVALUATION, evaluation_pipeline
 from imcnn_plugin.errors import ConfigError, DataError
 from imcnn_plugin.reports import write_report
-
-EVALUATION = [f'{split}_{part}' for split in ('val', 'test') for part in ('dataloader', 'cfg', 'evaluator')]
 
 
 def changed(best, path, change):

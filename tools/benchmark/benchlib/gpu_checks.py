@@ -33,6 +33,7 @@ from imcnn_plugin.apis import (
 from imcnn_plugin.datasets import CelebAIdentity, PackedFaces
 from imcnn_plugin.datasets.packing import write_pack
 from imcnn_plugin.engine import (
+    EVALUATION,
     BF16OptimWrapper,
     NonBlockingOptimWrapper,
     build_runner,
@@ -290,11 +291,7 @@ def check_waits(faces: DrawnFaces) -> Rows:
         on_the_device={'train_dataloader.dataset.device': the_device().type, 'train_dataloader.pin_memory': False},
     ).items():
         cfg = faces.config(f'waits_{name}', **options)
-        cfg.update(
-            dict.fromkeys(
-                f'{split}_{part}' for split in ('val', 'test') for part in ('cfg', 'dataloader', 'evaluator')
-            )
-        )
+        cfg.update(dict.fromkeys(EVALUATION))
         cfg.default_hooks.checkpoint = None
         runner = build_runner(cfg)
         loop, run_iter = runner.train_loop, runner.train_loop.run_iter

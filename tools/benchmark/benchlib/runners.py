@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import nn
 
-from imcnn_plugin.engine import load_config
+from imcnn_plugin.engine import EVALUATION, load_config
 
 from .network import CONFIGS, IMCNN_CONFIG
 
@@ -40,9 +40,7 @@ def our_config(data_root: Path, images: int, batch_size: int, num_workers: Optio
     loader.dataset.pop('pipeline', None)
     if num_workers is not None:
         loader.num_workers, loader.persistent_workers = num_workers, num_workers > 0
-    for name in ('val', 'test'):
-        for key in (f'{name}_dataloader', f'{name}_cfg', f'{name}_evaluator'):
-            cfg[key] = None
+    cfg.update(dict.fromkeys(EVALUATION))
     cfg.default_hooks.checkpoint = None
     # Benchmarks choose the number of identities independently of the data.
     cfg.default_hooks.pop('data_model_check')
