@@ -53,8 +53,8 @@ def build_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
     kind = DATASETS.get(settings['type']) if isinstance(settings['type'], str) else settings['type']
     if split and not issubclass(kind, BaseDataset):
         raise ConfigError(
-            f'{cfg.filename or "the config"}: test_dataloader.dataset is a {kind.__name__}, of which there is no '
-            f"split '{split}': set it to one of the datasets in it"
+            f'{cfg.filename or "the config"}: test_dataloader.dataset is a {kind.__name__}, which has no split '
+            f"'{split}': set it to one of the datasets in it"
         )
     return build_dataset(cfg, dict(settings, **(dict(split=split) if split else {})))
 

@@ -150,7 +150,7 @@ def test_wrapped_test_data(tiny, faces):
     images, probabilities, *_ = predict_samples(trained, cfg, 2 * len(single))
     np.testing.assert_allclose(probabilities[: len(single)], probabilities[len(single) :], rtol=1e-4)
     assert len(images) == 2 * len(single)
-    with pytest.raises(ConfigError, match="is a ConcatDataset, of which there is no split 'train': set it to one of"):
+    with pytest.raises(ConfigError, match="is a ConcatDataset, which has no split 'train': set it to one of"):
         build_split(cfg, 'train')
 
 
