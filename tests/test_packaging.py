@@ -231,7 +231,7 @@ def test_results_in_the_index_are_those_of_the_documentation(models):
                    imcnn_dense='IMCNN-Dense', resnet18='ResNet-18')  # fmt: skip
     found = {name: model.results[0].metrics['Mean Accuracy'] for name, model in models.items() if model.results}
     expected = {f'{name}_celeba_mini': float(measured[column]) for name, column in columns.items()}
-    # Of three seeds, in a table of its own.
+    # Of several seeds, in a table of its own.
     lines = (REPOSITORY / 'docs' / 'results' / 'best.md').read_text().splitlines()
     [best] = [line.split('|') for line in lines if line.startswith('| best |')]
     assert found == expected | dict(imcnn_celeba_mini_best=float(best[4]))
