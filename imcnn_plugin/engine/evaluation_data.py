@@ -50,11 +50,11 @@ def build_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
         ConfigError: Another split of a wrapper such as ConcatDataset, which has none.
     """
     settings = evaluation_loader(cfg, 'test_dataloader')['dataset']
-    kind = DATASETS.get(settings['type']) if isinstance(settings['type'], str) else settings['type']
-    if split and not issubclass(kind, BaseDataset):
+    if split and settings.keys() & {'dataset', 'datasets'}:
+        kind = getattr(settings['type'], '__name__', settings['type'])
         raise ConfigError(
-            f'{cfg.filename or "the config"}: test_dataloader.dataset is a {kind.__name__}, which has no split '
-            f"'{split}': set it to one of the datasets in it"
+            f"{cfg.filename or 'the config'}: test_dataloader.dataset is a {kind}, which has no split '{split}': "
+            'set it to one of the datasets in it'
         )
     return build_dataset(cfg, dict(settings, **(dict(split=split) if split else {})))
 
