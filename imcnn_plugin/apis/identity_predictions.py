@@ -41,16 +41,16 @@ def predict_identity(
         DataError: The identity has no image, or there is none to choose.
     """
     dataset = build_image_split(networks[0][1], split)
-    for trained, _ in networks:
-        check_unseen(read_split(trained.meta), identify_split(dataset))
     records, classes = dataset.data_list, list(dataset.metainfo['classes'])
     if attribute not in classes:
         raise ConfigError(f"there is no attribute '{attribute}', only {', '.join(classes)}")
+    for trained, _ in networks:
+        check_unseen(read_split(trained.meta), identify_split(dataset))
+        if attribute not in trained.head.classes:
+            raise ConfigError(f"a network has no attribute '{attribute}', only {', '.join(trained.head.classes)}")
     labels = records.gt_score[:, classes.index(attribute)]
 
     def predict(rows: np.ndarray, trained: TrainedModel, cfg: Config) -> Tuple[np.ndarray, float]:
-        if attribute not in trained.head.classes:
-            raise ConfigError(f"a network has no attribute '{attribute}', only {', '.join(trained.head.classes)}")
         column = trained.head.classes.index(attribute)
         scores, thresholds = predict_records(trained, cfg, [records[row] for row in rows])
         return scores[:, column], thresholds[column]

@@ -59,5 +59,5 @@ class Job:
 
 def _folder_name(variant: Variant, seed: int, fold: Optional[int] = None) -> str:
     """The variant's name as a file name, with the seed and the fold."""
-    name = re.sub(r'[^\w.]+', '_', variant.name.lower()).strip('_.') or 'variant'
+    name = re.sub(r'(?:[^\w.]|_)+', '_', variant.name.lower()).strip('_.') or 'variant'
     return f'{name}-seed{seed}' + ('' if fold is None else f'-fold{fold}')

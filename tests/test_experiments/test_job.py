@@ -10,9 +10,9 @@ from imcnn_plugin.experiments.job import _folder_name
 
 def test_folders_have_the_names_of_their_variants(monkeypatch):
     monkeypatch.chdir(REPOSITORY)
-    names = ['MCNN, lr 0.003', '基线', '身份损失', 'λ 1']
+    names = ['MCNN, lr 0.003', 'a_ b__c', '基线', '身份损失', 'λ 1']
     folders = [_folder_name(parse_variant(f'{name}={CONFIG}'), 0) for name in names]
-    assert folders == ['mcnn_lr_0.003-seed0', '基线-seed0', '身份损失-seed0', 'λ_1-seed0']
+    assert folders == ['mcnn_lr_0.003-seed0', 'a_b_c-seed0', '基线-seed0', '身份损失-seed0', 'λ_1-seed0']
 
 
 def test_an_option_may_contain_the_seed(monkeypatch):

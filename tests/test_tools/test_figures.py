@@ -54,7 +54,8 @@ def test_attribute_correlation(tiny, faces, tmp_path):
     output = run(
         'attribute_correlation', tiny[0], '--data-root', faces, '--identity', '100003', '--out', tmp_path / 'a.png'
     )
-    assert '4 images of identity 100003 (35 requested, but the train split has no more) beside one image' in output
+    found = '4 images of identity 100003 (35 requested, but the train split has no more)'
+    assert f'{found} beside one image each' in output
     assert is_drawn(tmp_path / 'a.png')
 
 
