@@ -5,7 +5,9 @@ torch is only imported after a script has parsed its arguments, so that ``--help
 
 import argparse
 import ast
+import atexit
 import difflib
+import gc
 import os
 import runpy
 import signal
@@ -74,6 +76,8 @@ def run_tool(
     or Ctrl-C, and 143 after SIGTERM; ``interrupted`` is the line printed after either signal.
     """
     sys.argv[0] = _program or sys.argv[0]
+    # Python would search all objects of torch for garbage before it exits, for most of a second.
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         # The terminal's encoding may lack characters of a file name or a table.
         stream.reconfigure(errors='backslashreplace')
