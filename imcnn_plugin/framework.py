@@ -29,7 +29,7 @@ __all__ = [
     'NUMPY_RECONSTRUCT', 'NUMPY_SCALAR', 'PROTECTED', 'SCHEDULER_PROGRESS', 'accumulative_counts',
     'checkpoint_loaders', 'has_fast_bf16', 'import_datasets', 'import_onnxruntime', 'is_compiled',
     'is_resuming', 'log_prints', 'model_config', 'open_mtcnn', 'read_mtcnn_file', 'run_exit_functions', 'set_resuming',
-    'skip_formatting', 'swap_ema_weights'
+    'swap_ema_weights'
 ]  # fmt: skip
 
 # The functions that pickled NumPy arrays and numbers refer to.
@@ -98,15 +98,6 @@ def import_onnxruntime():
     """
     os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
     return import_module('onnxruntime')
-
-
-def skip_formatting(cfg: Config) -> None:
-    """Has a config written one key per line instead of formatted by yapf.
-
-    mmengine writes the config five times when a run starts and again into each checkpoint, and yapf takes 0.2 seconds
-    each time. ``Config.fromfile`` ignores its ``format_python_code``.
-    """
-    vars(cfg)['_format_python_code'] = False
 
 
 def checkpoint_loaders() -> Dict[str, Callable]:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 from mmpretrain import get_model
@@ -20,7 +19,6 @@ from imcnn_plugin.framework import PROTECTED
 PACKAGE = Path(__file__).resolve().parents[1] / 'imcnn_plugin'
 MODULES = sorted(path for path in PACKAGE.rglob('*.py') if path.name != 'framework.py')
 USED = PROTECTED | {
-    Config: ('_format_python_code',),
     Runner: (*PROTECTED[Runner], '_resume'),
     EMAHook: ('_swap_ema_parameters',),
     get_model: ('_config',),

@@ -12,7 +12,6 @@ from mmengine.registry import Registry
 from mmpretrain.engine import VisualizationHook
 from mmpretrain.registry import DATASETS, HOOKS, METRICS
 
-from .. import framework
 from ..checkpoints.config_text import config_dicts
 from ..checkpoints.find_latest import checkpoint_file
 from ..checkpoints.read_checkpoint import read_checkpoint
@@ -80,7 +79,6 @@ def load_config(
             if resumed.name and resumed.parent == Path(cfg.get('work_dir') or ''):
                 cfg.load_from = str(Path(path).with_name(resumed.name))
             cfg.work_dir = str(Path(path).parent)
-    framework.skip_formatting(cfg)
     _replace_data_root(cfg, data_root)
     written = list(cfg)
     for key, value in (cfg_options or {}).items():

@@ -35,6 +35,7 @@ from .data_model_check_hook import DataModelCheckHook
 from .launch import init_cpu_processes
 from .progress_hook import ProgressHook
 from .resumed_settings import _read_settings, _restore_settings
+from .run_config import _RunConfig
 
 # The format of mmengine's timestamps.
 _SECONDS = '%Y%m%d_%H%M%S'
@@ -134,7 +135,8 @@ def build_runner(cfg: Config, strict: bool = False) -> Runner:
     with translate_errors(), translate_build_errors(source):
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
             resolve_num_identities(cfg)
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else _Runner.from_cfg(cfg)
+        build = RUNNERS.build if 'runner_type' in cfg else _Runner.from_cfg
+        runner = build(_RunConfig.copy_of(cfg))
     for name in _BUILDERS:
         setattr(runner, f'build_{name}', translate_build_errors(source)(getattr(runner, f'build_{name}')))
     runner.register_hook(ProgressHook())

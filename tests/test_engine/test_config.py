@@ -11,7 +11,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from imcnn_plugin.apis import predict_split
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.checkpoints.config_text import parse_config
 from imcnn_plugin.engine import FiniteLossHook, build_runner, load_config, train_and_test
 from imcnn_plugin.engine import config as engine_config
 from imcnn_plugin.engine.config import _drop_repeated_hooks
@@ -213,16 +212,6 @@ model = dict(head=dict(attr_head=dict(
     loss=dict(type='AsymmetricLoss'),
 )))
 """
-
-
-def test_the_text_of_a_config_is_not_formatted(best, monkeypatch):
-    def fail(*arguments, **options):
-        raise AssertionError('yapf was called')
-
-    monkeypatch.setattr('mmengine.config.config.FormatCode', fail)
-    for path in ('imcnn_celeba.py', best):
-        cfg = load_config(path)
-        assert parse_config(cfg.pretty_text, 'a.pth').to_dict() == cfg.to_dict()
 
 
 def test_own_labels_groups_and_loss_are_said_once(tmp_path, faces):
