@@ -4,7 +4,7 @@ from typing import List, Optional, Tuple, Union
 import numpy as np
 from torch.utils.data import Dataset
 
-from ..datasets import wrapped_datasets
+from ..datasets import nested_datasets
 from ..engine.data_model_check_hook import match_classes
 from ..engine.evaluation_data import build_dataset, evaluation_loader
 from ..errors import DataError
@@ -77,8 +77,7 @@ def fit_album(
 
 def _records(dataset: Dataset) -> List[dict]:
     """The records of a dataset, or of those that a wrapper holds, each once."""
-    parts = wrapped_datasets(dataset)
-    return [record for part in parts for record in _records(part)] if parts else list(dataset.data_list)
+    return [record for part in nested_datasets(dataset) for record in getattr(part, 'data_list', ())]
 
 
 def _gains(alone: np.ndarray, together: np.ndarray, targets: np.ndarray, identity: np.ndarray) -> List[dict]:

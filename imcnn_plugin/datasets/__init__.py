@@ -39,8 +39,8 @@ from .split_identity import (
     check_unseen,
     identify_split,
     merge_splits,
+    nested_datasets,
     read_split,
-    wrapped_datasets,
 )
 from .windows import CropToWindow, read_windows, write_windows
 
@@ -50,8 +50,8 @@ __all__ = [
     'LabelledPhoto', 'LoadFaceFromFile', 'NO_PIXELS', 'NumberList', 'PNG_SIGNATURE', 'Pack', 'PackedDataset',
     'PackedFaces', 'PackedLFWA', 'ResumableSampler', 'UnreadableImage', 'check_resumable', 'check_unseen',
     'decode_image', 'find_corruption', 'find_image_folder', 'find_images', 'identify_foreign_file',
-    'identify_split', 'is_lfwa', 'list_files', 'match_rows', 'merge_splits', 'missing_image_issues', 'open_pack',
-    'packed_collate', 'quote', 'read_annotations', 'read_attribute_list', 'read_identity_list', 'read_image',
-    'read_partition_list', 'read_split', 'read_windows', 'scan_png', 'verify_pack', 'wrapped_datasets',
-    'write_coco', 'write_pack', 'write_windows'
+    'identify_split', 'is_lfwa', 'list_files', 'match_rows', 'merge_splits', 'missing_image_issues',
+    'nested_datasets', 'open_pack', 'packed_collate', 'quote', 'read_annotations', 'read_attribute_list',
+    'read_identity_list', 'read_image', 'read_partition_list', 'read_split', 'read_windows', 'scan_png',
+    'verify_pack', 'write_coco', 'write_pack', 'write_windows'
 ]  # fmt: skip

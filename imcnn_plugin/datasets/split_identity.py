@@ -6,7 +6,7 @@ the ``members`` of the split, numbers of identities by dataset. It is the same f
 
 import logging
 from functools import reduce
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, Iterator, List, Mapping
 
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
@@ -21,17 +21,20 @@ _OLD_RULE = ('protocol', 'fold')
 
 def identify_split(dataset: Dataset) -> dict:
     """The identity of a dataset's split, with the members of all datasets in a wrapper; empty if it has none."""
-    found = [getattr(dataset, 'split_identity', None) or {}, *map(identify_split, wrapped_datasets(dataset))]
+    found = [getattr(part, 'split_identity', None) for part in nested_datasets(dataset)]
     return reduce(merge_splits, filter(None, found), {})
 
 
-def wrapped_datasets(dataset: Dataset) -> List[Dataset]:
-    """The datasets in a wrapper such as ConcatDataset; none if it is no wrapper."""
+def nested_datasets(dataset: Dataset) -> Iterator[Dataset]:
+    """A dataset and, if it is a wrapper such as ConcatDataset, all datasets in it."""
+    yield dataset
     parts = getattr(dataset, 'datasets', None)
     # Another project's dataset may have anything of this name.
     parts = parts if isinstance(parts, (list, tuple)) else [getattr(dataset, 'dataset', None)]
-    # mmengine's RepeatDataset and ClassBalancedDataset are no torch datasets.
-    return [part for part in parts if isinstance(part, Dataset) or hasattr(part, 'full_init')]
+    for part in parts:
+        # mmengine's RepeatDataset and ClassBalancedDataset are no torch datasets.
+        if isinstance(part, Dataset) or hasattr(part, 'full_init'):
+            yield from nested_datasets(part)
 
 
 def read_split(meta: Mapping[str, Any]) -> dict:

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from ..datasets.image_file import UnreadableImage, read_image
 from ..datasets.load_face_from_file import NO_PIXELS, LoadFaceFromFile
 from ..datasets.packed_faces import PackedDataset
-from ..datasets.split_identity import wrapped_datasets
+from ..datasets.split_identity import nested_datasets
 from ..errors import ConfigError
 from ..files import write_text
 
@@ -82,10 +82,9 @@ def _split_of(runner: Runner, mode: str) -> Dataset:
 
 def _pipelines(dataset: Dataset) -> Iterator[Compose]:
     """The pipelines of a dataset and of the datasets that it wraps; a pack runs none."""
-    if hasattr(dataset, 'pipeline') and not isinstance(dataset, PackedDataset):
-        yield dataset.pipeline
-    for inner in wrapped_datasets(dataset):
-        yield from _pipelines(inner)
+    for part in nested_datasets(dataset):
+        if hasattr(part, 'pipeline') and not isinstance(part, PackedDataset):
+            yield part.pipeline
 
 
 def _skips(pipeline: Compose) -> bool:

@@ -20,8 +20,8 @@ from ..datasets import (
     check_unseen,
     identify_split,
     merge_splits,
+    nested_datasets,
     read_split,
-    wrapped_datasets,
 )
 from ..errors import ConfigError, DataError
 from .metric_checks import _check_groups, _check_metric_names
@@ -232,10 +232,7 @@ def _metainfo(dataset: Dataset) -> dict:
 
 def _face_datasets(dataset: Dataset) -> Iterator[FaceDataset]:
     """The datasets of this package in a dataset or wrapper."""
-    if isinstance(dataset, FaceDataset):
-        yield dataset
-    for part in wrapped_datasets(dataset):
-        yield from _face_datasets(part)
+    return (part for part in nested_datasets(dataset) if isinstance(part, FaceDataset))
 
 
 def _check_other_images(train: Dataset, evaluated: Dataset, name: str) -> None:

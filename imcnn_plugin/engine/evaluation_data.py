@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS
 
 from ..checkpoints.config_text import config_dicts
-from ..datasets import PackedDataset, open_pack, wrapped_datasets
+from ..datasets import PackedDataset, nested_datasets, open_pack
 from ..errors import ConfigError
 
 # The beginnings of the names of augmentations that keep the image size.
@@ -66,7 +66,7 @@ def build_image_split(cfg: Config, split: Optional[str] = None) -> BaseDataset:
         ConfigError: The images are in a pack.
     """
     dataset = build_split(cfg, split)
-    if any(isinstance(part, PackedDataset) for part in (dataset, *wrapped_datasets(dataset))):
+    if any(isinstance(part, PackedDataset) for part in nested_datasets(dataset)):
         raise ConfigError(
             f'{cfg.filename or "the config"} has its images in a pack: give a config that reads files, with the same '
             'model, such as imcnn_celeba.py instead of imcnn_celeba_fast.py'

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import Dataset, Subset
 
 from imcnn_plugin.attributes import ATTRIBUTES
-from imcnn_plugin.datasets import CelebAIdentity, identify_split, wrapped_datasets, write_pack
+from imcnn_plugin.datasets import CelebAIdentity, identify_split, nested_datasets, write_pack
 from imcnn_plugin.engine import build_runner, load_config, train_and_test
 from imcnn_plugin.engine.data_model_check_hook import _check_identities, match_classes
 from imcnn_plugin.errors import ConfigError, DataError
@@ -271,8 +271,8 @@ def test_datasets_of_others_may_hold_what_they_like():
         def __init__(self):
             self.dataset, self.datasets = np.zeros((2, 3)), None
 
-    assert identify_split(Own()) == {} and wrapped_datasets(Own()) == []
-    assert wrapped_datasets(Subset(Own(), [0]))[0].datasets is None
+    assert identify_split(Own()) == {} and len([*nested_datasets(Own())]) == 1
+    assert [type(part) for part in nested_datasets(Subset(Own(), [0]))] == [Subset, Own]
 
 
 def test_learning_rates_of_several_optimizers_are_logged(cfg, capfd):
