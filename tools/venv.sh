@@ -15,8 +15,9 @@ if [ "$(cat "$venv/complete" 2>/dev/null)" != "$stamp" ]; then
     echo "Making $venv with $("$python" --version) and installing the pinned packages (a minute or two)"
     "$python" -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r "$requirements"
-    # On all cores, where pip would use one. As with pip, what is not for this version of Python stays as it is.
-    "$venv/bin/python" -W ignore -m compileall -q -j 0 "$venv/lib" > /dev/null || true
+    # On all cores, where pip would use one, and without the packages' own tests. What is not for this version of Python
+    # cannot be compiled.
+    "$venv/bin/python" -W ignore -m compileall -q -j 0 -x '/tests?/' "$venv/lib" > /dev/null || true
     [ "$imcnn_variant" != -mm ] || "$venv/bin/python" projects/complete_mm.py
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
     echo "$stamp" > "$venv/complete"

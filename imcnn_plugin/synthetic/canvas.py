@@ -5,12 +5,18 @@ at (-19.5, 111) and (19.5, 111), the tip of the nose at (0, 135), the corners of
 (16.5, 152). Colors are RGB in 0..255.
 """
 
+from functools import lru_cache
+from math import ceil, cos, floor, radians, sin
+
 import cv2
 import numpy as np
 
 WIDTH, HEIGHT, MIDLINE = 178, 218, 88.5
 # Drawing at twice the size and averaging removes the jagged edges that cv2's own anti-aliasing leaves on thin shapes.
 SUPERSAMPLING = 2
+
+_ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_COSINES, _SINES = np.cos(_ANGLES), np.sin(_ANGLES)
 
 
 class _Canvas:
@@ -21,7 +27,7 @@ class _Canvas:
     """
 
     def __init__(self, view):
-        self.size = np.array([WIDTH, HEIGHT]) * SUPERSAMPLING
+        self.size = (WIDTH * SUPERSAMPLING, HEIGHT * SUPERSAMPLING)
         self.turn = view.turn
         angle = np.deg2rad(view.angle)
         self.zoom = view.scale * SUPERSAMPLING
@@ -44,7 +50,9 @@ class _Canvas:
             mask = cv2.multiply(mask, clip[rows, columns], scale=1 / 255)
         weight = mask * np.float32(alpha / 255)
         region = self.planes[:, rows, columns]
-        region += (np.asarray(color, np.float32)[:, None, None] - region) * weight
+        change = np.asarray(color, np.float32)[:, None, None] - region
+        change *= weight
+        region += change
 
     def clip(self, shapes, depth=0.0):
         """Mask of shapes, as large as the canvas, uint8 in 0..255."""
@@ -59,14 +67,22 @@ class _Canvas:
 
     def _mask(self, shapes, soft, depth, width):
         """The left and top edge of the region that shapes cover, and their uint8 mask in this region."""
-        placed = [self.place(shape, depth) for shape in shapes]
-        corners = np.concatenate(placed)
+        corners = self.place(np.concatenate(shapes), depth)
         margin = 3 + (soft * 2 + width) * self.zoom
-        low = np.clip(np.floor(corners.min(0) - margin).astype(int), 0, self.size)
-        high = np.clip(np.ceil(corners.max(0) + margin).astype(int), low, self.size)
-        mask = np.zeros((high - low)[::-1], np.uint8)
+        # NumPy takes several times longer for single numbers.
+        low = [min(max(floor(least - margin), 0), size) for least, size in zip(corners.min(0).tolist(), self.size)]
+        high = [
+            min(max(ceil(most + margin), first), size)
+            for most, first, size in zip(corners.max(0).tolist(), low, self.size)
+        ]
+        mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
         if mask.size:
-            fixed = [np.round((points - low) * 16).astype(np.int32) for points in placed]
+            corners -= low
+            corners *= 16
+            corners, fixed = np.round(corners).astype(np.int32), []
+            for shape in shapes:
+                fixed.append(corners[: len(shape)])
+                corners = corners[len(shape) :]
             if width:
                 cv2.polylines(mask, fixed, False, 255, max(1, round(width * self.zoom)), cv2.LINE_AA, 4)
             else:
@@ -93,22 +109,27 @@ class _Canvas:
         return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
+@lru_cache
+def _fractions(steps):
+    return np.linspace(0, 1, steps, endpoint=False)
+
+
 def _curve(*points, closed=False, steps=6):
     """Smooth (Catmull-Rom) line ``(N, 2)`` through points."""
     points = np.array(points, float)
     ends = (points[-1:], points[:2]) if closed else (points[:1], points[-1:])
     padded = np.concatenate([ends[0], points, ends[1]])
     a, b, c, d = (padded[i : len(padded) - 3 + i, None] for i in range(4))
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
+    t = _fractions(steps)[:, None]
     line = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
     line = line.reshape(-1, 2)
     return line if closed else np.concatenate([line, points[-1:]])
 
 
 def _ellipse(x, y, rx, ry, degrees=0):
-    angle, tilt = np.linspace(0, 2 * np.pi, 24, endpoint=False), np.deg2rad(degrees)
-    u, v = rx * np.cos(angle), ry * np.sin(angle)
-    return np.stack([x + u * np.cos(tilt) - v * np.sin(tilt), y + u * np.sin(tilt) + v * np.cos(tilt)], 1)
+    u, v = rx * _COSINES, ry * _SINES
+    tilt = radians(degrees)
+    return np.stack([x + u * cos(tilt) - v * sin(tilt), y + u * sin(tilt) + v * cos(tilt)], 1)
 
 
 def _both_sides(shape):
