@@ -50,7 +50,7 @@ def test_a_config_that_is_none_is_named(tmp_path, text, message):
         (
             'train_dataloader.batch_size',
             'many',
-            'train_dataloader.batch_size is .many., but .* has 64 there: give a n',
+            'train_dataloader.batch_size is .many., but .* has 32 there: give a n',
         ),
         ('model.head.loss.id_weight', [1], r'id_weight is \[1\], but .* has 1.0 there: give a number'),
         ('custom_hooks.99.type', 'A', r"custom_hooks.99.type='A' cannot be set in .*imcnn_demo.py"),

@@ -19,7 +19,7 @@ def test_hash_depends_on_the_experiment_alone(monkeypatch, tmp_path):
         f'data_root={tmp_path}',
         'work_dir=x',
         'train_dataloader.pin_memory=True',
-        'train_cfg.max_epochs=8',
+        'train_cfg.max_epochs=6',
         # The name in earlier versions.
         'default_hooks.sync_buffers.type=SyncBuffersHook',
     ):
@@ -27,7 +27,7 @@ def test_hash_depends_on_the_experiment_alone(monkeypatch, tmp_path):
     monkeypatch.setenv('CELEBA_ROOT', str(tmp_path))
     assert _hash_config(str(REPOSITORY / CONFIG), []) == same
     assert _hash_config(CONFIG, ['model.head.loss.id_weight=0.3']) != same
-    assert _hash_config(CONFIG, ['train_dataloader.batch_size=32']) != same
+    assert _hash_config(CONFIG, ['train_dataloader.batch_size=64']) != same
     assert _hash_config(CONFIG, ['optim_wrapper.type=BF16OptimWrapper']) != same
 
 
