@@ -77,9 +77,8 @@ class _Canvas:
         ]
         mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
         if mask.size:
-            corners -= low
-            corners *= 16
-            corners, fixed = np.round(corners).astype(np.int32), []
+            corners = np.round((corners - low) * 16).astype(np.int32)
+            fixed = []
             for shape in shapes:
                 fixed.append(corners[: len(shape)])
                 corners = corners[len(shape) :]

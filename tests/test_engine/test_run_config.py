@@ -1,4 +1,4 @@
-"""The config of a runner: its text is mmengine's, and what has not changed is not formatted again."""
+"""The config of a runner: its text is mmengine's, and unchanged keys are not formatted again."""
 
 import pickle
 from pathlib import Path
